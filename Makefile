@@ -1,0 +1,53 @@
+# One command per action; CI runs the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := . services/scheduler services/kvs-proxy services/kvs-node services/lambda-emulator functions/executor
+PYPROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
+OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-emulator wukong-executor
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: help setup demo test check format protos lock bench
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/.ready  ## make or update .venv from the hashed lock
+
+.venv/.ready: requirements/setup.txt requirements/dev.txt $(PYPROJECTS)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/setup.txt
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(MEMBERS))
+	@touch $@
+
+demo: setup  ## run every example on an embedded cluster and check it against Dask
+	@$(BIN)/python -m examples
+
+test: setup  ## every test that needs no Docker
+	@$(BIN)/python -m pytest
+
+check: setup  ## lint, formatting, types, import rules, generated code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/buf lint
+	@$(BIN)/python protos/generate.py --check
+
+format: setup  ## rewrite the sources in the project's format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+protos: setup  ## generate src/wukong/rpc/v1 from protos/
+	@$(BIN)/python protos/generate.py
+
+lock: setup  ## compile requirements/*.txt anew
+	@echo 'uv' | $(COMPILE) - -o requirements/setup.txt
+	@$(COMPILE) pyproject.toml --extra local --group dev $(addprefix --no-emit-package ,$(OURS)) -o requirements/dev.txt
+
+bench: setup  ## measure Wukong beside Dask's own scheduler, in one run
+	@$(BIN)/python -m benchmarks

@@ -1,0 +1,112 @@
+"""Everything that Wukong raises on purpose.
+
+One tree under `WukongError`. Each error says what happened, where, which limit was met and what to do about it;
+carries the facts as attributes; knows whether trying again can help (`retryable`); and survives pickling with all
+of that, because errors travel from executors to the client.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from typing import Any, ClassVar
+
+
+class WukongError(Exception):
+    """The base of every error of Wukong.
+
+    Attributes:
+        retryable: Whether the same call can succeed later with nothing changed by the caller.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[WukongError], args: tuple[Any, ...], attributes: dict[str, Any]) -> WukongError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+class TaskError(WukongError):
+    """A task raised. It is the `__cause__` of the original exception, which is what the user catches."""
+
+    def __init__(self, key: object, attempt: int, remote_traceback: str) -> None:
+        super().__init__(f"task {key!r} raised in attempt {attempt}; on the executor:\n\n{remote_traceback}")
+        self.key = key
+        self.attempt = attempt
+        self.remote_traceback = remote_traceback
+
+
+class ExecutorLost(WukongError):
+    """An executor died and the work could not be saved by starting it again."""
+
+    def __init__(self, task: object, probable_cause: str) -> None:
+        super().__init__(
+            f"the executor that ran task {task!r} was lost: {probable_cause}. "
+            "If it ran out of memory, use smaller chunks or a larger memory_mb."
+        )
+        self.task = task
+        self.probable_cause = probable_cause
+
+
+class InputLost(WukongError):
+    """An uploaded input, which cannot be computed again, is gone from every store."""
+
+    def __init__(self, key: object) -> None:
+        super().__init__(f"the uploaded input {key!r} is no longer in any store; submit the graph again")
+        self.key = key
+
+
+class VersionMismatch(WukongError):
+    """The client's Python or packages differ from the executor's in a way that breaks pickles."""
+
+
+class MissingModule(WukongError):
+    """A function needs a module that the executor does not have."""
+
+    def __init__(self, module: str, detail: str) -> None:
+        super().__init__(
+            f"the executor cannot import {module!r}, which the graph needs ({detail}). Install it in the executor's "
+            "environment, or define the function where Wukong pickles it by value (in __main__ or beside your script)."
+        )
+        self.module = module
+
+
+class LimitExceeded(WukongError):
+    """Something is larger or more numerous than a configured limit allows."""
+
+    def __init__(self, limit: str, value: float, maximum: float, advice: str = "") -> None:
+        super().__init__(f"{limit} is {value:,}, above the limit of {maximum:,}. {advice}".rstrip())
+        self.limit = limit
+        self.value = value
+        self.maximum = maximum
+
+
+class InvalidGraph(WukongError):
+    """The graph cannot be run as it is: a cycle, a missing dependency, nothing asked for, something unpicklable."""
+
+
+class JobCancelled(WukongError, concurrent.futures.CancelledError):
+    """The job was cancelled."""
+
+
+class DeadlineExceeded(WukongError):
+    """The job did not end before its deadline."""
+
+
+class BudgetExceeded(WukongError):
+    """The job would cost more than it was allowed to."""
+
+
+class ClusterUnavailable(WukongError):
+    """A part of the cluster cannot be reached, did not start, or lost what it held."""
+
+    retryable = True
+
+
+class ValueRefused(WukongError):
+    """A page or value in a store does not carry the cluster's signature, so it was not unpickled."""

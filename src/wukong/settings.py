@@ -1,0 +1,46 @@
+"""Every environment variable that a part of Wukong reads: its name, default and meaning.
+
+Services and functions get their configuration from the environment, as containers and Lambda functions do. A part
+asks for a variable by the constant here, never by name, so this page is the complete list.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable. `default` is None where the part cannot start without it."""
+
+    name: str
+    meaning: str
+    default: str | None = None
+
+    def get(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The value; `KeyError` with a sentence for the operator where it is required and missing."""
+        value = environ.get(self.name, self.default)
+        if value is None:
+            raise KeyError(f"{self.name} is not set: {self.meaning}")
+        return value
+
+
+ADDRESS = Variable("WUKONG_ADDRESS", "where the scheduler listens, host:port, for clients")
+TOKEN = Variable("WUKONG_TOKEN", "bearer token of every gRPC call")
+SIGNING_KEY = Variable("WUKONG_SIGNING_KEY", "hexadecimal key that signs pages and values, one per cluster")
+MDS_ADDRESS = Variable("WUKONG_MDS_ADDRESS", "host:port of the metadata store's Redis")
+STORE_PASSWORD = Variable("WUKONG_STORE_PASSWORD", "password of the metadata store and of every KVS node", "")
+PROXY_ADDRESS = Variable("WUKONG_PROXY_ADDRESS", "host:port where the KVS proxy listens")
+LAMBDA_ENDPOINT = Variable("WUKONG_LAMBDA_ENDPOINT", "URL of the Lambda Invoke API; empty for AWS's own", "")
+EXECUTOR_FUNCTION = Variable("WUKONG_EXECUTOR_FUNCTION", "name of the executor function", "wukong-executor")
+BEAT_SECONDS = Variable("WUKONG_BEAT_SECONDS", "seconds between the beats of an executor", "0.2")
+LEASE_SECONDS = Variable("WUKONG_LEASE_SECONDS", "seconds after which a silent executor counts as dead", "30")
+PARALLELISM = Variable("WUKONG_PARALLELISM", "executors of one job that may run at once", "1000")
+DIRECT = Variable("WUKONG_DIRECT", "1 where clients may reach the stores themselves, else they use the proxy", "0")
+LISTEN = Variable("WUKONG_LISTEN", "host:port to listen on; port 0 lets the system choose", "127.0.0.1:0")
+NODE_ID = Variable("WUKONG_NODE_ID", "name of a KVS node; it decides which keys the node holds")
+NODE_REDIS_ADDRESS = Variable("WUKONG_NODE_REDIS_ADDRESS", "host:port of the Redis beside a KVS node's agent")
+FUNCTIONS = Variable("WUKONG_FUNCTIONS", "JSON: the functions that the Lambda emulator serves")
+ZYGOTE_SOCKET = Variable("WUKONG_ZYGOTE_SOCKET", "path of the zygote's socket, for the emulator's process provider")
