@@ -1,0 +1,45 @@
+"""Why a job failed, as text that every part and every language can read.
+
+Nothing here is unpickled on the way: the pickled exception is opaque bytes until the client opens it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The end of a job that did not succeed.
+
+    Attributes:
+        error: Name of the class in `wukong.errors` that the client raises; `TaskError` when a task raised.
+        message: One sentence or more for the user.
+        task: Id of the task, or -1.
+        key: The task's Dask key as text, or empty.
+        attempt: Which attempt of the task raised, from 1.
+        type_name: Qualified name of the exception's class.
+        traceback: The remote traceback.
+        exception: The pickled exception; empty where it could not be pickled.
+    """
+
+    error: str
+    message: str
+    task: int = -1
+    key: str = ""
+    attempt: int = 0
+    type_name: str = ""
+    traceback: str = ""
+    exception: bytes = b""
+
+    def to_json(self) -> str:
+        """The failure as JSON; the exception as base64."""
+        return json.dumps(asdict(self) | {"exception": base64.b64encode(self.exception).decode()})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Failure:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**fields | {"exception": base64.b64decode(fields["exception"])})

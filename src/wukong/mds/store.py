@@ -1,0 +1,338 @@
+"""The metadata store as its users see it: what can be asked, and what comes back.
+
+Two implementations pass the same contract tests: `wukong.mds.redis.RedisMds` against a real server, and
+`wukong.testing.mds.MemoryMds`. The rules behind each call are in `docs/protocol.md`. All calls block, and may be made
+from several threads. Times are seconds; the clock is the store's own.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wukong.kvs.ring import Ring
+from wukong.mds.failure import Failure
+from wukong.mds.records import Record
+
+
+class Status(enum.Enum):
+    """What a guarded script says before anything else."""
+
+    OK = "OK"
+    STOP = "STOP"
+    """The job is not running: it ended, or it is unknown."""
+    GONE = "GONE"
+    """The record ended or never was; a late or duplicate invocation stops here."""
+    BUSY = "BUSY"
+    """Another holder has the record's lease."""
+    STALE = "STALE"
+    """The token or the generation is no longer the record's."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What the scheduler fixes when it creates a job.
+
+    Attributes:
+        tasks: Number of tasks.
+        sinks: Number of distinct tasks whose values were asked for.
+        pages: Number of pages.
+        first_tasks: Id of the first task of each page.
+        records: Number of initial records.
+        parallelism: Most records that live at once.
+        ring: The ring that the job is pinned to.
+        seconds: Until the deadline; keys live a grace longer.
+        json_results: Whether sinks are committed as JSON (jobs of calls).
+        inputs: Hashes of the uploaded inputs that the job holds.
+    """
+
+    tasks: int
+    sinks: int
+    pages: int
+    first_tasks: Sequence[int]
+    records: int
+    parallelism: int
+    ring: Ring
+    seconds: float
+    json_results: bool = False
+    inputs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a job has done and moved so far."""
+
+    tasks_run: int = 0
+    executors: int = 0
+    cold_starts: int = 0
+    invocations: int = 0
+    round_trips: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job's record. `state` is loading, running, done, failed, cancelled or gone."""
+
+    state: str
+    generation: int
+    tasks: int
+    sinks: int
+    sinks_left: int
+    parallelism: int
+    ring_version: int
+    live_records: int
+    created: float
+    ended: float
+    deadline: float
+    json_results: bool
+    counters: Counters
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a job's stream. `kind` is `state` (text: the new state) or `log` (task, stream, text)."""
+
+    sequence: str
+    kind: str
+    text: str
+    task: int = -1
+    stream: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The answer to `begin`: all that a holder needs to start walking. Only `status` counts unless it is OK."""
+
+    status: Status
+    generation: int = 0
+    begins: int = 0
+    depth: int = 0
+    first_tasks: Sequence[int] = ()
+    ring: Ring = field(default_factory=lambda: Ring(0, ()))
+    seconds_left: float = 0.0
+    parallelism: int = 1
+    json_results: bool = False
+    entries: Sequence[int] = ()
+    inputs: Sequence[tuple[int, bytes]] = ()
+    claims: Sequence[int] = ()
+    given: Sequence[int] = ()
+    pages: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one executor has for one fan-in.
+
+    Attributes:
+        child: The fan-in.
+        need: Number of its distinct parents.
+        marks: Edges whose values can be read: (edge, mark).
+        offers: Edges whose values are here but stored nowhere.
+    """
+
+    child: int
+    need: int
+    marks: Sequence[tuple[int, bytes]]
+    offers: Sequence[int] = ()
+
+
+class Verdict(enum.Enum):
+    """The answer to one arrival."""
+
+    CLAIMED = "C"
+    TAKEN = "T"
+    NOT_YET = "N"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one arrival. A claim of more than 256 edges brings no marks: read them with `marks`."""
+
+    verdict: Verdict
+    marks: Sequence[tuple[int, bytes]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogText:
+    """Text that a task printed. `stream` is stdout or stderr."""
+
+    task: int
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """One beat, report, commit and end, in one call.
+
+    Attributes:
+        arrivals: Fan-ins to report; at most 500 marks and 256 KiB of them in one call.
+        results: Sinks to commit: (task, mark).
+        current: The task that runs now, or -1; with the memory in use it explains a lost executor.
+        memory: Resident bytes now.
+        counters: What happened since the last sync that was answered.
+        logs: What tasks printed since then.
+        end: End the record, unless this call claims something or leaves an offer unanswered.
+    """
+
+    arrivals: Sequence[Arrival] = ()
+    results: Sequence[tuple[int, bytes]] = ()
+    current: int = -1
+    memory: int = 0
+    counters: Counters = Counters()
+    logs: Sequence[LogText] = ()
+    end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The answer to `sync`. `room` is how many more records the job may have now."""
+
+    status: Status
+    answers: Sequence[Answer] = ()
+    room: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A record that the sweep found silent: never begun, or its holder's lease ran out (`begins` > 0)."""
+
+    record: str
+    begins: int
+    invokes: int
+    current: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What needs the scheduler's attention in one job."""
+
+    state: str
+    due: Sequence[Due] = ()
+    stalled: bool = False
+    expired: bool = False
+
+
+class Mds(Protocol):
+    """The metadata store."""
+
+    # Jobs: the scheduler's side.
+
+    def create(self, job: str, spec: JobSpec) -> bool:
+        """Create a job in state loading; False if the id is known already."""
+
+    def load(self, job: str, first_page: int, pages: Sequence[bytes], records: Sequence[Record]) -> None:
+        """Write signed pages and initial records, in one round trip."""
+
+    def open(self, job: str) -> str:
+        """Let a loaded job run, if all its pages and records are there; returns the state. Idempotent."""
+
+    def submit(self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record]) -> bool:
+        """`create`, `load` and `open` in two round trips, for graphs of moderate size; False if known already."""
+
+    def job(self, job: str) -> JobInfo | None:
+        """A job's record; None if it is unknown or only its tombstone is left after its time."""
+
+    def jobs(self) -> list[tuple[str, float]]:
+        """Jobs that were not purged, with their deadlines (unix seconds)."""
+
+    def events(self, job: str, after: str = "0", count: int = 1000) -> list[Event]:
+        """Events after a sequence number, oldest first."""
+
+    def results(self, job: str, tasks: Sequence[int]) -> list[bytes | None]:
+        """Marks of committed sinks, in the order asked."""
+
+    def sweep(self, job: str) -> Sweep:
+        """Find silent records, a stall, a passed deadline; asks for each record with growing pauses."""
+
+    def close(self, job: str, state: str, failure: Failure | None = None) -> str:
+        """End a job that is loading or running; returns the state that it then has."""
+
+    def purge(self, job: str, tombstone: float) -> None:
+        """Remove all of a job but its tombstone, which lives that many seconds."""
+
+    def count_invocations(self, job: str, invocations: int) -> None:
+        """Add to the job's count of invocations (those that the scheduler makes)."""
+
+    # Uploads.
+
+    def put_upload(self, content_hash: str, data: bytes, seconds: float) -> None:
+        """Keep a page that was uploaded ahead of its job."""
+
+    def uploads(self, content_hashes: Sequence[str]) -> list[bytes | None]:
+        """Pages uploaded before, in the order asked."""
+
+    def hold_input(self, content_hash: str, job: str, seconds: float) -> bytes | None:
+        """Hold a known input for a job and return its mark; None if it is unknown or would expire too soon."""
+
+    def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
+        """Say where an uploaded input is, and hold it for a job."""
+
+    def drop_inputs(self, job: str) -> list[str]:
+        """Let go of a job's inputs; returns the hashes that nobody holds any more (their values may be freed)."""
+
+    # The ring.
+
+    def put_ring(self, ring: Ring) -> None:
+        """Keep a new version of the ring."""
+
+    def ring(self, version: int) -> Ring | None:
+        """One version of the ring."""
+
+    def newest_ring(self) -> Ring | None:
+        """The newest version of the ring."""
+
+    # Executors.
+
+    def begin(
+        self, job: str, record: str, token: str, lease: float, pages: Sequence[int] = (), cold: bool = False
+    ) -> Begun:
+        """Become a record's holder. `pages` are fetched in the same round trip."""
+
+    def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
+        """Beat, report, commit and end."""
+
+    def renew(self, job: str, record: str, token: str, generation: int, lease: float) -> Status:
+        """Renew the lease and nothing else."""
+
+    def offload(
+        self,
+        job: str,
+        record: str,
+        token: str,
+        generation: int,
+        offload: str,
+        pieces: Sequence[Record],
+        end: bool = False,
+    ) -> tuple[Status, int]:
+        """Give pieces away; returns how many were accepted, from the first on. The same id gets the same answer."""
+
+    def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:
+        """End the job with a task's error."""
+
+    def pages(self, job: str, indices: Sequence[int]) -> list[bytes]:
+        """Signed pages, in the order asked."""
+
+    def marks(self, job: str, generation: int, child: int, edges: Sequence[int]) -> list[bytes | None]:
+        """Marks of some edges of a claimed fan-in."""
+
+    # Counters of this process, for reports.
+
+    @property
+    def round_trips(self) -> int:
+        """Blocking round trips made so far."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes received so far."""
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes sent so far."""
