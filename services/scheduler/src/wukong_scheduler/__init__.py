@@ -1,0 +1,1 @@
+"""Accepts graphs, cuts them into static schedules and starts their first executors."""
