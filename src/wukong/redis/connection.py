@@ -1,0 +1,355 @@
+"""One blocking connection to a Redis: the data path of Wukong.
+
+Theory of operation
+-------------------
+A round trip is one `send` and, nearly always, one `recv`: the socket blocks, and the kernel holds the timeouts
+(`SO_RCVTIMEO`), so that no `poll` precedes either. Replies are parsed by hiredis. Two cases differ:
+
+* What does not fit one small buffer goes out with `sendmsg`, from where it is, without blocking; while the
+  socket is full, replies that arrive are read. So a long pipeline and a server that wants to answer cannot wait
+  for each other for ever.
+* `read_into` knows how long each reply is going to be, so it parses the one header line itself and has the
+  kernel write the rest into the caller's buffer.
+
+Between two calls no byte of a reply is outstanding. Whatever interrupts a call (an error, a timeout, Ctrl-C)
+would break that, so the connection is dropped then, and the next call makes a new one. A forked child drops its
+parent's connection too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Final, cast
+
+import hiredis
+
+from wukong.errors import ClusterUnavailable
+from wukong.redis.command import Arg, Buffer, encode, encode_all
+from wukong.redis.errors import MissingKey, ReplyError, WrongSize
+
+Reply = None | int | bytes | list["Reply"]
+
+#: Bytes that one `recv` may bring, when it is not known how many will come.
+SCRATCH: Final = 64 * 1024
+#: Buffers that one `sendmsg` may take (IOV_MAX is 1024 on Linux and macOS).
+VECTOR: Final = 1000
+#: Keys that `read_into` asks for at once: their requests fit any socket's buffer, whatever the server does.
+WINDOW: Final = 128
+
+_PENDING: Final = object()
+_process = os.getpid()
+
+
+def _forked() -> None:
+    global _process
+    _process = os.getpid()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+class Connection:
+    """A connection to one Redis, made on first use and again after it broke. For one thread at a time.
+
+    Args:
+        address: "host:port".
+        password: The default user's; empty for none.
+        timeout: Seconds to wait for the connection, and for each next byte of a reply.
+
+    Attributes:
+        address: Where the server is.
+        round_trips: How often this connection waited for replies.
+        bytes_sent: The bytes of requests.
+        bytes_received: The bytes of replies.
+
+    Raises (every method):
+        ClusterUnavailable: The server cannot be reached, closed the connection, or did not answer in time.
+            Nobody knows then whether the commands took effect.
+        ReplyError: The server refused a command.
+    """
+
+    def __init__(self, address: str, *, password: str = "", timeout: float = 30.0) -> None:
+        self.address = address
+        self.round_trips = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self._password = password
+        self._timeout = timeout
+        self._socket: socket.socket | None = None
+        self._process = 0
+        self._scratch = bytearray(SCRATCH)
+        self._reader = self._new_reader()
+
+    def call(self, *command: Arg) -> Reply:
+        """Send one command and return its reply."""
+        encoded = encode(command)
+        stream = self._socket
+        if stream is None or self._process != _process:
+            stream = self._connect()
+        try:
+            if type(encoded) is bytes:
+                sent = stream.send(encoded)
+                self.bytes_sent += sent
+                if sent != len(encoded):
+                    self._send(stream, [memoryview(encoded)[sent:]], [])
+                replies: list[Reply] = []
+            else:
+                replies = []
+                self._send(stream, cast("list[Buffer]", encoded), replies)
+            self.round_trips += 1
+            while not replies:
+                self._receive(stream, replies)
+        except BaseException as error:
+            raise self._broken(error, command) from error
+        reply = replies[0]
+        if isinstance(reply, ReplyError):
+            raise self._refused(reply)
+        return reply
+
+    def pipeline(self, commands: Sequence[Sequence[Arg]]) -> list[Reply]:
+        """Send commands at once and return their replies; raises the first error reply after reading all."""
+        if not commands:
+            return []
+        buffers = encode_all(commands)
+        stream = self._socket
+        if stream is None or self._process != _process:
+            stream = self._connect()
+        replies: list[Reply] = []
+        count = len(commands)
+        try:
+            self._send(stream, buffers, replies)
+            self.round_trips += 1
+            while len(replies) < count:
+                self._receive(stream, replies)
+        except BaseException as error:
+            raise self._broken(error, commands[0]) from error
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                raise self._refused(reply)
+        return replies
+
+    def read_into(self, keys: Sequence[str], buffers: Sequence[memoryview]) -> None:
+        """GET each key into its buffer (writable bytes, exactly as long as the value), with no copy in between.
+
+        Raises:
+            MissingKey: The first of the keys that does not exist. The other buffers are filled.
+            WrongSize: The first of the keys whose value has another length than its buffer.
+        """
+        for start in range(0, len(keys), WINDOW):
+            self._read_window(keys[start : start + WINDOW], buffers[start : start + WINDOW])
+
+    def close(self) -> None:
+        """Close the connection. A later call makes a new one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _read_window(self, keys: Sequence[str], buffers: Sequence[memoryview]) -> None:
+        requests = encode_all([("GET", key) for key in keys])
+        stream = self._socket
+        if stream is None or self._process != _process:
+            stream = self._connect()
+        first: Exception | None = None
+        try:
+            self._send(stream, requests, [])
+            self.round_trips += 1
+            rest = memoryview(b"")
+            for key, buffer in zip(keys, buffers, strict=True):
+                try:
+                    rest = self._read_bulk(stream, key, buffer, rest)
+                except _UnfilledError as unfilled:
+                    rest = unfilled.rest
+                    first = first or unfilled.reason
+        except BaseException as error:
+            raise self._broken(error, ("GET", keys[0])) from error
+        if first is not None:
+            raise first
+
+    def _read_bulk(self, stream: socket.socket, key: str, buffer: memoryview, rest: memoryview) -> memoryview:
+        """Fill `buffer` with the next reply, of which `rest` came already; returns what came after it."""
+        line = bytes(rest[:64])
+        while (end := line.find(b"\r\n")) < 0:
+            # An error line may be longer than a length; no server writes one of a megabyte.
+            if len(rest) > 1_000_000:
+                raise hiredis.ProtocolError("a reply starts with a line that does not end")
+            rest = memoryview(bytes(rest) + self._more(stream))
+            line = bytes(rest)
+        rest = rest[end + 2 :]
+        if line[:1] == b"-":
+            raise _UnfilledError(self._refused(_reply_error(line[1:end].decode(errors="replace"))), rest)
+        if line[:1] != b"$":
+            raise hiredis.ProtocolError(f"GET was answered with {line[:end]!r}")
+        length = int(line[1:end])
+        if length < 0:
+            raise _UnfilledError(MissingKey(key), rest)
+        if length != buffer.nbytes:
+            rest = self._fill(stream, memoryview(bytearray(length)), rest)
+            raise _UnfilledError(WrongSize(key, buffer.nbytes, length), rest)
+        return self._fill(stream, buffer, rest)
+
+    def _fill(self, stream: socket.socket, buffer: memoryview, rest: memoryview) -> memoryview:
+        """Receive what `buffer` still lacks and the line end behind it; returns what came after that."""
+        done = min(len(rest), buffer.nbytes)
+        buffer[:done] = rest[:done]
+        rest = rest[done:]
+        while done < buffer.nbytes:
+            # The line end, and the start of the next reply, come in the same system call.
+            tail = bytearray(64)
+            count = stream.recvmsg_into([buffer[done:], tail])[0]
+            self._count(count)
+            spare = done + count - buffer.nbytes
+            done += count
+            if spare > 0:
+                rest = memoryview(tail)[:spare]
+        while len(rest) < 2:
+            rest = memoryview(bytes(rest) + self._more(stream))
+        return rest[2:]
+
+    def _more(self, stream: socket.socket) -> bytes:
+        received = stream.recv(SCRATCH)
+        self._count(len(received))
+        return received
+
+    def _count(self, received: int) -> None:
+        if not received:
+            raise EOFError("the server closed the connection")
+        self.bytes_received += received
+
+    def _receive(self, stream: socket.socket, replies: list[Reply]) -> None:
+        """Wait for bytes and append the replies that they complete."""
+        scratch = self._scratch
+        count = stream.recv_into(scratch)
+        self._count(count)
+        reader = self._reader
+        reader.feed(scratch, 0, count)
+        while (reply := reader.gets()) is not _PENDING:
+            replies.append(reply)
+
+    def _send(self, stream: socket.socket, buffers: list[Buffer], replies: list[Reply]) -> None:
+        """Send all of the buffers, and append the replies that come in meanwhile."""
+        if len(buffers) == 1 and len(buffers[0]) < SCRATCH:
+            # The usual pipeline: one system call, and no list of views.
+            whole = buffers[0]
+            sent = stream.send(whole)
+            self.bytes_sent += sent
+            if sent == len(whole):
+                return
+            buffers = [memoryview(whole)[sent:]]
+        views = [memoryview(buffer) for buffer in buffers]
+        poll: select.poll | None = None
+        at = 0
+        while at < len(views):
+            try:
+                sent = stream.sendmsg(views[at : at + VECTOR], (), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if poll is None:
+                    poll = select.poll()
+                    poll.register(stream, select.POLLIN | select.POLLOUT)
+                events = poll.poll(math.ceil(self._timeout * 1000))
+                if not events:
+                    raise
+                if events[0][1] & select.POLLIN:
+                    self._receive(stream, replies)
+                continue
+            self.bytes_sent += sent
+            while at < len(views) and sent >= len(views[at]):
+                sent -= len(views[at])
+                at += 1
+            if sent:
+                views[at] = views[at][sent:]
+
+    def _new_reader(self) -> hiredis.Reader:
+        return hiredis.Reader(replyError=_reply_error, notEnoughData=_PENDING)
+
+    def _connect(self) -> socket.socket:
+        self.close()
+        host, _, port = self.address.rpartition(":")
+        try:
+            stream = socket.create_connection((host.strip("[]"), int(port)), self._timeout)
+        except (OSError, ValueError) as error:
+            raise ClusterUnavailable(
+                f"cannot connect to the Redis at {self.address!r} ({error}). "
+                "Check that it runs, and that the address and the network between are right."
+            ) from error
+        try:
+            stream.settimeout(None)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            seconds, fraction = divmod(self._timeout, 1)
+            interval = struct.pack("@ll", int(seconds), int(fraction * 1_000_000))
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+        except BaseException:
+            stream.close()
+            raise
+        self._reader = self._new_reader()
+        self._process = _process
+        self._socket = stream
+        if self._password:
+            self._authenticate()
+        return stream
+
+    def _authenticate(self) -> None:
+        try:
+            self.call("AUTH", self._password)
+        except ReplyError as error:
+            self.close()
+            raise ReplyError(
+                error.code,
+                f"the Redis at {self.address} did not accept the store password ({error.text}). "
+                "WUKONG_STORE_PASSWORD must be the one that the server was started with.",
+            ) from None
+
+    def _refused(self, error: ReplyError) -> Exception:
+        """The error to raise for an error reply."""
+        if error.code == "LOADING":
+            return ClusterUnavailable(
+                f"the Redis at {self.address} is starting and still reads its data; try again"
+            )
+        if error.code == "NOAUTH":
+            return ReplyError(
+                error.code,
+                f"the Redis at {self.address} asks for a password and none was given. "
+                "Set WUKONG_STORE_PASSWORD.",
+            )
+        return error
+
+    def _broken(self, error: BaseException, command: Sequence[Arg]) -> BaseException:
+        """Drop the connection, whose replies are not where they should be; returns what to raise."""
+        with contextlib.suppress(OSError):
+            self.close()
+        name = command[0] if command else ""
+        doing = f"the Redis at {self.address} was sent {name!r} and"
+        if isinstance(error, BlockingIOError):
+            return ClusterUnavailable(
+                f"{doing} did not answer within {self._timeout:g} s. "
+                "Check that it runs, is not overloaded, and can be reached."
+            )
+        if isinstance(error, OSError | EOFError):
+            return ClusterUnavailable(
+                f"{doing} the connection broke ({error}). Check whether the server still runs, and its log."
+            )
+        if isinstance(error, hiredis.HiredisError):
+            return ClusterUnavailable(
+                f"{doing} answered what is not RESP2 ({error}). "
+                "Check that the address is that of a Redis or Valkey."
+            )
+        return error
+
+
+class _UnfilledError(Exception):
+    """A reply was read and is not the value that was asked for; `rest` is what came after it."""
+
+    def __init__(self, reason: Exception, rest: memoryview) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.rest = rest
+
+
+def _reply_error(text: str) -> ReplyError:
+    return ReplyError(text.partition(" ")[0], text)
