@@ -110,3 +110,15 @@ class ClusterUnavailable(WukongError):
 
 class ValueRefused(WukongError):
     """A page or value in a store does not carry the cluster's signature, so it was not unpickled."""
+
+
+class AccessDenied(WukongError):
+    """A server refused a call, because its token is missing or wrong."""
+
+
+class UnknownJob(WukongError):
+    """No job has this id: it never was, or it was released and forgotten."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"no job {job!r} is known; it was never submitted, or was released and forgotten")
+        self.job = job

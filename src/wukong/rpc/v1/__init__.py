@@ -1,0 +1,1 @@
+"""Generated from protos/wukong/rpc/v1 by protos/generate.py."""

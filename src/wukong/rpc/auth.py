@@ -1,0 +1,69 @@
+"""The bearer token: clients put it on every call, servers demand it on every method of their own.
+
+Health and reflection are open, so that load balancers and grpcurl's `list` and `describe` need no secret.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+import grpc.aio
+
+from wukong.errors import AccessDenied, WukongError
+from wukong.rpc.handler import Handler, Request, Response, remake
+
+HEADER = "authorization"
+OPEN_PREFIX = "/grpc."
+"""Methods that need no token: gRPC's own services."""
+
+
+def credentials(token: str) -> tuple[str, str]:
+    """The metadata that carries the token.
+
+    Raises:
+        AccessDenied: No server can have this token, because a header cannot carry it.
+    """
+    if not (token.isascii() and token.isprintable()):
+        raise AccessDenied(
+            "the token holds characters other than printable ASCII; is it cut or quoted right?"
+        )
+    return HEADER, f"Bearer {token}"
+
+
+class TokenCheck(grpc.aio.ServerInterceptor):
+    """Refuses calls whose token is missing or wrong with `AccessDenied`, in constant time."""
+
+    def __init__(self, token: str) -> None:
+        if not token:
+            raise WukongError("the token is empty, so anybody could call this server; set WUKONG_TOKEN")
+        self._expected = credentials(token)[1].encode()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Request, Response] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler[Request, Response] | None:
+        """The method's handler, or one of the same kind that refuses."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler_call_details.method.startswith(OPEN_PREFIX):
+            return handler
+        given = dict(handler_call_details.invocation_metadata).get(HEADER)
+        if given is None:
+            return _refusing(handler, f"the call has no token; send the metadata '{HEADER}: Bearer TOKEN'")
+        if not hmac.compare_digest(str(given).encode(), self._expected):
+            return _refusing(
+                handler, "the token is wrong; take it from the cluster's own output or WUKONG_TOKEN"
+            )
+        return handler
+
+
+def _refusing(handler: Handler[Request, Response], reason: str) -> Handler[Request, Response]:
+    async def refuse(request: object, context: object) -> Response:
+        raise AccessDenied(reason)
+
+    async def refuse_stream(request: object, context: object) -> AsyncIterator[Response]:
+        yield await refuse(request, context)
+
+    return remake(handler, refuse_stream if handler.response_streaming else refuse)

@@ -1,0 +1,70 @@
+"""Lets servicers raise: what they raise becomes the call's status."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from wukong.errors import WukongError
+from wukong.rpc.auth import OPEN_PREFIX
+from wukong.rpc.handler import Handler, Request, Response, function, remake
+from wukong.rpc.status import encode
+
+_log = logging.getLogger(__name__)
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class FailureToStatus(grpc.aio.ServerInterceptor):
+    """Answers an error of Wukong with its status, and any other one with INTERNAL and a reference to the log.
+
+    Methods that stream their answer must be asynchronous generators, all others coroutines.
+    """
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Request, Response] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler[Request, Response] | None:
+        """The method's handler, which answers what the method raises."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(OPEN_PREFIX):
+            return handler
+        inner = function(handler)
+
+        async def unary(request: Any, context: _Context) -> Any:
+            try:
+                return await inner(request, context)
+            except Exception as error:
+                await _answer(method, context, error)
+
+        async def stream(request: Any, context: _Context) -> AsyncIterator[Any]:
+            try:
+                async for response in inner(request, context):
+                    yield response
+            except Exception as error:
+                await _answer(method, context, error)
+
+        return remake(handler, stream if handler.response_streaming else unary)
+
+
+async def _answer(method: str, context: _Context, error: Exception) -> None:
+    if isinstance(error, WukongError):
+        await context.abort(*encode(error))
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, grpc.aio.UsageError):
+        # The caller went away in the middle of the call: nobody waits for an answer.
+        raise error
+    reference = secrets.token_hex(4)
+    _log.error("%s failed, reference %s", method, reference, exc_info=error)
+    await context.abort(
+        grpc.StatusCode.INTERNAL,
+        f"{method} failed unexpectedly ({type(error).__name__}); the server's log has it under {reference}",
+    )

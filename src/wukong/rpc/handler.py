@@ -1,0 +1,34 @@
+"""Server interceptors put another function in a method's place; here is how, for all kinds of method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Request, Response]
+else:
+    # Generic in the type stubs only.
+    Handler = grpc.RpcMethodHandler
+
+
+def function(handler: Handler[Request, Response]) -> Any:
+    """What a handler calls; its type depends on what the method streams."""
+    return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+
+def remake(handler: Handler[Request, Response], behaviour: Any) -> Handler[Request, Response]:
+    """A handler of the same kind that calls `behaviour`."""
+    make: Any = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[handler.request_streaming, handler.response_streaming]
+    made: Handler[Request, Response] = make(
+        behaviour, handler.request_deserializer, handler.response_serializer
+    )
+    return made

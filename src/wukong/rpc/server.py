@@ -1,0 +1,90 @@
+"""Starts a gRPC server as every component of the cluster has one.
+
+Around the component's own services: health and reflection, the token on every call, limits, and errors that
+travel (`wukong.rpc.status`).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from wukong.errors import ClusterUnavailable
+from wukong.rpc.auth import TokenCheck
+from wukong.rpc.failure import FailureToStatus
+from wukong.rpc.limits import SERVER_OPTIONS
+
+Context = grpc.aio.ServicerContext[Any, Any]
+"""The second argument of every servicer's method."""
+
+GRACE_SECONDS = 0.5
+"""How long calls may go on when the server closes."""
+
+
+class Server:
+    """A started server. It is a `wukong.rpc.service.Service`."""
+
+    def __init__(self, server: grpc.aio.Server, health_servicer: Any, address: str) -> None:
+        self._server = server
+        self._health = health_servicer
+        self._address = address
+
+    @property
+    def address(self) -> str:
+        """host:port that it accepts connections on."""
+        return self._address
+
+    async def close(self) -> None:
+        """Says NOT_SERVING, refuses new calls, and cuts the others off after `GRACE_SECONDS`."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(GRACE_SECONDS)
+
+
+async def start(
+    listen: str, add_servicers: Callable[[grpc.aio.Server], None], token: str, services: Sequence[str]
+) -> Server:
+    """Starts a server in the running event loop; it accepts calls when this returns.
+
+    Args:
+        listen: host:port; port 0 lets the system choose.
+        add_servicers: Gets the server and calls the generated `add_..._to_server`. The servicers raise
+            errors of Wukong to refuse; methods that stream their answer are asynchronous generators.
+        token: What callers must send; never empty.
+        services: Full names of the services, such as "wukong.rpc.v1.Ring", for health and reflection.
+
+    Raises:
+        ClusterUnavailable: The address cannot be listened on.
+    """
+    server = grpc.aio.server(interceptors=[FailureToStatus(), TokenCheck(token)], options=SERVER_OPTIONS)
+    add_servicers(server)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    host = listen.rpartition(":")[0]
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise ClusterUnavailable(f"cannot listen on {listen}: {_why_not(listen)}") from error
+    for service in ("", *services):
+        await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    await server.start()
+    return Server(server, health_servicer, f"{host}:{port}")
+
+
+def _why_not(listen: str) -> str:
+    """The system's reason why an address cannot be listened on, which gRPC only logs."""
+    host, _, port = listen.rpartition(":")
+    if not port.isdecimal():
+        return "it is not of the form host:port"
+    try:
+        with socket.create_server((host.strip("[]"), int(port))):
+            return "gRPC could not bind it; try again, or choose another port"
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return f"{reason}. Stop the program that uses the port, or choose another one (0: any free one)"

@@ -1,0 +1,39 @@
+"""What runs: the shape that every component of the cluster has once it is started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+
+class Service(Protocol):
+    """A started component, inside a running event loop."""
+
+    @property
+    def address(self) -> str:
+        """host:port that it accepts connections on."""
+
+    async def close(self) -> None:
+        """Stops accepting, lets calls end for a moment, and frees everything."""
+
+
+def run(serve: Callable[[Mapping[str, str]], Awaitable[Service]], name: str) -> None:
+    """Runs one component as a process, until SIGTERM or SIGINT. For `__main__.py`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(_until_told(serve, name))
+
+
+async def _until_told(serve: Callable[[Mapping[str, str]], Awaitable[Service]], name: str) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    service = await serve(os.environ)
+    logging.getLogger(name).info("listening on %s", service.address)
+    try:
+        await told.wait()
+    finally:
+        await service.close()
