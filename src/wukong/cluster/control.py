@@ -1,0 +1,248 @@
+"""The control process of an embedded cluster: `python -m wukong.cluster.control --channel FD --lifeline FD`.
+
+It owns everything else: it starts the stores' servers and the zygote as its children, and the scheduler, the
+KVS proxy, the KVS nodes' agents and the Lambda emulator as asyncio servers in one loop of its own. Order of
+start: what runs in other processes first, so that it starts while this process imports the services; then the
+proxy, then those that need its address, the scheduler last.
+
+Its dialog with the user's process is one JSON object a line, over a socket: it reads the `Plan`, writes
+`{"part": name}` whenever it turns to a part, then `{"ready": {...}}` or `{"error": text, "part": name}`; then
+it answers `{"ask": "processes"}` until `{"ask": "stop"}` or the end of the dialog.
+
+How everything ends: when told to, in order; when the user's process is gone, at once, by killing the
+process group, which is this process and its descendants (it is started as the leader of a new session); when
+this process is killed, Linux kills its children, and the zygote's lifeline ends it in any case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wukong.cluster import lifeline
+from wukong.cluster.interpreter import python_module
+from wukong.cluster.plan import Plan
+from wukong.cluster.valkey import ValkeyServer
+from wukong.errors import ClusterUnavailable, WukongError
+
+if TYPE_CHECKING:
+    from wukong.rpc.service import Service
+
+_GROUP = "wukong.components"
+#: Seconds that the services may take to end when told to.
+_FAREWELL = 2.0
+#: Attempts to listen on a port that was free a moment ago.
+_PORTS = 5
+
+Serve = Callable[[Mapping[str, str]], Awaitable["Service"]]
+
+
+class Control:
+    """The parts of one embedded cluster, started and ended."""
+
+    def __init__(self, plan: Plan, lifeline_fd: int, say: Callable[[Mapping[str, Any]], None]) -> None:
+        self._plan = plan
+        self._folder = Path(plan.folder)
+        self._lifeline = lifeline_fd
+        self._say = say
+        self._deadline = time.monotonic() + plan.startup_timeout
+        self._part = "control"
+        self._stores: dict[str, ValkeyServer] = {}
+        self._zygote: subprocess.Popen[bytes] | None = None
+        self._services: list[Service] = []
+        self._emulator: Service | None = None
+
+    def run(self, channel: socket.socket) -> None:
+        """Start everything, say so, serve until told to stop."""
+        try:
+            components = self._start_children()
+            asyncio.run(self._serve(components, channel))
+        except Exception as error:
+            traceback.print_exc()
+            self._say({"error": self._reason(error)})
+            raise SystemExit(1) from error
+        finally:
+            self._end_children()
+
+    def _turn_to(self, part: str) -> None:
+        self._part = part
+        self._say({"part": part})
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"it took longer than startup_timeout, {self._plan.startup_timeout:g} s"
+        return str(error) if isinstance(error, WukongError) else f"{type(error).__name__}: {error}"
+
+    def _start_children(self) -> dict[str, Serve]:
+        plan = self._plan
+        self._turn_to("zygote")
+        command = python_module(
+            _component("zygote").module,
+            plan.path,
+            *("--socket", self._zygote_socket),
+            *("--preload", ",".join(plan.preload)),
+            *("--lifeline", str(self._lifeline)),
+        )
+        with (self._folder / "zygote.log").open("ab") as log:
+            self._zygote = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[self._lifeline]
+            )
+        for name in plan.stores():
+            self._turn_to(name)
+            server = ValkeyServer(
+                self._folder, name, password=plan.store_password, program=plan.store_program
+            )
+            self._stores[name] = server
+            server.start()
+        components: dict[str, Serve] = {}
+        for name in ("kvs-proxy", "kvs-node", "lambda-emulator", "scheduler"):
+            self._turn_to(name)
+            components[name] = _component(name).load()
+        for name, server in self._stores.items():
+            self._turn_to(name)
+            server.wait_ready(self._deadline)
+        return components
+
+    @property
+    def _zygote_socket(self) -> str:
+        return str(self._folder / "zygote")
+
+    async def _serve(self, components: Mapping[str, Serve], channel: socket.socket) -> None:
+        plan, mds = self._plan, self._stores["mds"].address
+        try:
+            async with asyncio.timeout(self._deadline - time.monotonic()):
+                self._turn_to("kvs-proxy")
+                proxy = await self._start(components["kvs-proxy"], plan.proxy(mds))
+                self._turn_to("kvs-node")
+                for name in plan.stores()[1:]:
+                    store = self._stores[name].address
+                    await self._start(components["kvs-node"], plan.node(name, store, proxy.address))
+                self._turn_to("lambda-emulator")
+                emulator = await self._start_emulator(components["lambda-emulator"], mds, proxy.address)
+                self._turn_to("scheduler")
+                endpoint = f"http://{emulator.address}"
+                environ = plan.scheduler(mds, proxy.address, endpoint)
+                scheduler = await self._start(components["scheduler"], environ)
+                self._turn_to("zygote")
+                self._check_zygote()
+            self._say({"ready": {"address": scheduler.address}})
+            await self._answer(channel)
+        finally:
+            await self._close_services()
+
+    async def _start(self, serve: Serve, environ: Mapping[str, str]) -> Service:
+        service = await serve(environ)
+        self._services.append(service)
+        return service
+
+    async def _start_emulator(self, serve: Serve, mds: str, proxy: str) -> Service:
+        # The function's environment names the emulator's own address, so its port is chosen here.
+        for attempt in range(1, _PORTS + 1):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                listen = f"127.0.0.1:{probe.getsockname()[1]}"
+            environ = self._plan.emulator(listen, self._zygote_socket, mds, proxy)
+            try:
+                self._emulator = await self._start(serve, environ)
+                break
+            except OSError:
+                if attempt == _PORTS:
+                    raise
+        assert self._emulator is not None
+        return self._emulator
+
+    def _check_zygote(self) -> None:
+        assert self._zygote is not None
+        if self._zygote.poll() is not None:
+            raise ChildProcessError(f"it ended with code {self._zygote.returncode}")
+
+    async def _answer(self, channel: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        channel.setblocking(False)
+        text = b""
+        while part := await loop.sock_recv(channel, 4096):
+            *asked, text = (text + part).split(b"\n")
+            for line in asked:
+                if json.loads(line)["ask"] == "stop":
+                    return
+                answer = json.dumps({"processes": self._processes()})
+                await loop.sock_sendall(channel, answer.encode() + b"\n")
+
+    def _processes(self) -> list[tuple[str, int]]:
+        assert self._zygote is not None
+        listed = [("control", os.getpid()), ("zygote", self._zygote.pid)]
+        listed += [("store", server.pid) for server in self._stores.values()]
+        return listed
+
+    async def _close_services(self) -> None:
+        while self._services:
+            try:
+                await asyncio.wait_for(self._services.pop().close(), _FAREWELL)
+            except Exception:
+                traceback.print_exc()
+
+    def _end_children(self) -> None:
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.wait()
+        for server in self._stores.values():
+            server.close()
+
+
+def _component(name: str) -> importlib.metadata.EntryPoint:
+    for point in importlib.metadata.entry_points(group=_GROUP, name=name):
+        return point
+    raise ClusterUnavailable(f"no installed package provides the component {name!r}; install wukong[local]")
+
+
+def main() -> None:
+    """Run the control process."""
+    parser = argparse.ArgumentParser(
+        prog="wukong.cluster.control", description="LocalCluster's control process"
+    )
+    parser.add_argument("--channel", type=int, required=True, help="socket of the dialog")
+    parser.add_argument("--lifeline", type=int, required=True, help="read end of the lifeline")
+    arguments = parser.parse_args()
+    with socket.socket(fileno=arguments.channel) as channel:
+        channel.set_inheritable(False)
+        plan = Plan.from_json(_first_line(channel))
+
+        def end_all() -> None:
+            shutil.rmtree(plan.folder, ignore_errors=True)
+            if os.getpgrp() == os.getpid():
+                os.killpg(os.getpid(), signal.SIGKILL)
+
+        lifeline.watch(arguments.lifeline, end_all)
+
+        def say(message: Mapping[str, Any]) -> None:
+            with contextlib.suppress(OSError):  # nobody listens any more: the lifeline ends this process
+                channel.sendall(json.dumps(message).encode() + b"\n")
+
+        Control(plan, arguments.lifeline, say).run(channel)
+
+
+def _first_line(channel: socket.socket) -> str:
+    text = b""
+    while not text.endswith(b"\n"):
+        part = channel.recv(65536)
+        if not part:
+            raise SystemExit(0)  # the user's process is gone
+        text += part
+    return text.decode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""`LocalCluster`: a whole Wukong on one machine, real servers and all, for one program."""
+
+from __future__ import annotations
+
+import html
+import os
+import secrets
+import sys
+import tempfile
+import weakref
+from types import TracebackType
+
+import wukong
+from wukong.cluster.plan import Plan, children_environ
+from wukong.cluster.process import ControlProcess
+from wukong.cluster.valkey import server_program
+from wukong.errors import ClusterUnavailable
+
+#: What every environment needs, cheap to expensive: the zygote imports it before it forks the first.
+_PRELOAD = ("numpy", "dask", "cloudpickle", "wukong_executor.handler", "boto3")
+#: What takes long to import. The zygote imports those that the user's program has imported: its tasks will
+#: need them, and the others must not delay its first job.
+_PRELOAD_IF_USED = (
+    "pandas",
+    "scipy.linalg",
+    "dask.array",
+    "dask.bag",
+    "dask.dataframe",
+    "xarray",
+    "sklearn.base",
+    "sklearn.svm",
+    "dask_ml.wrappers",
+)
+
+
+class LocalCluster:
+    """An embedded cluster: scheduler, stores and executor environments as child processes of this program.
+
+    It ends with the `with` block, with `close`, when it is garbage collected, and in any case when the
+    program ends, even if that is killed.
+
+    Args:
+        host: Where the scheduler listens: a loopback host, "host:port", or None for 127.0.0.1 and any port.
+        environments: Most executors that run at once; None for one per core.
+        memory_mb: Memory of one environment, in MB. A task that needs more ends its environment.
+        kvs_nodes: Nodes of the intermediate store.
+        forward_output: Whether clients show what tasks print.
+        startup_timeout: Seconds that the start may take.
+        lease_seconds: Seconds after which an executor that is not heard of counts as dead.
+        timeout: Seconds that one invocation of the executor function may take, as on AWS.
+
+    Attributes:
+        address: "host:port" of the scheduler.
+        token: The bearer token of its calls.
+        forward_output: As given.
+
+    Raises:
+        ClusterUnavailable: A part did not start; says which and why. Or the platform is Windows.
+        ValueError: An option is outside its range.
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        *,
+        environments: int | None = None,
+        memory_mb: int = 2048,
+        kvs_nodes: int = 1,
+        forward_output: bool = True,
+        startup_timeout: float = 30,
+        lease_seconds: float = 10.0,
+        timeout: int = 900,
+    ) -> None:
+        if sys.platform == "win32":
+            raise ClusterUnavailable(
+                "LocalCluster does not run on Windows itself; run your program in the Windows Subsystem for "
+                "Linux, or give Client the address of a cluster elsewhere"
+            )
+        if not sys.executable:
+            raise ClusterUnavailable(
+                "this program embeds Python: there is no interpreter to start the parts with"
+            )
+        cores = _cores()
+        environments = cores if environments is None else environments
+        for name, value, least in (
+            ("environments", environments, 1),
+            ("memory_mb", memory_mb, 128),
+            ("kvs_nodes", kvs_nodes, 1),
+            ("timeout", timeout, 1),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on")
+        for name, seconds in (("startup_timeout", startup_timeout), ("lease_seconds", lease_seconds)):
+            if not seconds > 0:
+                raise ValueError(f"{name} is {seconds!r}; it must be a number of seconds above 0")
+        self.forward_output = forward_output
+        self.token = secrets.token_hex(16)
+        self._size = f"{environments} environments of {memory_mb} MB, {kvs_nodes} KVS nodes"
+        plan = Plan(
+            listen=_listen(host),
+            folder=tempfile.mkdtemp(prefix="wukong-"),
+            store_program=server_program(),
+            environments=environments,
+            memory_mb=memory_mb,
+            kvs_nodes=kvs_nodes,
+            timeout=timeout,
+            lease_seconds=lease_seconds,
+            startup_timeout=startup_timeout,
+            preload=(*_PRELOAD, *(module for module in _PRELOAD_IF_USED if module in sys.modules)),
+            path=_path(),
+            token=self.token,
+            store_password=secrets.token_hex(16),
+            signing_key=secrets.token_hex(32),
+        )
+        environ = children_environ(os.environ, cores=cores, environments=environments)
+        self._control = ControlProcess(plan, environ)
+        # Runs at most once: by close(), by the garbage collector, or when the interpreter ends.
+        self._finalizer = weakref.finalize(self, self._control.close)
+        try:
+            self._control.wait_ready()
+        except BaseException:
+            self.close()
+            raise
+        self.address = self._control.address
+
+    def processes(self) -> list[tuple[str, int]]:
+        """Role (environment, zygote, control or store) and process id of each process that runs now.
+
+        Raises:
+            ClusterUnavailable: The cluster's control process was killed.
+        """
+        return self._control.processes() if self._finalizer.alive else []
+
+    def logs(self) -> dict[str, str]:
+        """What each part wrote to its log so far, by the part's name; empty after `close`."""
+        return self._control.logs()
+
+    def close(self) -> None:
+        """End every process of the cluster and remove its logs. May be called again."""
+        self._finalizer()
+
+    def __enter__(self) -> LocalCluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "" if self._finalizer.alive else ", closed"
+        return f"<LocalCluster {self.address}, {self._size}{state}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _listen(host: str | None) -> str:
+    """The scheduler's "host:port" for what the user gave."""
+    name, separator, port = (host or "127.0.0.1").rpartition(":")
+    if not separator:
+        name, port = port, "0"
+    if not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"host is {host!r}; it must be a host, or host:port with a port up to 65535")
+    if name != "localhost" and not name.startswith("127."):
+        raise ValueError(
+            f"host is {host!r}, but an embedded cluster listens on the loopback interface only (localhost or "
+            "127.0.0.1), because it speaks without TLS; run the containers to serve a network"
+        )
+    return f"{name}:{port}"
+
+
+def _path() -> tuple[str, ...]:
+    """Where this process finds packages, for children that may be told less by their environment.
+
+    Without the script's and the working directory: what lies there is pickled by value.
+    """
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    own = {os.getcwd(), os.path.dirname(os.path.abspath(main))} if main else {os.getcwd()}
+    entries = [os.path.abspath(entry) for entry in sys.path if entry]
+    root = os.path.dirname(os.path.dirname(os.path.abspath(wukong.__file__)))
+    return (*(entry for entry in entries if entry not in own), root)

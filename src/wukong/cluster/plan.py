@@ -1,0 +1,180 @@
+"""What an embedded cluster consists of: the options of one `LocalCluster`, and what each part is told.
+
+Pure: this module starts nothing. The user's process makes a `Plan` and hands it, as one line of JSON, to the
+control process, which makes each part's environment of it, as a container's would be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wukong import settings
+
+#: The one function of an embedded cluster.
+FUNCTION = settings.EXECUTOR_FUNCTION.default or ""
+_HANDLER = "wukong_executor.handler.handler"
+_BEAT_SECONDS = 0.02
+#: Read by the libraries below NumPy when they are loaded.
+_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+#: boto3 refuses to work without a region and credentials. These are nobody's, so that the user's own are
+#: never looked for, and never sent to an emulator.
+_AWS = {
+    "AWS_ACCESS_KEY_ID": "wukong-local",
+    "AWS_SECRET_ACCESS_KEY": "wukong-local",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options of one embedded cluster, its secrets included.
+
+    Attributes:
+        listen: "host:port" where the scheduler listens; port 0 lets the system choose.
+        folder: Where logs and the zygote's socket live.
+        store_program: The Valkey or Redis server to start.
+        environments: Most environments, and so executors, at once.
+        memory_mb: Memory of an environment, in MB.
+        kvs_nodes: KVS nodes, each with a server of its own.
+        timeout: Seconds that one invocation may take.
+        lease_seconds: Seconds after which a silent executor counts as dead.
+        startup_timeout: Seconds that all parts together may take to start.
+        preload: Modules that the zygote imports before it forks an environment.
+        path: What the user's process has on `sys.path` and a fresh interpreter may lack.
+        token: The bearer token of every gRPC call.
+        store_password: The password of every store.
+        signing_key: The hexadecimal key that signs pages and values.
+    """
+
+    listen: str
+    folder: str
+    store_program: str
+    environments: int
+    memory_mb: int
+    kvs_nodes: int
+    timeout: int
+    lease_seconds: float
+    startup_timeout: float
+    preload: tuple[str, ...]
+    path: tuple[str, ...]
+    token: str
+    store_password: str
+    signing_key: str
+
+    def to_json(self) -> str:
+        """One line of JSON, secrets included: for a pipe, never for a command line."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The inverse of `to_json`."""
+        fields = json.loads(text)
+        return cls(**{**fields, "preload": tuple(fields["preload"]), "path": tuple(fields["path"])})
+
+    def stores(self) -> list[str]:
+        """The names of the servers to start: the metadata store's, then one of each KVS node."""
+        return ["mds", *(f"kvs-{number}" for number in range(self.kvs_nodes))]
+
+    def proxy(self, mds: str) -> dict[str, str]:
+        """The environment of the KVS proxy, given the metadata store's address."""
+        return {**self._service("127.0.0.1:0"), settings.MDS_ADDRESS.name: mds}
+
+    def node(self, name: str, store: str, proxy: str) -> dict[str, str]:
+        """The environment of the KVS node `name`, given its server's and the proxy's addresses."""
+        return {
+            **self._service("127.0.0.1:0"),
+            settings.NODE_ID.name: name,
+            settings.NODE_REDIS_ADDRESS.name: store,
+            settings.PROXY_ADDRESS.name: proxy,
+        }
+
+    def emulator(self, listen: str, zygote: str, mds: str, proxy: str) -> dict[str, str]:
+        """The environment of the Lambda emulator: its one function, told where everything is.
+
+        Args:
+            listen: Where the emulator listens; final, because the function is told it.
+            zygote: The path of the zygote's socket.
+            mds: The metadata store's address.
+            proxy: The proxy's address.
+        """
+        function = {
+            "handler": _HANDLER,
+            "memory_mb": self.memory_mb,
+            "timeout": self.timeout,
+            "concurrency": self.environments,
+            "environment": {**_AWS, **self._invoking(f"http://{listen}"), **self._executing(mds, proxy)},
+        }
+        return {
+            settings.LISTEN.name: listen,
+            settings.ZYGOTE_SOCKET.name: zygote,
+            settings.FUNCTIONS.name: json.dumps({FUNCTION: function}),
+        }
+
+    def scheduler(self, mds: str, proxy: str, endpoint: str) -> dict[str, str]:
+        """The environment of the scheduler; `endpoint` is the URL of the Invoke API."""
+        return {
+            **self._service(self.listen),
+            **self._invoking(endpoint),
+            settings.MDS_ADDRESS.name: mds,
+            settings.PROXY_ADDRESS.name: proxy,
+            settings.DIRECT.name: "1",
+        }
+
+    def _service(self, listen: str) -> dict[str, str]:
+        return {
+            settings.LISTEN.name: listen,
+            settings.TOKEN.name: self.token,
+            settings.STORE_PASSWORD.name: self.store_password,
+            settings.SIGNING_KEY.name: self.signing_key,
+            settings.LEASE_SECONDS.name: str(self.lease_seconds),
+        }
+
+    def _invoking(self, endpoint: str) -> dict[str, str]:
+        return {
+            settings.LAMBDA_ENDPOINT.name: endpoint,
+            settings.EXECUTOR_FUNCTION.name: FUNCTION,
+            settings.PARALLELISM.name: str(self.environments),
+        }
+
+    def _executing(self, mds: str, proxy: str) -> dict[str, str]:
+        return {
+            settings.MDS_ADDRESS.name: mds,
+            settings.PROXY_ADDRESS.name: proxy,
+            settings.STORE_PASSWORD.name: self.store_password,
+            settings.SIGNING_KEY.name: self.signing_key,
+            settings.BEAT_SECONDS.name: str(_BEAT_SECONDS),
+            settings.LEASE_SECONDS.name: str(self.lease_seconds),
+        }
+
+
+def children_environ(environ: Mapping[str, str], *, cores: int, environments: int) -> dict[str, str]:
+    """The environment variables of the cluster's processes, made of the user's.
+
+    Left out: AWS credentials and Wukong's own variables. Limited: the threads of the libraries below NumPy,
+    so that environments × threads fits the cores (a lower limit of the user's stays). Loopback needs no
+    proxy.
+    """
+    kept = {name: value for name, value in environ.items() if not name.startswith(("AWS_", "WUKONG_"))}
+    threads = max(1, cores // environments)
+    limits = {
+        name: kept[name] if kept.get(name, "").isdecimal() and 0 < int(kept[name]) < threads else str(threads)
+        for name in _THREADS
+    }
+    direct = {
+        name: ",".join(filter(None, [kept.get(name, ""), "127.0.0.1,localhost"]))
+        for name in ("no_proxy", "NO_PROXY")
+    }
+    return {**kept, **limits, **direct, **_AWS}
