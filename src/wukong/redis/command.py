@@ -1,8 +1,8 @@
 """Commands as Redis reads them (RESP2), encoded without copying what is large.
 
 A command is an array of byte strings. Small arguments are joined into one buffer, since a copy of a few
-kilobytes is cheaper than another entry for the kernel to look at; an argument of `LARGE` bytes or more stays the
-caller's buffer and is handed to the kernel where it is.
+kilobytes is cheaper than another entry for the kernel to look at; an argument of `LARGE` bytes or more stays
+the caller's buffer and is handed to the kernel where it is.
 """
 
 from __future__ import annotations

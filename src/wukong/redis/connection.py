@@ -2,18 +2,23 @@
 
 Theory of operation
 -------------------
-A round trip is one `send` and, nearly always, one `recv`: the socket blocks, and the kernel holds the timeouts
-(`SO_RCVTIMEO`), so that no `poll` precedes either. Replies are parsed by hiredis. Two cases differ:
+A round trip is one `send` and, nearly always, one `recv`: the socket blocks, and the kernel holds the
+timeouts (`SO_RCVTIMEO`), so that no `poll` precedes either. On a loopback address the reply is asked for a
+few times before the thread goes to sleep, giving way to others in between: where cores are idle, waking from
+sleep takes longer than the round trip itself (85 instead of 25 microseconds), and where they are busy it
+costs nothing.
+
+Replies are parsed by hiredis. Two cases differ:
 
 * What does not fit one small buffer goes out with `sendmsg`, from where it is, without blocking; while the
-  socket is full, replies that arrive are read. So a long pipeline and a server that wants to answer cannot wait
-  for each other for ever.
+  socket is full, replies that arrive are read. So a long pipeline and a server that wants to answer cannot
+  wait for each other for ever.
 * `read_into` knows how long each reply is going to be, so it parses the one header line itself and has the
   kernel write the rest into the caller's buffer.
 
 Between two calls no byte of a reply is outstanding. Whatever interrupts a call (an error, a timeout, Ctrl-C)
-would break that, so the connection is dropped then, and the next call makes a new one. A forked child drops its
-parent's connection too.
+would break that, so the connection is dropped then, and the next call makes a new one. A forked child drops
+its parent's connection too.
 """
 
 from __future__ import annotations
@@ -41,6 +46,8 @@ SCRATCH: Final = 64 * 1024
 VECTOR: Final = 1000
 #: Keys that `read_into` asks for at once: their requests fit any socket's buffer, whatever the server does.
 WINDOW: Final = 128
+#: How often a reply from this machine is asked for before the thread sleeps: about 50 microseconds.
+TRIES: Final = 64
 
 _PENDING: Final = object()
 _process = os.getpid()
@@ -83,6 +90,7 @@ class Connection:
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._process = 0
+        self._near = False
         self._scratch = bytearray(SCRATCH)
         self._reader = self._new_reader()
 
@@ -135,7 +143,7 @@ class Connection:
         return replies
 
     def read_into(self, keys: Sequence[str], buffers: Sequence[memoryview]) -> None:
-        """GET each key into its buffer (writable bytes, exactly as long as the value), with no copy in between.
+        """GET each key into its buffer (writable bytes, as long as the value), with no copy in between.
 
         Raises:
             MissingKey: The first of the keys that does not exist. The other buffers are filled.
@@ -224,7 +232,16 @@ class Connection:
     def _receive(self, stream: socket.socket, replies: list[Reply]) -> None:
         """Wait for bytes and append the replies that they complete."""
         scratch = self._scratch
-        count = stream.recv_into(scratch)
+        count = -1
+        if self._near:
+            for _ in range(TRIES):
+                try:
+                    count = stream.recv_into(scratch, 0, socket.MSG_DONTWAIT)
+                    break
+                except BlockingIOError:
+                    os.sched_yield()
+        if count < 0:
+            count = stream.recv_into(scratch)
         self._count(count)
         reader = self._reader
         reader.feed(scratch, 0, count)
@@ -287,6 +304,7 @@ class Connection:
         except BaseException:
             stream.close()
             raise
+        self._near = stream.getpeername()[0] in ("127.0.0.1", "::1") and hasattr(os, "sched_yield")
         self._reader = self._new_reader()
         self._process = _process
         self._socket = stream
