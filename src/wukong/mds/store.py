@@ -40,7 +40,6 @@ class JobSpec:
         sinks: Number of distinct tasks whose values were asked for.
         pages: Number of pages.
         first_tasks: Id of the first task of each page.
-        records: Number of initial records.
         parallelism: Most records that live at once.
         ring: The ring that the job is pinned to.
         seconds: Until the deadline; keys live a grace longer.
@@ -52,7 +51,6 @@ class JobSpec:
     sinks: int
     pages: int
     first_tasks: Sequence[int]
-    records: int
     parallelism: int
     ring: Ring
     seconds: float
@@ -175,6 +173,7 @@ class Sync:
         results: Sinks to commit: (task, mark).
         current: The task that runs now, or -1; with the memory in use it explains a lost executor.
         memory: Resident bytes now.
+        memory_limit: Bytes that the function may use; 0 if unknown.
         counters: What happened since the last sync that was answered.
         logs: What tasks printed since then.
         end: End the record, unless this call claims something or leaves an offer unanswered.
@@ -184,6 +183,7 @@ class Sync:
     results: Sequence[tuple[int, bytes]] = ()
     current: int = -1
     memory: int = 0
+    memory_limit: int = 0
     counters: Counters = Counters()
     logs: Sequence[LogText] = ()
     end: bool = False
@@ -208,6 +208,7 @@ class Due:
     invokes: int
     current: int
     memory: int
+    memory_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +226,14 @@ class Mds(Protocol):
 
     # Jobs: the scheduler's side.
 
-    def create(self, job: str, spec: JobSpec) -> bool:
-        """Create a job in state loading; False if the id is known already."""
+    def submit(
+        self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float
+    ) -> str:
+        """Create a job, write its signed pages, then its initial records and the state running in one step.
 
-    def load(self, job: str, first_page: int, pages: Sequence[bytes], records: Sequence[Record]) -> None:
-        """Write signed pages and initial records, in one round trip."""
-
-    def open(self, job: str) -> str:
-        """Let a loaded job run, if all its pages and records are there; returns the state. Idempotent."""
-
-    def submit(self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record]) -> bool:
-        """`create`, `load` and `open` in two round trips, for graphs of moderate size; False if known already."""
+        Repeating it is harmless: a job that exists is left as it is, one that was left half written is completed.
+        Returns the state after the call. A record that nobody began is looked at after `lease` seconds.
+        """
 
     def job(self, job: str) -> JobInfo | None:
         """A job's record; None if it is unknown or only its tombstone is left after its time."""
@@ -249,17 +247,14 @@ class Mds(Protocol):
     def results(self, job: str, tasks: Sequence[int]) -> list[bytes | None]:
         """Marks of committed sinks, in the order asked."""
 
-    def sweep(self, job: str) -> Sweep:
-        """Find silent records, a stall, a passed deadline; asks for each record with growing pauses."""
+    def sweep(self, job: str, pause: float) -> Sweep:
+        """Find silent records, a stall, a passed deadline. A record found is next found after `pause`, then twice that."""
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         """End a job that is loading or running; returns the state that it then has."""
 
     def purge(self, job: str, tombstone: float) -> None:
         """Remove all of a job but its tombstone, which lives that many seconds."""
-
-    def count_invocations(self, job: str, invocations: int) -> None:
-        """Add to the job's count of invocations (those that the scheduler makes)."""
 
     # Uploads.
 
@@ -309,10 +304,14 @@ class Mds(Protocol):
         token: str,
         generation: int,
         offload: str,
+        lease: float,
         pieces: Sequence[Record],
         end: bool = False,
     ) -> tuple[Status, int]:
-        """Give pieces away; returns how many were accepted, from the first on. The same id gets the same answer."""
+        """Give pieces away; returns how many were accepted, from the first on. The same id gets the same answer.
+
+        Piece i becomes record `{offload}.{i}`, whatever id it carries. With `end` all are accepted.
+        """
 
     def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:
         """End the job with a task's error."""

@@ -1,0 +1,55 @@
+"""What one environment keeps warm between invocations: settings, connections, clients."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from wukong import settings
+from wukong.kvs.redis import RedisKvs
+from wukong.kvs.ring import Ring
+from wukong.mds.redis import RedisMds
+from wukong.values.signing import Signer
+from wukong.values.values import Values
+
+#: Ring versions whose connections are kept open.
+RINGS_KEPT = 4
+
+
+class Environment:
+    """One execution environment, from its first invocation on."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._password = settings.STORE_PASSWORD.get(environ)
+        self._lambda_endpoint = settings.LAMBDA_ENDPOINT.get(environ)
+        self.function = settings.EXECUTOR_FUNCTION.get(environ)
+        self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
+        self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
+        self.mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=self._password)
+        self.signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
+        self.cold = True
+        self._stores: dict[str, RedisKvs] = {}
+
+    def kvs(self, ring: Ring) -> RedisKvs:
+        """The key-value store of a ring; connections are kept for the newest few."""
+        name = ring.to_json()
+        if name not in self._stores:
+            while len(self._stores) >= RINGS_KEPT:
+                self._stores.pop(next(iter(self._stores))).close()
+            self._stores[name] = RedisKvs(ring, password=self._password)
+        return self._stores[name]
+
+    def values(self, ring: Ring) -> Values:
+        """Values of a job pinned to `ring`."""
+        return Values(self.kvs(ring), self.signer)
+
+    @cached_property
+    def lambda_client(self) -> Any:
+        """boto3's Lambda client; imported on first use, because most small jobs never invoke anything."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(retries={"total_max_attempts": 3, "mode": "standard"}, max_pool_connections=16)
+        return boto3.client("lambda", endpoint_url=self._lambda_endpoint or None, config=config)

@@ -1,0 +1,310 @@
+"""The shell around the walk: runs tasks, carries out instructions against the stores and Lambda, keeps the clock.
+
+Two threads share the walk under one lock. The main thread asks for the next instruction and runs tasks; the beat's
+thread asks on every beat what can be done meanwhile: reports that are due, work to give away, the lease.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from time import perf_counter as clock
+from typing import Any
+
+from wukong.engine.instructions import (
+    Fetch,
+    FetchMarks,
+    FetchPages,
+    Instruction,
+    Offload,
+    Report,
+    RunTask,
+    Store,
+    Wait,
+)
+from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.walk import Walk
+from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
+from wukong.graph.program import run
+from wukong.mds.records import Record
+from wukong.mds.store import Begun, Counters, Status, Sync, Synced
+from wukong_executor import failures
+from wukong_executor.environment import Environment
+from wukong_executor.invocations import invoke
+from wukong_executor.memory import INLINE_BYTES, Memory
+from wukong_executor.output import Output
+from wukong_executor.programs import Programs
+from wukong_executor.reporter import report
+
+#: Seconds that stored values outlive the job's deadline.
+GRACE = 900
+
+#: What starting an executor costs, as a part of the beat that was chosen as a few times that.
+INVOCATION_OF_BEAT = 0.25
+
+
+class Executor:
+    """One holder at work on one record."""
+
+    def __init__(
+        self, environment: Environment, job: str, record: str, token: str, begun: Begun, memory_limit: int
+    ) -> None:
+        self._environment = environment
+        self._mds = environment.mds
+        self._kvs = environment.kvs(begun.ring)
+        self._job, self._record, self._token = job, record, token
+        self._begun = begun
+        self._memory_limit = memory_limit
+        self._memory = Memory(environment.values(begun.ring), job, token, begun.seconds_left + GRACE)
+        self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
+        self._output = Output()
+        beat = environment.beat_seconds
+        self._walk = Walk(
+            Heartbeat(beat * INVOCATION_OF_BEAT), begun.first_tasks, beat, begun.parallelism - 1, begun.generation
+        )
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._stopping = threading.Event()
+        self._beat_error: BaseException | None = None
+        self._running: tuple[int, float] = (-1, 0.0)
+        self._tasks_run = 0
+        self._counted = self._totals()
+
+    def run(self) -> str:
+        """Walk the record to its end; returns how it ended.
+
+        Raises:
+            ClusterUnavailable: A store did not answer. The record's lease runs out and the scheduler invokes it again.
+        """
+        beat = threading.Thread(target=self._beat, name="wukong-beat", daemon=True)
+        try:
+            with self._output.captured():
+                self._start()
+                beat.start()
+                self._work()
+        except _Failed as failed:
+            return failed.args[0]
+        except ClusterUnavailable:
+            raise
+        except WukongError as error:
+            task = self._running[0]
+            return self._fail(failures.of_executor(error, task, self._programs.keys.get(task, "")))
+        finally:
+            self._stopping.set()
+            with self._lock:
+                self._changed.notify_all()
+            if beat.ident is not None:
+                beat.join()
+        return "ended"
+
+    # The main thread.
+
+    def _start(self) -> None:
+        begun = self._begun
+        self._walk.begin(begun.entries, begun.claims, begun.given, begun.inputs)
+
+    def _work(self) -> None:
+        walk, memory = self._walk, self._memory.by_task
+        programs = self._programs.by_task
+        lock = self._lock
+        output = self._output
+        with lock:
+            instruction = walk.next(clock())
+        while True:
+            if type(instruction) is RunTask:
+                task, inputs = instruction
+                started = clock()
+                self._running = (task, started)
+                output.task = task
+                value = self._evaluate(task, programs[task], [memory[parent] for parent in inputs])
+                now = clock()
+                with lock:
+                    memory[task] = value
+                    del value
+                    self._tasks_run += 1
+                    walk.task_finished(task, now - started, now)
+                    if walk.dropped:
+                        self._drop()
+                    instruction = walk.next(now)
+                continue
+            self._running = (-1, clock())
+            output.task = -1
+            if type(instruction) is Wait:
+                with lock:
+                    while type(instruction := walk.next(clock())) is Wait:
+                        self._raise_beat_error()
+                        self._changed.wait()
+                continue
+            if not self._carry_out(instruction):
+                return
+            with lock:
+                self._raise_beat_error()
+                instruction = walk.next(clock())
+
+    def _evaluate(self, task: int, program: Any, inputs: list[Any]) -> Any:
+        if program is None:
+            self._memory.load([(task, self._programs.inputs[task])])
+            return self._memory.by_task[task]
+        try:
+            return run(program, inputs)
+        except (Exception, SystemExit) as error:
+            failure = failures.of_task(task, self._programs.keys.get(task, task), error)
+            raise _Failed(self._fail(failure)) from None
+
+    # Instructions; either thread.
+
+    def _carry_out(self, instruction: Instruction) -> bool:
+        """Do it and tell the walk; false when there is nothing left to do."""
+        match instruction:
+            case FetchPages(indices):
+                pages = self._programs.fetch(indices)
+                with self._lock:
+                    self._walk.pages_loaded(pages)
+            case Fetch(values):
+                self._memory.load(values)
+                with self._lock:
+                    self._walk.fetched([task for task, _ in values])
+            case FetchMarks(child, edges):
+                self._fetch_marks(child, edges)
+            case Store(tasks):
+                marks = [(task, self._memory.store(task)) for task in tasks]
+                with self._lock:
+                    self._walk.stored(marks)
+            case Report():
+                self._report(instruction)
+            case Offload():
+                self._offload(instruction)
+            case _:
+                return False
+        return True
+
+    def _fetch_marks(self, child: int, edges: list[int]) -> None:
+        marks = self._mds.marks(self._job, self._begun.generation, child, edges)
+        found = [(edge, mark) for edge, mark in zip(edges, marks, strict=True) if mark is not None]
+        if len(found) < len(edges):
+            raise ExecutorLost(child, "its inputs were only in the memory of an executor that died")
+        with self._lock:
+            self._walk.marks_read(child, found)
+
+    def _report(self, instruction: Report) -> None:
+        reported = report(instruction, self._memory, self._sync, self._begun.json_results)
+        with self._lock:
+            if reported.status is Status.OK:
+                committed = [task for task, _ in instruction.results]
+                self._walk.reported(committed, reported.answers, reported.room, reported.ended)
+                self._drop()
+            else:
+                self._walk.stopped()
+
+    def _offload(self, instruction: Offload) -> None:
+        offload = f"{self._token}-{instruction.sequence}"
+        stored: dict[int, bytes] = {}
+        pieces: list[Record] = []
+        for piece in instruction.pieces:
+            inputs = [(task, self._input(task, mark, stored)) for task, mark in piece.inputs]
+            pieces.append(Record("", piece.entries, inputs, self._begun.depth + 1))
+        status, accepted = self._mds.offload(
+            self._job,
+            self._record,
+            self._token,
+            self._begun.generation,
+            offload,
+            self._environment.lease_seconds,
+            pieces,
+        )
+        if status is Status.OK:
+            invoke(self._environment, self._job, [f"{offload}.{i}" for i in range(accepted)])
+        with self._lock:
+            if status is Status.OK:
+                self._walk.offloaded(instruction.sequence, accepted, stored.items())
+                self._drop()
+            else:
+                self._walk.stopped()
+
+    def _input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> bytes:
+        mark = mark or stored.get(task) or self._memory.inline(task, INLINE_BYTES)
+        if mark is None:
+            mark = stored[task] = self._memory.store(task)
+        return mark
+
+    def _sync(self, sync: Sync) -> Synced:
+        totals = self._totals()
+        counters = Counters(
+            tasks_run=totals[0] - self._counted[0],
+            round_trips=totals[1] - self._counted[1],
+            bytes_read=totals[2] - self._counted[2],
+            bytes_written=totals[3] - self._counted[3],
+        )
+        call = Sync(
+            sync.arrivals,
+            sync.results,
+            self._running[0],
+            _resident_bytes(),
+            self._memory_limit,
+            counters,
+            self._output.take(),
+            sync.end,
+        )
+        self._counted = totals
+        return self._mds.sync(
+            self._job, self._record, self._token, self._begun.generation, self._environment.lease_seconds, call
+        )
+
+    def _totals(self) -> tuple[int, int, int, int]:
+        mds, kvs = self._mds, self._kvs
+        return (
+            self._tasks_run,
+            mds.round_trips + kvs.round_trips,
+            mds.bytes_read + kvs.bytes_read,
+            mds.bytes_written + kvs.bytes_written,
+        )
+
+    def _drop(self) -> None:
+        self._memory.drop(self._walk.dropped)
+        self._walk.dropped.clear()
+
+    def _fail(self, failure: failures.Failure) -> str:
+        with contextlib.suppress(Exception):
+            self._sync(Sync())
+        self._mds.fail(self._job, self._record, self._token, self._begun.generation, failure)
+        return "failed"
+
+    # The beat's thread.
+
+    def _beat(self) -> None:
+        try:
+            while not self._stopping.wait(self._environment.beat_seconds):
+                tick = True
+                while not self._stopping.is_set():
+                    with self._lock:
+                        now = clock()
+                        task, started = self._running
+                        running_for = now - started if task >= 0 else 0.0
+                        instruction = self._walk.background(now, running_for, tick)
+                    if instruction is None:
+                        break
+                    self._carry_out(instruction)
+                    with self._lock:
+                        self._changed.notify_all()
+                    tick = False
+        except BaseException as error:
+            self._beat_error = error
+            with self._lock:
+                self._changed.notify_all()
+
+    def _raise_beat_error(self) -> None:
+        if self._beat_error is not None:
+            raise self._beat_error
+
+
+class _Failed(Exception):
+    """The job was ended by this executor; carries the outcome."""
+
+
+def _resident_bytes() -> int:
+    """Memory of this process, from the kernel; 0 where there is no /proc."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * 4096
+    except OSError:
+        return 0

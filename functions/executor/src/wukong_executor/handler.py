@@ -1,0 +1,37 @@
+"""The Lambda function: become a record's holder, or stop before anything heavy is imported.
+
+The event is `{"job": id, "record": id}` and may name `"pages"` that the entries are in, which are then fetched in the
+same round trip. Deliveries of one record are interchangeable: a duplicate finds the lease held, a late one finds the
+record gone.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from wukong.mds.store import Status
+from wukong_executor.environment import Environment
+
+
+@cache
+def _environment() -> Environment:
+    return Environment()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Walk one record to its end; returns what became of it."""
+    environment = _environment()
+    token = os.urandom(8).hex()
+    cold, environment.cold = environment.cold, False
+    begun = environment.mds.begin(
+        event["job"], event["record"], token, environment.lease_seconds, event.get("pages", ()), cold
+    )
+    if begun.status is not Status.OK:
+        return {"status": begun.status.value}
+    from wukong_executor.executor import Executor
+
+    memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
+    executor = Executor(environment, event["job"], event["record"], token, begun, memory_limit)
+    return {"status": executor.run()}

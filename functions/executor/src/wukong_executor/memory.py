@@ -1,0 +1,73 @@
+"""The values that one executor holds, and their forms for others to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from wukong.values.codec import Packed
+from wukong.values.mark import json_mark
+from wukong.values.values import Values
+
+#: A value travels inside the metadata store up to this size, and all values of one fan-in up to the next.
+INLINE_BYTES = 4 * 1024
+FAN_IN_BYTES = 256 * 1024
+
+#: A result travels inside the metadata store up to this size.
+RESULT_BYTES = 64 * 1024
+
+
+def inline_limit(need: int) -> int:
+    """Bytes up to which a value is inlined into a fan-in of `need` edges."""
+    return min(INLINE_BYTES, FAN_IN_BYTES // max(1, need))
+
+
+class Memory:
+    """Task -> value. A value is packed at most once, and inlined or stored under its task's name."""
+
+    def __init__(self, values: Values, job: str, token: str, seconds: float) -> None:
+        self._values = values
+        self._job = job
+        self._token = token
+        self._seconds = seconds
+        self.by_task: dict[int, Any] = {}
+        self._packed: dict[int, Packed] = {}
+        self._inlined: dict[int, bytes] = {}
+
+    def drop(self, tasks: Iterable[int]) -> None:
+        """Forget values that nobody here needs."""
+        for task in tasks:
+            self.by_task.pop(task, None)
+            if self._packed:
+                self._packed.pop(task, None)
+                self._inlined.pop(task, None)
+
+    def inline(self, task: int, limit: int) -> bytes | None:
+        """The value as a mark that holds it, if it is at most `limit` bytes."""
+        packed = self._pack(task)
+        if packed.nbytes > limit:
+            return None
+        if task not in self._inlined:
+            self._inlined[task] = self._values.inline(self._job, str(task), packed)
+        return self._inlined[task]
+
+    def store(self, task: int) -> bytes:
+        """Write the value to the KVS; returns its mark."""
+        return self._values.store(self._job, str(task), self._pack(task), self._token, self._seconds)
+
+    def result(self, task: int, as_json: bool) -> bytes:
+        """The value of a sink as its mark: inline where small, as JSON where other languages read it."""
+        if as_json:
+            return json_mark(self.by_task[task])
+        return self.inline(task, RESULT_BYTES) or self.store(task)
+
+    def load(self, values: Sequence[tuple[int, bytes]]) -> None:
+        """Bring values into memory by their marks."""
+        found = self._values.load_many([(self._job, str(task), mark) for task, mark in values])
+        self.by_task.update(zip((task for task, _ in values), found, strict=True))
+
+    def _pack(self, task: int) -> Packed:
+        packed = self._packed.get(task)
+        if packed is None:
+            packed = self._packed[task] = self._values.pack(self.by_task[task])
+        return packed

@@ -1,0 +1,60 @@
+"""The pages of one job, as one executor holds them: adjacency for the walk, programs for the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wukong.graph import calls, payload
+from wukong.graph.page import Page
+from wukong.graph.program import Program
+from wukong.mds.store import Mds
+from wukong.values.signing import SIGNATURE_BYTES, Signer
+
+
+class Programs:
+    """Fetches, verifies and opens pages."""
+
+    def __init__(self, mds: Mds, signer: Signer, job: str, first_tasks: Sequence[int]) -> None:
+        self._mds = mds
+        self._signer = signer
+        self._job = job
+        self._index = {first: index for index, first in enumerate(first_tasks)}
+        #: Task -> what to run; None for an uploaded input.
+        self.by_task: dict[int, Program | None] = {}
+        #: Task -> mark, of uploaded inputs.
+        self.inputs: dict[int, bytes] = {}
+        #: Task -> its Dask key.
+        self.keys: dict[int, Any] = {}
+
+    def fetch(self, indices: Sequence[int]) -> list[Page]:
+        """Pages by index, in one round trip."""
+        return [self.open(index, data) for index, data in zip(indices, self._mds.pages(self._job, indices), strict=True)]
+
+    def open(self, index: int, data: bytes) -> Page:
+        """Verify and open one signed page.
+
+        Raises:
+            ValueRefused: It does not carry the cluster's signature.
+            MissingModule: A function of it needs a module that is not here.
+        """
+        body = memoryview(data)[SIGNATURE_BYTES:]
+        self._signer.verify(f"page:{self._job}:{index}", data[:SIGNATURE_BYTES], body)
+        page = Page.decode(body)
+        keys, programs = self._load(page)
+        tasks = range(page.first, page.first + page.count)
+        self.by_task.update(zip(tasks, programs, strict=True))
+        self.keys.update(zip(tasks, keys, strict=True))
+        self.inputs.update(page.inputs)
+        return page
+
+    def _load(self, page: Page) -> tuple[Sequence[Any], Sequence[Program | None]]:
+        if page.payload[:1] == calls.TAG:
+            return calls.compile_payload(page.payload, _functions())
+        return payload.load(page.payload)
+
+
+def _functions() -> Mapping[str, Any]:
+    from wukong.graph.functions import allowed
+
+    return allowed()

@@ -1,0 +1,90 @@
+"""Carries out reports: values become marks or offers, a large report becomes several calls within the batch limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from wukong.engine.instructions import Report, ReportAnswer
+from wukong.mds.store import Answer, Arrival, Status, Sync, Synced, Verdict
+from wukong_executor.memory import Memory, inline_limit
+
+#: Limits of one call.
+BATCH_MARKS = 500
+BATCH_BYTES = 256 * 1024
+
+#: A claim of more edges than this brings no marks.
+WIDE = 256
+
+
+@dataclass(slots=True)
+class Reported:
+    """The answers to a whole report."""
+
+    status: Status
+    room: int = 0
+    ended: bool = False
+    answers: list[ReportAnswer] = field(default_factory=list)
+
+
+def report(
+    instruction: Report, memory: Memory, send: Callable[[Sync], Synced], json_results: bool
+) -> Reported:
+    """Send a report through `send`, in as many calls as it needs; the last one carries the end."""
+    calls = list(_calls(instruction, memory, json_results))
+    outcome = Reported(Status.OK)
+    answered: dict[int, tuple[Arrival, Answer]] = {}
+    open_offers = False
+    for position, call in enumerate(calls):
+        last = position == len(calls) - 1
+        end = instruction.end and last and not open_offers
+        synced = send(replace(call, end=end))
+        if synced.status is not Status.OK:
+            return Reported(synced.status)
+        outcome.room, outcome.ended = synced.room, synced.ended
+        for arrival, answer in zip(call.arrivals, synced.answers, strict=True):
+            answered[arrival.child] = (arrival, answer)
+            open_offers |= answer.verdict is Verdict.CLAIMED or bool(arrival.offers)
+    marked: dict[int, list[int]] = {}
+    for call in calls:
+        for arrival in call.arrivals:
+            marked.setdefault(arrival.child, []).extend(edge for edge, _ in arrival.marks)
+    for child, (arrival, answer) in answered.items():
+        here = {edge for part in (marked[child], arrival.offers) for edge in part}
+        marks = None if arrival.need > WIDE else [mark for mark in answer.marks if mark[0] not in here]
+        outcome.answers.append(
+            ReportAnswer(child, answer.verdict.value, marked[child], list(arrival.offers), marks)
+        )
+    return outcome
+
+
+def _calls(instruction: Report, memory: Memory, json_results: bool) -> Iterator[Sync]:
+    """Cut a report into calls. A fan-in's offers go with its last part, where its verdict counts."""
+    arrivals: list[Arrival] = []
+    results: list[tuple[int, bytes]] = []
+    count = size = 0
+    for fan_in in instruction.arrivals:
+        limit = inline_limit(fan_in.need)
+        marks: list[tuple[int, bytes]] = []
+        offers: list[int] = []
+        for edge, parent, stored in fan_in.edges:
+            mark = stored or memory.inline(parent, limit)
+            if mark is None:
+                offers.append(edge)
+                continue
+            marks.append((edge, mark))
+            count += 1
+            size += len(mark)
+            if count >= BATCH_MARKS or size >= BATCH_BYTES:
+                yield Sync([*arrivals, Arrival(fan_in.child, fan_in.need, marks)], results)
+                arrivals, results, marks, count, size = [], [], [], 0, 0
+        arrivals.append(Arrival(fan_in.child, fan_in.need, marks, offers))
+    for task, stored in instruction.results:
+        mark = stored or memory.result(task, json_results)
+        results.append((task, mark))
+        count += 1
+        size += len(mark)
+        if count >= BATCH_MARKS or size >= BATCH_BYTES:
+            yield Sync(arrivals, results)
+            arrivals, results, count, size = [], [], 0, 0
+    yield Sync(arrivals, results)

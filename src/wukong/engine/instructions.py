@@ -1,0 +1,108 @@
+"""What the walk tells its shell to do. The shell carries an instruction out and reports back with the named call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class RunTask(NamedTuple):
+    """Run a task on the values of `inputs`, all in memory. Answered by `Walk.task_finished`."""
+
+    task: int
+    inputs: list[int]
+
+
+class FetchPages(NamedTuple):
+    """Load pages, by index. Answered by `Walk.pages_loaded`."""
+
+    indices: list[int]
+
+
+class FetchMarks(NamedTuple):
+    """Read where the values of some edges of a claimed fan-in are. Answered by `Walk.marks_read`."""
+
+    child: int
+    edges: list[int]
+
+
+class Fetch(NamedTuple):
+    """Bring values into memory: (task, mark). Answered by `Walk.fetched`."""
+
+    values: list[tuple[int, bytes]]
+
+
+class Edge(NamedTuple):
+    """One arrival at a fan-in: the edge, the parent whose value it carries, and its mark if that is stored."""
+
+    edge: int
+    parent: int
+    mark: bytes | None
+
+
+class Arrivals(NamedTuple):
+    """All that this executor has for one fan-in."""
+
+    child: int
+    need: int
+    edges: list[Edge]
+
+
+class Report(NamedTuple):
+    """Sync: mark small and stored values, offer the others, commit results, end if `end`. Answered by `Walk.reported`."""
+
+    arrivals: list[Arrivals]
+    results: list[tuple[int, bytes | None]]
+    end: bool
+
+
+class Store(NamedTuple):
+    """Write values that somebody else will read to the KVS. Answered by `Walk.stored`."""
+
+    tasks: list[int]
+
+
+class Piece(NamedTuple):
+    """Work to give away: entry tasks, and the values that they need: (task, mark if it is stored)."""
+
+    entries: list[int]
+    inputs: list[tuple[int, bytes | None]]
+
+
+class Offload(NamedTuple):
+    """Create one record per piece and invoke an executor for each one accepted. Answered by `Walk.offloaded`."""
+
+    sequence: int
+    pieces: list[Piece]
+
+
+class Wait(NamedTuple):
+    """Nothing to do until the other thread's instruction is answered."""
+
+
+class Stop(NamedTuple):
+    """The record has ended, or is no longer this executor's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnswer:
+    """What became of one `Arrivals`.
+
+    Attributes:
+        child: The fan-in.
+        verdict: C (claimed), T (taken) or N (not yet).
+        marked: Edges whose marks are in the store now.
+        offered: Edges that were offered only.
+        marks: For a claim, the marks of the other edges; None where they were too many to send.
+    """
+
+    child: int
+    verdict: str
+    marked: list[int]
+    offered: list[int]
+    marks: list[tuple[int, bytes]] | None
+
+
+Instruction = (
+    RunTask | FetchPages | FetchMarks | Fetch | Report | Store | Offload | Wait | Stop
+)

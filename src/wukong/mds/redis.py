@@ -1,0 +1,415 @@
+"""The metadata store on a real Redis or Valkey server.
+
+Calls become one round trip each: a script, or a pipeline. What the scripts answer is decoded here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, cast
+
+from wukong.errors import ClusterUnavailable
+from wukong.kvs.ring import Ring
+from wukong.mds import keys, scripts
+from wukong.mds.failure import Failure
+from wukong.mds.records import Record, pack_inputs, unpack_inputs
+from wukong.mds.store import (
+    Answer,
+    Begun,
+    Counters,
+    Due,
+    Event,
+    JobInfo,
+    JobSpec,
+    Status,
+    Sweep,
+    Sync,
+    Synced,
+    Verdict,
+)
+from wukong.mds.tasks import pack_tasks, unpack_tasks
+from wukong.redis.connection import Arg
+from wukong.redis.pool import Pool
+
+#: How long keys outlive the job's deadline, in seconds.
+GRACE = 900
+
+#: Bytes of pages written in one pipeline.
+LOAD_BYTES = 8 * 1024 * 1024
+
+#: Keys removed by one command.
+UNLINK_KEYS = 500
+
+
+class RedisMds:
+    """`wukong.mds.store.Mds` on one server; see there."""
+
+    def __init__(self, address: str, *, password: str = "") -> None:
+        self._pool = Pool(address, password=password)
+
+    # Jobs.
+
+    def submit(
+        self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float
+    ) -> str:
+        meta = keys.meta(job)
+        with self._pool.connection() as redis:
+            created, state, time = redis.pipeline(
+                [
+                    ["HSETNX", meta, "state", "loading"],
+                    ["HGET", meta, "state"],
+                    ["TIME"],
+                    ["EXPIRE", meta, int(spec.seconds) + GRACE, "NX"],
+                ]
+            )[:3]
+            if not created and state != b"loading":
+                return cast(bytes, state).decode()
+            seconds, micros = (int(part) for part in cast(list[bytes], time))
+            now = seconds * 1000 + micros // 1000
+            expire_at = seconds + int(spec.seconds) + GRACE
+            for first, batch in _batches(pages):
+                redis.pipeline(
+                    [["SET", keys.page(job, first + i), page, "EXAT", expire_at] for i, page in enumerate(batch)]
+                )
+            args: list[Arg] = [keys.prefix(job), len(pages), _ms(lease), len(records)]
+            args.extend(chain.from_iterable((record.id, pack_tasks(record.entries)) for record in records))
+            deadline = now + _ms(spec.seconds)
+            last = pages[-1:] if len(pages) == 1 else []
+            preparation: list[list[Arg]] = [
+                [
+                    *("HSET", meta, "gen", 0, "tasks", spec.tasks, "sinks", spec.sinks, "left", spec.sinks),
+                    *("pages", len(pages), "firsts", array("I", spec.first_tasks).tobytes()),
+                    *("parallelism", spec.parallelism, "ring", spec.ring.version, "json", int(spec.json_results)),
+                    *("created", now, "deadline", deadline, "expire_at", expire_at),
+                ],
+                ["EXPIREAT", meta, expire_at],
+                ["ZADD", keys.JOBS, deadline // 1000, job],
+                ["SET", keys.ring(spec.ring.version), spec.ring.to_json(), "NX"],
+            ]
+            preparation.extend(["SET", keys.page(job, 0), page, "EXAT", expire_at] for page in last)
+            if spec.inputs:
+                preparation.append(["SADD", keys.job_inputs(job), *spec.inputs])
+                preparation.append(["EXPIREAT", keys.job_inputs(job), expire_at])
+            redis.pipeline(preparation)
+            opened = scripts.OPEN.call(redis, [meta, keys.look(job), keys.events(job)], args)
+            return cast(bytes, opened).decode()
+
+    def job(self, job: str) -> JobInfo | None:
+        with self._pool.connection() as redis:
+            fields, live = redis.pipeline([["HGETALL", keys.meta(job)], ["ZCARD", keys.look(job)]])
+        meta = _mapping(cast(list[bytes], fields))
+        return _job_info(meta, cast(int, live)) if meta else None
+
+    def jobs(self) -> list[tuple[str, float]]:
+        with self._pool.connection() as redis:
+            flat = cast(list[bytes], redis.call("ZRANGE", keys.JOBS, 0, -1, "WITHSCORES"))
+        return [(flat[i].decode(), float(flat[i + 1])) for i in range(0, len(flat), 2)]
+
+    def events(self, job: str, after: str = "0", count: int = 1000) -> list[Event]:
+        with self._pool.connection() as redis:
+            entries = redis.call("XRANGE", keys.events(job), f"({after}", "+", "COUNT", count)
+        return [_event(sequence, _mapping(fields)) for sequence, fields in cast(list[Any], entries)]
+
+    def results(self, job: str, tasks: Sequence[int]) -> list[bytes | None]:
+        if not tasks:
+            return []
+        batches = [tasks[i : i + 10_000] for i in range(0, len(tasks), 10_000)]
+        with self._pool.connection() as redis:
+            replies = redis.pipeline([["HMGET", keys.sinks(job), *batch] for batch in batches])
+        return cast(list["bytes | None"], list(chain.from_iterable(cast(list[list[Any]], replies))))
+
+    def sweep(self, job: str, pause: float) -> Sweep:
+        with self._pool.connection() as redis:
+            state, expired, stalled, *due = cast(
+                list[Any],
+                scripts.SWEEP.call(redis, [keys.meta(job), keys.look(job)], [keys.prefix(job), _ms(pause)]),
+            )
+        return Sweep(
+            state.decode(),
+            [Due(record.decode(), *(int(number) for number in numbers)) for record, *numbers in due],
+            bool(stalled),
+            bool(expired),
+        )
+
+    def close(self, job: str, state: str, failure: Failure | None = None) -> str:
+        with self._pool.connection() as redis:
+            text = failure.to_json() if failure else ""
+            reply = scripts.CLOSE.call(redis, [keys.meta(job), keys.events(job)], [state, text])
+        return cast(bytes, reply).decode()
+
+    def purge(self, job: str, tombstone: float) -> None:
+        with self._pool.connection() as redis:
+            buried = scripts.BURY.call(redis, [keys.meta(job), keys.JOBS], [job, max(1, int(tombstone))])
+            if buried is None:
+                return
+            pages, generation = (int(part) for part in cast(list[bytes], buried))
+            commands: list[list[Arg]] = [["ZRANGE", keys.look(job), 0, -1]]
+            commands.extend(["HKEYS", keys.owners(job, gen)] for gen in range(generation + 1))
+            records, *owners = cast(list[list[bytes]], redis.pipeline(commands))
+            doomed = [keys.page(job, i) for i in range(pages)]
+            doomed.extend(keys.record(job, record.decode()) for record in records)
+            for gen, children in enumerate(owners):
+                doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
+                doomed.append(keys.owners(job, gen))
+            doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.job_inputs(job)])
+            redis.pipeline([["UNLINK", *doomed[i : i + UNLINK_KEYS]] for i in range(0, len(doomed), UNLINK_KEYS)])
+
+    # Uploads.
+
+    def put_upload(self, content_hash: str, data: bytes, seconds: float) -> None:
+        with self._pool.connection() as redis:
+            redis.call("SET", keys.uploaded_page(content_hash), data, "PX", _ms(seconds))
+
+    def uploads(self, content_hashes: Sequence[str]) -> list[bytes | None]:
+        if not content_hashes:
+            return []
+        with self._pool.connection() as redis:
+            return cast(
+                list["bytes | None"], redis.call("MGET", *(keys.uploaded_page(name) for name in content_hashes))
+            )
+
+    def hold_input(self, content_hash: str, job: str, seconds: float) -> bytes | None:
+        with self._pool.connection() as redis:
+            held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
+            return cast(
+                "bytes | None", scripts.HOLD_INPUT.call(redis, held, [job, content_hash, int(seconds)])
+            )
+
+    def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
+        name, held = keys.uploaded_input(content_hash), keys.job_inputs(job)
+        with self._pool.connection() as redis:
+            redis.pipeline(
+                [
+                    ["HSET", name, "mark", mark, f"h:{job}", 1],
+                    ["EXPIRE", name, int(seconds)],
+                    ["SADD", held, content_hash],
+                    ["EXPIRE", held, int(seconds)],
+                ]
+            )
+
+    def drop_inputs(self, job: str) -> list[str]:
+        with self._pool.connection() as redis:
+            held = [name.decode() for name in cast(list[bytes], redis.call("SMEMBERS", keys.job_inputs(job)))]
+            return [
+                name for name in held if scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) == 1
+            ]
+
+    # The ring.
+
+    def put_ring(self, ring: Ring) -> None:
+        text = ring.to_json()
+        with self._pool.connection() as redis:
+            redis.pipeline([["SET", keys.ring(ring.version), text], ["SET", keys.RING_NEWEST, text]])
+
+    def ring(self, version: int) -> Ring | None:
+        return self._ring(keys.ring(version))
+
+    def newest_ring(self) -> Ring | None:
+        return self._ring(keys.RING_NEWEST)
+
+    def _ring(self, key: str) -> Ring | None:
+        with self._pool.connection() as redis:
+            text = cast("bytes | None", redis.call("GET", key))
+        return Ring.from_json(text.decode()) if text else None
+
+    # Executors.
+
+    def begin(
+        self, job: str, record: str, token: str, lease: float, pages: Sequence[int] = (), cold: bool = False
+    ) -> Begun:
+        with self._pool.connection() as redis:
+            reply, *bodies = scripts.BEGIN.pipeline(
+                redis,
+                [keys.meta(job), keys.record(job, record), keys.look(job)],
+                [token, _ms(lease), record, int(cold)],
+                [["GET", keys.page(job, index)] for index in pages],
+            )
+        return _begun(cast(list[Any], reply), [cast(bytes, body) for body in bodies if body is not None])
+
+    def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
+        counters = sync.counters
+        args: list[Arg] = [keys.prefix(job), record, token, generation, _ms(lease), int(sync.end)]
+        args += [sync.current, sync.memory, sync.memory_limit, counters.tasks_run, counters.round_trips]
+        args += [counters.bytes_read, counters.bytes_written, len(sync.arrivals)]
+        for arrival in sync.arrivals:
+            args += [arrival.child, arrival.need, len(arrival.marks), *chain.from_iterable(arrival.marks)]
+            args += [len(arrival.offers), *arrival.offers]
+        args += [len(sync.results), *chain.from_iterable(sync.results), len(sync.logs)]
+        args += chain.from_iterable((log.task, log.stream, log.text) for log in sync.logs)
+        with self._pool.connection() as redis:
+            reply = scripts.SYNC.call(
+                redis,
+                [keys.meta(job), keys.look(job), keys.record(job, record), keys.sinks(job), keys.events(job)],
+                args,
+            )
+        status, *rest = cast(list[Any], reply)
+        if status != b"OK":
+            return Synced(Status(status.decode()))
+        room, ended, *answers = rest
+        return Synced(Status.OK, [_answer(answer) for answer in answers], room, bool(ended))
+
+    def renew(self, job: str, record: str, token: str, generation: int, lease: float) -> Status:
+        with self._pool.connection() as redis:
+            reply = scripts.RENEW.call(
+                redis,
+                [keys.meta(job), keys.look(job), keys.record(job, record)],
+                [record, token, generation, _ms(lease)],
+            )
+        return Status(cast(bytes, reply).decode())
+
+    def offload(
+        self,
+        job: str,
+        record: str,
+        token: str,
+        generation: int,
+        offload: str,
+        lease: float,
+        pieces: Sequence[Record],
+        end: bool = False,
+    ) -> tuple[Status, int]:
+        depth = max((piece.depth for piece in pieces), default=0)
+        args: list[Arg] = [keys.prefix(job), record, token, generation, offload, int(end), _ms(lease), depth]
+        args.append(len(pieces))
+        args += chain.from_iterable((pack_tasks(piece.entries), pack_inputs(piece.inputs)) for piece in pieces)
+        with self._pool.connection() as redis:
+            reply = scripts.OFFLOAD.call(
+                redis, [keys.meta(job), keys.look(job), keys.record(job, record)], args
+            )
+        status, *accepted = cast(list[Any], reply)
+        return Status(status.decode()), accepted[0] if accepted else 0
+
+    def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:
+        with self._pool.connection() as redis:
+            reply = scripts.FAIL.call(
+                redis,
+                [keys.meta(job), keys.record(job, record), keys.events(job)],
+                [token, generation, failure.to_json()],
+            )
+        return Status(cast(bytes, reply).decode())
+
+    def pages(self, job: str, indices: Sequence[int]) -> list[bytes]:
+        with self._pool.connection() as redis:
+            bodies = cast(list["bytes | None"], redis.call("MGET", *(keys.page(job, i) for i in indices)))
+        if None in bodies:
+            missing = indices[bodies.index(None)]
+            raise ClusterUnavailable(f"page {missing} of job {job} is not in the metadata store; the job is over or lost")
+        return cast(list[bytes], bodies)
+
+    def marks(self, job: str, generation: int, child: int, edges: Sequence[int]) -> list[bytes | None]:
+        name = keys.fan_in(job, generation, child)
+        batches = [edges[i : i + 10_000] for i in range(0, len(edges), 10_000)]
+        with self._pool.connection() as redis:
+            replies = redis.pipeline([["HMGET", name, *batch] for batch in batches])
+        return cast(list["bytes | None"], list(chain.from_iterable(cast(list[list[Any]], replies))))
+
+    # Counters and the end.
+
+    @property
+    def round_trips(self) -> int:
+        return self._pool.counters().round_trips
+
+    @property
+    def bytes_read(self) -> int:
+        return self._pool.counters().bytes_received
+
+    @property
+    def bytes_written(self) -> int:
+        return self._pool.counters().bytes_sent
+
+    def close_connections(self) -> None:
+        """Close every connection; the store can be used again, on new ones."""
+        self._pool.close()
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _batches(pages: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
+    """Cut pages into pipelines; a single page travels with the preparation instead."""
+    if len(pages) == 1:
+        return
+    first = size = 0
+    for index, page in enumerate(pages):
+        size += len(page)
+        if size >= LOAD_BYTES or index == len(pages) - 1:
+            yield first, pages[first : index + 1]
+            first, size = index + 1, 0
+
+
+def _mapping(flat: Sequence[bytes]) -> dict[str, bytes]:
+    return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+def _job_info(meta: dict[str, bytes], live: int) -> JobInfo:
+    def number(name: str) -> int:
+        return int(meta.get(name, b"0"))
+
+    return JobInfo(
+        state=meta["state"].decode(),
+        generation=number("gen"),
+        tasks=number("tasks"),
+        sinks=number("sinks"),
+        sinks_left=number("left"),
+        parallelism=number("parallelism"),
+        ring_version=number("ring"),
+        live_records=live,
+        created=number("created") / 1000,
+        ended=number("ended") / 1000,
+        deadline=number("deadline") / 1000,
+        json_results=meta.get("json") == b"1",
+        counters=Counters(
+            tasks_run=number("run"),
+            executors=number("executors"),
+            cold_starts=number("cold"),
+            invocations=number("invocations"),
+            round_trips=number("trips"),
+            bytes_read=number("read"),
+            bytes_written=number("written"),
+        ),
+        failure=Failure.from_json(meta["error"]) if "error" in meta else None,
+    )
+
+
+def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
+    return Event(
+        sequence.decode(),
+        fields["kind"].decode(),
+        fields["text"].decode(errors="replace"),
+        int(fields.get("task", b"-1")),
+        fields.get("stream", b"").decode(),
+    )
+
+
+def _begun(reply: list[Any], pages: list[bytes]) -> Begun:
+    if reply[0] != b"OK":
+        return Begun(Status(reply[0].decode()))
+    _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat = reply
+    first_tasks = array("I")
+    first_tasks.frombytes(firsts)
+    fields = _mapping(flat)
+    given = [data.partition(b":")[2] for name, data in fields.items() if name.startswith("g:")]
+    return Begun(
+        status=Status.OK,
+        generation=int(generation),
+        begins=begins,
+        depth=int(fields["depth"]),
+        first_tasks=first_tasks,
+        ring=Ring.from_json(ring.decode()),
+        seconds_left=(int(deadline) - now) / 1000,
+        parallelism=int(parallelism),
+        json_results=json_results == b"1",
+        entries=unpack_tasks(fields["entries"]),
+        inputs=unpack_inputs(fields["inputs"]),
+        claims=[int(name[2:]) for name in fields if name.startswith("c:")],
+        given=unpack_tasks(b"".join(given)),
+        pages=pages,
+    )
+
+
+def _answer(answer: list[bytes]) -> Answer:
+    marks = [(int(answer[i]), answer[i + 1]) for i in range(1, len(answer), 2)]
+    return Answer(Verdict(answer[0].decode()), marks)

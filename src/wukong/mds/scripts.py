@@ -1,0 +1,52 @@
+"""The Lua scripts of the protocol, each in its own file, called by digest.
+
+A server that lost its scripts (a restart) answers NOSCRIPT; the script then travels whole, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+from wukong.redis.connection import Arg, Connection, Reply, ReplyError
+
+
+class Script:
+    """One script, named after its file in `scripts/`."""
+
+    def __init__(self, name: str) -> None:
+        self.source = files("wukong.mds").joinpath("scripts", f"{name}.lua").read_bytes()
+        self.digest = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
+
+    def command(self, keys: Sequence[str], args: Sequence[Arg]) -> list[Arg]:
+        """The call by digest."""
+        return ["EVALSHA", self.digest, len(keys), *keys, *args]
+
+    def call(self, connection: Connection, keys: Sequence[str], args: Sequence[Arg]) -> Reply:
+        """Run the script in one round trip (two if the server does not know it)."""
+        return self.pipeline(connection, keys, args, ())[0]
+
+    def pipeline(
+        self, connection: Connection, keys: Sequence[str], args: Sequence[Arg], after: Sequence[Sequence[Arg]]
+    ) -> list[Reply]:
+        """Run the script, and plain commands after it, in one round trip."""
+        try:
+            return connection.pipeline([self.command(keys, args), *after])
+        except ReplyError as error:
+            if error.code != "NOSCRIPT":
+                raise
+        return connection.pipeline([["EVAL", self.source, len(keys), *keys, *args], *after])
+
+
+OPEN = Script("open")
+BEGIN = Script("begin")
+SYNC = Script("sync")
+RENEW = Script("renew")
+OFFLOAD = Script("offload")
+FAIL = Script("fail")
+SWEEP = Script("sweep")
+CLOSE = Script("close")
+BURY = Script("bury")
+HOLD_INPUT = Script("hold_input")
+DROP_INPUT = Script("drop_input")

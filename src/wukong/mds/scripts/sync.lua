@@ -1,0 +1,132 @@
+-- sync: beat, report, commit and end of one holder, in one step.
+-- KEYS: meta, look, record, sinks, events.
+-- ARGV: prefix, record id, token, generation, lease (ms), end (0/1), current task, memory, memory limit,
+--       tasks run, round trips, bytes read, bytes written,
+--       number of arrivals, then for each: child, need, marks, (edge, mark)..., offers, edge...,
+--       number of results, then for each: sink, mark,
+--       number of log texts, then for each: task, stream, text.
+-- Reply: status, or {OK, room, ended, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
+local WIDE = 256
+local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at')
+if meta[1] ~= 'running' then return {'STOP'} end
+local held = redis.call('HMGET', KEYS[3], 'entries', 'holder')
+if not held[1] then return {'GONE'} end
+if meta[2] ~= generation or held[2] ~= token then return {'STALE'} end
+
+local expires = meta[5]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[3], 'until', now + lease, 'current', ARGV[7], 'memory', ARGV[8], 'limit', ARGV[9])
+redis.call('ZADD', KEYS[2], now + lease, id)
+local counters = {'run', 'trips', 'read', 'written'}
+for i = 1, 4 do
+  if ARGV[9 + i] ~= '0' then redis.call('HINCRBY', KEYS[1], counters[i], ARGV[9 + i]) end
+end
+
+local owners = prefix .. ':o:' .. generation
+local at = 14
+local reply = {'OK', 0, 0}
+local claimed, waiting, announced = false, false, false
+
+local arrivals = tonumber(ARGV[at])
+at = at + 1
+for _ = 1, arrivals do
+  local child, need, marks = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local marked_from = at + 3
+  local offers = tonumber(ARGV[marked_from + 2 * marks])
+  local offered_from = marked_from + 2 * marks + 1
+  at = offered_from + offers
+  local fan_in = prefix .. ':f:' .. generation .. ':' .. child
+  local owner = redis.call('HGET', owners, child)
+  local verdict = 'N'
+  if owner == id then
+    verdict = 'C'
+  elseif owner and owner ~= '' then
+    verdict = 'T'
+  else
+    if marks > 0 then
+      redis.call('HSET', fan_in, unpack(ARGV, marked_from, marked_from + 2 * marks - 1))
+      if not owner then
+        redis.call('HSET', owners, child, '')
+        redis.call('EXPIREAT', fan_in, expires)
+        redis.call('EXPIREAT', owners, expires)
+      end
+    end
+    local have = redis.call('HLEN', fan_in)
+    if have + offers >= need then
+      for i = offered_from, at - 1 do
+        if redis.call('HEXISTS', fan_in, ARGV[i]) == 0 then have = have + 1 end
+      end
+      if have >= need then
+        redis.call('HSET', owners, child, id)
+        redis.call('HSET', KEYS[3], 'c:' .. child, 1)
+        verdict = 'C'
+      end
+    end
+  end
+  local answer = {verdict}
+  if verdict == 'C' then
+    claimed = true
+    if need <= WIDE then
+      local here = {}
+      for i = marked_from, marked_from + 2 * marks - 2, 2 do here[ARGV[i]] = true end
+      for i = offered_from, at - 1 do here[ARGV[i]] = true end
+      local all = redis.call('HGETALL', fan_in)
+      for i = 1, #all, 2 do
+        if not here[all[i]] then
+          answer[#answer + 1] = all[i]
+          answer[#answer + 1] = all[i + 1]
+        end
+      end
+    end
+  elseif verdict == 'N' and offers > 0 then
+    waiting = true
+  end
+  reply[#reply + 1] = answer
+end
+
+local results = tonumber(ARGV[at])
+at = at + 1
+if results > 0 then
+  local left = tonumber(meta[3])
+  for i = at, at + 2 * results - 2, 2 do
+    left = left - redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1])
+  end
+  redis.call('EXPIREAT', KEYS[4], expires)
+  redis.call('HSET', KEYS[1], 'left', left)
+  if left == 0 then
+    redis.call('HSET', KEYS[1], 'state', 'done', 'ended', now)
+  end
+  meta[3] = left
+  at = at + 2 * results
+end
+
+local logs = tonumber(ARGV[at])
+at = at + 1
+for i = at, at + 3 * logs - 3, 3 do
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'log', 'task', ARGV[i], 'stream', ARGV[i + 1], 'text', ARGV[i + 2])
+  announced = true
+end
+if meta[3] == 0 then
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'state', 'text', 'done')
+  announced = true
+end
+if announced then
+  redis.call('EXPIREAT', KEYS[5], expires)
+  redis.call('PUBLISH', KEYS[5], 'more')
+end
+
+if ARGV[6] == '1' and not claimed and not waiting then
+  local fields = redis.call('HKEYS', KEYS[3])
+  for i = 1, #fields do
+    if string.sub(fields[i], 1, 2) == 'c:' then
+      redis.call('UNLINK', prefix .. ':f:' .. generation .. ':' .. string.sub(fields[i], 3))
+    end
+  end
+  redis.call('UNLINK', KEYS[3])
+  redis.call('ZREM', KEYS[2], id)
+  reply[3] = 1
+end
+reply[2] = math.max(0, tonumber(meta[4]) - redis.call('ZCARD', KEYS[2]))
+return reply
