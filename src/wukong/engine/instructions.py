@@ -103,6 +103,4 @@ class ReportAnswer:
     marks: list[tuple[int, bytes]] | None
 
 
-Instruction = (
-    RunTask | FetchPages | FetchMarks | Fetch | Report | Store | Offload | Wait | Stop
-)
+Instruction = RunTask | FetchPages | FetchMarks | Fetch | Report | Store | Offload | Wait | Stop

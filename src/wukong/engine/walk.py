@@ -96,9 +96,7 @@ class _Claim:
 class Walk:
     """One holder's walk; see the module. Times are seconds of any steady clock."""
 
-    def __init__(
-        self, policy: Policy, first_tasks: Sequence[int], beat: float, room: int, generation: int = 0
-    ) -> None:
+    def __init__(self, policy: Policy, first_tasks: Sequence[int], beat: float, room: int, generation: int = 0) -> None:
         self._policy = policy
         self._first_tasks = first_tasks
         self._beat = beat

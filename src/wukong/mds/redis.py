@@ -51,9 +51,7 @@ class RedisMds:
 
     # Jobs.
 
-    def submit(
-        self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float
-    ) -> str:
+    def submit(self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float) -> str:
         meta = keys.meta(job)
         with self._pool.connection() as redis:
             created, state, time = redis.pipeline(
@@ -81,7 +79,14 @@ class RedisMds:
                 [
                     *("HSET", meta, "gen", 0, "tasks", spec.tasks, "sinks", spec.sinks, "left", spec.sinks),
                     *("pages", len(pages), "firsts", array("I", spec.first_tasks).tobytes()),
-                    *("parallelism", spec.parallelism, "ring", spec.ring.version, "json", int(spec.json_results)),
+                    *(
+                        "parallelism",
+                        spec.parallelism,
+                        "ring",
+                        spec.ring.version,
+                        "json",
+                        int(spec.json_results),
+                    ),
                     *("created", now, "deadline", deadline, "expire_at", expire_at),
                 ],
                 ["EXPIREAT", meta, expire_at],
@@ -167,15 +172,14 @@ class RedisMds:
             return []
         with self._pool.connection() as redis:
             return cast(
-                list["bytes | None"], redis.call("MGET", *(keys.uploaded_page(name) for name in content_hashes))
+                list["bytes | None"],
+                redis.call("MGET", *(keys.uploaded_page(name) for name in content_hashes)),
             )
 
     def hold_input(self, content_hash: str, job: str, seconds: float) -> bytes | None:
         with self._pool.connection() as redis:
             held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
-            return cast(
-                "bytes | None", scripts.HOLD_INPUT.call(redis, held, [job, content_hash, int(seconds)])
-            )
+            return cast("bytes | None", scripts.HOLD_INPUT.call(redis, held, [job, content_hash, int(seconds)]))
 
     def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
         name, held = keys.uploaded_input(content_hash), keys.job_inputs(job)
@@ -192,9 +196,7 @@ class RedisMds:
     def drop_inputs(self, job: str) -> list[str]:
         with self._pool.connection() as redis:
             held = [name.decode() for name in cast(list[bytes], redis.call("SMEMBERS", keys.job_inputs(job)))]
-            return [
-                name for name in held if scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) == 1
-            ]
+            return [name for name in held if scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) == 1]
 
     # The ring.
 
@@ -275,9 +277,7 @@ class RedisMds:
         args.append(len(pieces))
         args += chain.from_iterable((pack_tasks(piece.entries), pack_inputs(piece.inputs)) for piece in pieces)
         with self._pool.connection() as redis:
-            reply = scripts.OFFLOAD.call(
-                redis, [keys.meta(job), keys.look(job), keys.record(job, record)], args
-            )
+            reply = scripts.OFFLOAD.call(redis, [keys.meta(job), keys.look(job), keys.record(job, record)], args)
         status, *accepted = cast(list[Any], reply)
         return Status(status.decode()), accepted[0] if accepted else 0
 
@@ -295,7 +295,9 @@ class RedisMds:
             bodies = cast(list["bytes | None"], redis.call("MGET", *(keys.page(job, i) for i in indices)))
         if None in bodies:
             missing = indices[bodies.index(None)]
-            raise ClusterUnavailable(f"page {missing} of job {job} is not in the metadata store; the job is over or lost")
+            raise ClusterUnavailable(
+                f"page {missing} of job {job} is not in the metadata store; the job is over or lost"
+            )
         return cast(list[bytes], bodies)
 
     def marks(self, job: str, generation: int, child: int, edges: Sequence[int]) -> list[bytes | None]:

@@ -226,9 +226,7 @@ class Mds(Protocol):
 
     # Jobs: the scheduler's side.
 
-    def submit(
-        self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float
-    ) -> str:
+    def submit(self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float) -> str:
         """Create a job, write its signed pages, then its initial records and the state running in one step.
 
         Repeating it is harmless: a job that exists is left as it is, one that was left half written is completed.

@@ -60,7 +60,11 @@ class Executor:
         self._output = Output()
         beat = environment.beat_seconds
         self._walk = Walk(
-            Heartbeat(beat * INVOCATION_OF_BEAT), begun.first_tasks, beat, begun.parallelism - 1, begun.generation
+            Heartbeat(beat * INVOCATION_OF_BEAT),
+            begun.first_tasks,
+            beat,
+            begun.parallelism - 1,
+            begun.generation,
         )
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -247,7 +251,12 @@ class Executor:
         )
         self._counted = totals
         return self._mds.sync(
-            self._job, self._record, self._token, self._begun.generation, self._environment.lease_seconds, call
+            self._job,
+            self._record,
+            self._token,
+            self._begun.generation,
+            self._environment.lease_seconds,
+            call,
         )
 
     def _totals(self) -> tuple[int, int, int, int]:

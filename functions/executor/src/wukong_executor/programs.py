@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wukong.graph import calls, payload
 from wukong.graph.page import Page
+from wukong.values.signing import SIGNATURE_BYTES, Signer
+
+from wukong.graph import calls, payload
 from wukong.graph.program import Program
 from wukong.mds.store import Mds
-from wukong.values.signing import SIGNATURE_BYTES, Signer
 
 
 class Programs:
@@ -29,7 +30,9 @@ class Programs:
 
     def fetch(self, indices: Sequence[int]) -> list[Page]:
         """Pages by index, in one round trip."""
-        return [self.open(index, data) for index, data in zip(indices, self._mds.pages(self._job, indices), strict=True)]
+        return [
+            self.open(index, data) for index, data in zip(indices, self._mds.pages(self._job, indices), strict=True)
+        ]
 
     def open(self, index: int, data: bytes) -> Page:
         """Verify and open one signed page.

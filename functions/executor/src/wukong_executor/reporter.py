@@ -27,9 +27,7 @@ class Reported:
     answers: list[ReportAnswer] = field(default_factory=list)
 
 
-def report(
-    instruction: Report, memory: Memory, send: Callable[[Sync], Synced], json_results: bool
-) -> Reported:
+def report(instruction: Report, memory: Memory, send: Callable[[Sync], Synced], json_results: bool) -> Reported:
     """Send a report through `send`, in as many calls as it needs; the last one carries the end."""
     calls = list(_calls(instruction, memory, json_results))
     outcome = Reported(Status.OK)
@@ -52,9 +50,7 @@ def report(
     for child, (arrival, answer) in answered.items():
         here = {edge for part in (marked[child], arrival.offers) for edge in part}
         marks = None if arrival.need > WIDE else [mark for mark in answer.marks if mark[0] not in here]
-        outcome.answers.append(
-            ReportAnswer(child, answer.verdict.value, marked[child], list(arrival.offers), marks)
-        )
+        outcome.answers.append(ReportAnswer(child, answer.verdict.value, marked[child], list(arrival.offers), marks))
     return outcome
 
 
