@@ -166,8 +166,6 @@ def test_a_million_tasks_take_well_under_a_second() -> None:
     offsets = np.concatenate(([0], np.cumsum(counts))).astype("<u4")
     deps = (np.arange(2, tasks).repeat(2) - np.tile([1, 2], tasks - 2)).astype("<u4")
     began = time.process_time()
-    shape = check_graph(
-        offsets.tobytes(), deps.tobytes(), words([tasks - 1]), range(0, tasks, 256), [0, 1], Limits()
-    )
+    shape = check_graph(offsets.tobytes(), deps.tobytes(), words([tasks - 1]), range(0, tasks, 256), [0, 1], Limits())
     assert time.process_time() - began < 1
     assert shape.tasks == tasks

@@ -9,9 +9,7 @@ from wukong_scheduler.runtime import Runtime, check_runtime, installed
 
 from wukong.errors import VersionMismatch
 
-EXECUTOR = Runtime(
-    "3.11.4", {"dask": "2026.1.0", "cloudpickle": "3.1.2", "numpy": "2.1.0", "pandas": "2.3.0"}
-)
+EXECUTOR = Runtime("3.11.4", {"dask": "2026.1.0", "cloudpickle": "3.1.2", "numpy": "2.1.0", "pandas": "2.3.0"})
 
 
 def client(python: str = "3.11.4", **packages: str) -> Runtime:

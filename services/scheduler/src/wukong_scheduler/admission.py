@@ -101,9 +101,7 @@ def check_pages(firsts: Sequence[int], tasks: int) -> Ids:
             f"not after page {page - 1}, which begins with {starts[page - 1]}"
         )
     if starts[-1] >= tasks:
-        raise InvalidGraph(
-            f"page {len(starts) - 1} begins with task {starts[-1]}, but the graph has only {tasks}"
-        )
+        raise InvalidGraph(f"page {len(starts) - 1} begins with task {starts[-1]}, but the graph has only {tasks}")
     return starts.astype(np.uint32)
 
 
@@ -154,9 +152,7 @@ def _refuse_edge(owner: int, dependency: int, tasks: int) -> None:
     if dependency == owner:
         raise InvalidGraph(f"task {owner} depends on itself: the graph has a cycle")
     if dependency >= tasks:
-        raise InvalidGraph(
-            f"task {owner} depends on task {dependency}, which is unknown: the graph has {tasks} tasks"
-        )
+        raise InvalidGraph(f"task {owner} depends on task {dependency}, which is unknown: the graph has {tasks} tasks")
     raise InvalidGraph(
         f"task {owner} depends on task {dependency}, which comes after it: the graph has a cycle, "
         "or its tasks are not numbered so that every dependency has a smaller number than its task"

@@ -13,14 +13,20 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest counts and sizes (in bytes) of one job that the scheduler accepts."""
+    """The largest counts and sizes (in bytes) of one job that the scheduler accepts.
+
+    A graph's arrays travel in one SubmitJobRequest, so the defaults of `tasks`, `edges` and
+    `inline_pages_bytes` fit one gRPC message together.
+    """
 
     #: Tasks of one graph.
-    tasks: int = 10_000_000
+    tasks: int = 2_000_000
     #: Dependencies of one graph, all tasks together.
-    edges: int = 50_000_000
+    edges: int = 10_000_000
     #: Bytes of one page's payload.
-    page_bytes: int = 64 * MIB
+    page_bytes: int = 32 * MIB
+    #: Bytes of all payloads that travel within one SubmitJobRequest.
+    inline_pages_bytes: int = 8 * MIB
     #: Bytes of all payloads of one graph.
     payload_bytes: int = 4096 * MIB
     #: Values embedded in one graph that the client uploads apart from the pages.
@@ -48,6 +54,7 @@ _ADVICE = {
     "tasks": "Use larger chunks, or compute in several steps.",
     "edges": "Use larger chunks, or compute in several steps.",
     "page_bytes": "An argument or a function is large: load it inside the task, or pass it on its own.",
+    "inline_pages_bytes": "Send the pages through UploadPages before.",
     "payload_bytes": "Load data inside tasks, or pass it as values of their own, not embedded in functions.",
     "inputs": "Load data inside tasks, or embed it in fewer and larger pieces.",
 }

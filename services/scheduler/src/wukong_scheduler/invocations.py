@@ -1,0 +1,122 @@
+"""Starts executors: asynchronous invocations of the executor function, many at once.
+
+One invocation is a request of about a millisecond to a local endpoint and some tens of milliseconds to AWS,
+so each takes a thread of a pool meanwhile. An invocation that is refused for want of capacity is asked for
+again with growing pauses; when that does not help either, the record stays as it is and the sweeper finds
+it. Any other refusal will be the same the next time, and ends the job with its cause.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from wukong.mds.failure import Failure
+
+#: Invocations under way at once.
+THREADS = 16
+
+#: Requests for one record before it is left to the sweeper, or to its error.
+ATTEMPTS = 8
+
+#: Seconds before the second request; each further pause is twice as long.
+FIRST_PAUSE = 0.05
+
+#: Answers that another request, later, can change.
+_BUSY = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
+_PASSING = frozenset({"ServiceException", "InternalFailure", "ServiceUnavailable", "ResourceConflictException"})
+
+_log = logging.getLogger(__name__)
+
+#: Called with a job and the reason why none of its executors can be started.
+OnRefused = Callable[[str, Failure], None]
+
+
+class Invocations:
+    """Invokes the executor function for records."""
+
+    def __init__(self, endpoint: str, function: str, on_refused: OnRefused) -> None:
+        """`endpoint` is the URL of the Invoke API, empty for AWS's own."""
+        self._function = function
+        self._on_refused = on_refused
+        self._closed = threading.Event()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="invoke")
+        # boto3 takes a third of a second to import and to read the API's description: nobody waits for it.
+        self._client: Future[Any] = self._pool.submit(_connect, endpoint)
+
+    def start(self, job: str, records: Sequence[str]) -> None:
+        """Ask for one executor for each record, and return at once."""
+        for record in records:
+            if not self._closed.is_set():
+                self._pool.submit(self._invoke, job, record)
+
+    def close(self) -> None:
+        """Give up what was not asked for yet, and end the threads."""
+        self._closed.set()
+        self._pool.shutdown(cancel_futures=True)
+        if self._client.done() and not self._client.cancelled() and not self._client.exception():
+            self._client.result().close()
+
+    def _invoke(self, job: str, record: str) -> None:
+        try:
+            refused = self._ask(job, record)
+            if refused is not None:
+                self._on_refused(job, refused)
+        except Exception:
+            # A thread of a pool has no caller to tell. The record stays, and the sweeper asks again.
+            _log.exception("could not invoke an executor for record %s of job %s", record, job)
+
+    def _ask(self, job: str, record: str) -> Failure | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self._client.result()
+        payload = json.dumps({"job": job, "record": record}, separators=(",", ":")).encode()
+        pauses = pause_lengths()
+        while True:
+            try:
+                client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)
+                return None
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                cause, busy, passing = str(error), code in _BUSY, code in _PASSING
+            except BotoCoreError as error:
+                cause, busy, passing = str(error), False, True
+            pause = next(pauses, None)
+            if busy and pause is None:
+                _log.warning("record %s of job %s is left to the sweeper: %s", record, job, cause)
+                return None
+            if not busy and (not passing or pause is None):
+                return Failure(
+                    error="ClusterUnavailable",
+                    message=f"no executor could be started: the function {self._function!r} cannot be invoked: {cause}",
+                )
+            if self._closed.wait(pause):
+                return None
+
+
+def pause_lengths() -> Iterator[float]:
+    """The pauses in seconds between requests: each about twice the one before, never quite the same."""
+    return (FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.0) for attempt in range(ATTEMPTS - 1))
+
+
+def _connect(endpoint: str) -> Any:
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    common: dict[str, Any] = {
+        "max_pool_connections": THREADS,
+        "retries": {"total_max_attempts": 1},
+        "connect_timeout": 5,
+        "read_timeout": 30,
+    }
+    if not endpoint:
+        return boto3.client("lambda", config=Config(**common))
+    # An endpoint of our own checks no signatures, and there are no AWS credentials to sign with.
+    config = Config(signature_version=UNSIGNED, **common)
+    return boto3.client("lambda", endpoint_url=endpoint, region_name="us-east-1", config=config)

@@ -1,0 +1,136 @@
+"""Jobs as the interface tells them. Pure: what the metadata store holds in, messages out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from google.protobuf import json_format, struct_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from wukong.mds.failure import Failure
+from wukong.mds.store import Event, JobInfo
+from wukong.rpc.v1 import event_pb2, job_pb2
+from wukong.values.mark import JSON_TAG
+
+#: The states after which nothing happens to a job any more, but its removal.
+FINAL = frozenset({"done", "failed", "cancelled", "gone"})
+
+#: Bytes of marks that one Job carries; what is beyond is read with Data.GetResult.
+RESULT_BYTES = 16 * 1024 * 1024
+
+_STATES = {
+    "loading": job_pb2.JOB_STATE_LOADING,
+    "running": job_pb2.JOB_STATE_RUNNING,
+    "done": job_pb2.JOB_STATE_DONE,
+    "failed": job_pb2.JOB_STATE_FAILED,
+    "cancelled": job_pb2.JOB_STATE_CANCELLED,
+    "gone": job_pb2.JOB_STATE_GONE,
+}
+
+_STREAMS = {"stdout": event_pb2.LOG_STREAM_STDOUT, "stderr": event_pb2.LOG_STREAM_STDERR}
+
+
+def state(name: str) -> job_pb2.JobState.ValueType:
+    """A state by its name in the metadata store."""
+    return _STATES[name]
+
+
+def timestamp(seconds: float) -> Timestamp:
+    """A time in unix seconds."""
+    stamp = Timestamp()
+    stamp.FromMicroseconds(round(seconds * 1_000_000))
+    return stamp
+
+
+def job(name: str, info: JobInfo, now: float) -> job_pb2.Job:
+    """A job without its results. `now`, in unix seconds, is the end of a job that has not ended."""
+    counters = info.counters
+    message = job_pb2.Job(
+        job_id=name,
+        state=_STATES[info.state],
+        tasks_total=info.tasks,
+        tasks_run=counters.tasks_run,
+        executors=0 if info.state in FINAL else info.live_records,
+        report=job_pb2.Report(
+            wall_seconds=max(0.0, (info.ended or now) - info.created),
+            tasks=info.tasks,
+            tasks_run=counters.tasks_run,
+            executors=counters.executors,
+            invocations=counters.invocations,
+            cold_starts=counters.cold_starts,
+            round_trips=counters.round_trips,
+            bytes_read=counters.bytes_read,
+            bytes_written=counters.bytes_written,
+        ),
+        submitted_at=timestamp(info.created),
+        deadline_at=timestamp(info.deadline),
+    )
+    if info.ended:
+        message.ended_at.CopyFrom(timestamp(info.ended))
+    if info.failure is not None:
+        message.error.CopyFrom(error(info.failure))
+    return message
+
+
+def error(failure: Failure) -> job_pb2.JobError:
+    """Why a job failed."""
+    message = job_pb2.JobError(type=failure.error, message=failure.message)
+    if failure.error == "TaskError":
+        message.task.CopyFrom(
+            job_pb2.TaskError(
+                task=max(0, failure.task),
+                key=failure.key,
+                attempt=failure.attempt,
+                type=failure.type_name,
+                message=failure.message,
+                remote_traceback=failure.traceback,
+                exception=failure.exception,
+            )
+        )
+    elif failure.task >= 0:
+        message.attributes.update({"task": failure.key or failure.task})
+    return message
+
+
+def results(
+    targets: Sequence[int], names: Sequence[str], marks: Sequence[bytes | None], room: int = RESULT_BYTES
+) -> list[job_pb2.Result]:
+    """The results of a job, target by target, with the marks that fit into `room` bytes.
+
+    Args:
+        targets: The targets in the order asked.
+        names: Their names, for a job of calls; else empty.
+        marks: Their marks as far as they are there.
+        room: Bytes of marks.
+    """
+    messages = []
+    for position, (target, mark) in enumerate(zip(targets, marks, strict=True)):
+        message = job_pb2.Result(task=target, target=names[position] if names else "")
+        messages.append(message)
+        if mark is None or len(mark) > room:
+            continue
+        room -= len(mark)
+        if names and mark.startswith(JSON_TAG):
+            message.json.CopyFrom(json_format.ParseDict(json.loads(mark[1:]), struct_pb2.Value()))
+        else:
+            message.mark = mark
+    return messages
+
+
+def event(entry: Event) -> event_pb2.JobEvent:
+    """One entry of a job's stream; a final state lacks its job, which the caller adds."""
+    milliseconds = int(entry.sequence.partition("-")[0])
+    message = event_pb2.JobEvent(sequence=entry.sequence, time=timestamp(milliseconds / 1000))
+    if entry.kind == "log":
+        message.log.CopyFrom(
+            event_pb2.LogLines(task=max(0, entry.task), stream=_STREAMS[entry.stream], text=entry.text)
+        )
+    else:
+        message.state.state = _STATES[entry.text]
+    return message
+
+
+def progress(info: JobInfo) -> event_pb2.Progress:
+    """How far a job is."""
+    return event_pb2.Progress(tasks_total=info.tasks, tasks_run=info.counters.tasks_run, executors=info.live_records)

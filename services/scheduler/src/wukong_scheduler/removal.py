@@ -1,0 +1,82 @@
+"""Ends jobs and removes what they stored."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from wukong.errors import ClusterUnavailable, UnknownJob
+from wukong.kvs.redis import RedisKvs
+from wukong.kvs.ring import Ring
+from wukong.mds.failure import Failure
+from wukong.mds.store import JobInfo, Mds
+from wukong_scheduler.rings import Rings
+
+#: Seconds that a removed job's name stays refused: twice the longest invocation of AWS Lambda.
+TOMBSTONE = 1800
+
+_log = logging.getLogger(__name__)
+
+
+class Removal:
+    """Cancels and releases jobs. All calls block."""
+
+    def __init__(self, mds: Mds, rings: Rings, password: str) -> None:
+        """`password` is that of the key-value store's nodes."""
+        self._mds = mds
+        self._rings = rings
+        self._password = password
+        self._lock = threading.Lock()
+        self._kvs: tuple[Ring, RedisKvs] | None = None
+
+    def cancel(self, job: str, reason: str) -> None:
+        """End a job that has not ended, and free what its tasks stored."""
+        message = f"the job was cancelled: {reason}" if reason else "the job was cancelled"
+        if self._mds.close(job, "cancelled", Failure(error="JobCancelled", message=message)) != "cancelled":
+            return
+        info = self._mds.job(job)
+        if info is not None:
+            self._purge_values(info, [job])
+
+    def release(self, job: str) -> None:
+        """End a job that has not ended, and remove all that it stored but its tombstone. Harmless twice.
+
+        Raises:
+            UnknownJob: There is not even a tombstone.
+        """
+        info = self._mds.job(job)
+        if info is None:
+            raise UnknownJob(job)
+        if info.state == "gone":
+            return
+        if info.state in ("loading", "running"):
+            failure = Failure(error="JobCancelled", message="the job was released by its client before it ended")
+            self._mds.close(job, "cancelled", failure)
+        freed = self._mds.drop_inputs(job)
+        self._purge_values(info, [job, *(f"in:{name}" for name in freed)])
+        self._mds.purge(job, TOMBSTONE)
+
+    def close(self) -> None:
+        """Close the connections to the nodes."""
+        with self._lock:
+            if self._kvs is not None:
+                self._kvs[1].close()
+                self._kvs = None
+
+    def _purge_values(self, info: JobInfo, owners: list[str]) -> None:
+        """Remove the owners' values on every node that may hold some."""
+        ring = self._rings.pinned(info.ring_version)
+        if ring is None:
+            return
+        with self._lock:
+            if self._kvs is None or self._kvs[0] != ring:
+                if self._kvs is not None:
+                    self._kvs[1].close()
+                self._kvs = ring, RedisKvs(ring, password=self._password)
+            kvs = self._kvs[1]
+            try:
+                for owner in owners:
+                    kvs.purge(owner)
+            except ClusterUnavailable as error:
+                # A node that is gone took its values along; what is left elsewhere expires.
+                _log.warning("values of %s may be left behind: %s", ", ".join(owners), error)

@@ -1,0 +1,91 @@
+"""Wires the scheduler's parts and serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wukong.mds.failure import Failure
+from wukong.mds.redis import RedisMds
+from wukong.rpc import server
+from wukong.rpc.service import Service
+from wukong.rpc.v1 import scheduler_pb2_grpc
+from wukong_scheduler.announcements import Announcements
+from wukong_scheduler.config import Config
+from wukong_scheduler.invocations import Invocations
+from wukong_scheduler.removal import Removal
+from wukong_scheduler.rings import Rings
+from wukong_scheduler.servicer import SchedulerServicer
+from wukong_scheduler.submission import Submission
+from wukong_scheduler.sweeper import Sweeper
+
+SERVICE = "wukong.rpc.v1.Scheduler"
+
+
+class Scheduler:
+    """A started scheduler, with all that ends with it."""
+
+    def __init__(
+        self,
+        served: Service,
+        mds: RedisMds,
+        invocations: Invocations,
+        removal: Removal,
+        announcements: Announcements,
+        sweeper: Sweeper,
+    ) -> None:
+        self._served = served
+        self._mds = mds
+        self._invocations = invocations
+        self._removal = removal
+        self._announcements = announcements
+        self._sweeper = sweeper
+
+    @property
+    def address(self) -> str:
+        """host:port that it accepts connections on."""
+        return self._served.address
+
+    async def close(self) -> None:
+        """Refuse new calls, end those under way, and free everything. Jobs go on without their scheduler."""
+        await self._served.close()
+        await self._sweeper.close()
+        await self._announcements.close()
+        self._invocations.close()
+        self._removal.close()
+        self._mds.close_connections()
+
+
+async def serve(environ: Mapping[str, str]) -> Service:
+    """Start the scheduler in the running event loop; it accepts calls when this returns.
+
+    Raises:
+        KeyError: A setting is missing.
+        ValueError: A setting cannot be understood.
+        ClusterUnavailable: The address cannot be listened on.
+    """
+    config = Config.read(environ)
+    mds = RedisMds(config.mds_address, password=config.store_password)
+
+    def refused(job: str, failure: Failure) -> None:
+        mds.close(job, "failed", failure)
+
+    rings = Rings(mds)
+    removal = Removal(mds, rings, config.store_password)
+    announcements = Announcements(config.mds_address, config.store_password)
+    invocations = Invocations(config.lambda_endpoint, config.function, refused)
+    submission = Submission(config, mds, rings, invocations)
+    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements)
+    sweeper = Sweeper(mds, invocations, removal, lease=config.lease, keep=config.keep, function=config.function)
+    try:
+        served = await server.start(
+            config.listen,
+            lambda grpc_server: scheduler_pb2_grpc.add_SchedulerServicer_to_server(servicer, grpc_server),
+            config.token,
+            [SERVICE],
+        )
+    except BaseException:
+        invocations.close()
+        raise
+    announcements.start()
+    sweeper.start()
+    return Scheduler(served, mds, invocations, removal, announcements, sweeper)

@@ -1,0 +1,96 @@
+"""The Scheduler's methods. Each hands its work to the part that does it, and what blocks to a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from wukong.mds.store import Mds
+from wukong.rpc.server import Context
+from wukong.rpc.v1 import cluster_pb2, event_pb2, graph_pb2, job_pb2, scheduler_pb2, scheduler_pb2_grpc
+from wukong_scheduler.announcements import Announcements
+from wukong_scheduler.cluster import describe
+from wukong_scheduler.config import Config
+from wukong_scheduler.reading import Reading
+from wukong_scheduler.removal import Removal
+from wukong_scheduler.rings import Rings
+from wukong_scheduler.submission import Submission
+from wukong_scheduler.watch import watch
+
+#: Jobs that ListJobs answers where the caller does not say how many.
+LISTED = 100
+
+
+class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
+    """The service as `scheduler.proto` describes it."""
+
+    def __init__(
+        self,
+        config: Config,
+        mds: Mds,
+        rings: Rings,
+        submission: Submission,
+        removal: Removal,
+        announcements: Announcements,
+    ) -> None:
+        self._config = config
+        self._mds = mds
+        self._rings = rings
+        self._submission = submission
+        self._removal = removal
+        self._announcements = announcements
+        self._reading = Reading(mds)
+
+    async def GetCluster(  # noqa: N802
+        self, request: scheduler_pb2.GetClusterRequest, context: Context
+    ) -> cluster_pb2.Cluster:
+        """What a client must know about the cluster."""
+        return describe(self._config, await asyncio.to_thread(self._rings.newest))
+
+    async def UploadPages(  # noqa: N802
+        self, request_iterator: AsyncIterator[graph_pb2.Page], context: Context
+    ) -> scheduler_pb2.UploadPagesResponse:
+        """Keep pages for a job to come."""
+        pages = 0
+        async for page in request_iterator:
+            await asyncio.to_thread(self._submission.keep_page, page)
+            pages += 1
+        return scheduler_pb2.UploadPagesResponse(pages=pages)
+
+    async def SubmitJob(  # noqa: N802
+        self, request: scheduler_pb2.SubmitJobRequest, context: Context
+    ) -> scheduler_pb2.SubmitJobResponse:
+        """Validate a job and start it."""
+        return await asyncio.to_thread(self._submission.submit, request)
+
+    async def GetJob(self, request: job_pb2.JobRef, context: Context) -> job_pb2.Job:  # noqa: N802
+        """A job with its results."""
+        return await asyncio.to_thread(self._reading.job, request.job_id)
+
+    async def WatchJob(  # noqa: N802
+        self, request: scheduler_pb2.WatchJobRequest, context: Context
+    ) -> AsyncIterator[event_pb2.JobEvent]:
+        """What happens to a job, until it has ended."""
+        async for event in watch(request.job_id, request.after_sequence, self._mds, self._reading, self._announcements):
+            yield event
+
+    async def ListJobs(  # noqa: N802
+        self, request: scheduler_pb2.ListJobsRequest, context: Context
+    ) -> scheduler_pb2.ListJobsResponse:
+        """The newest jobs."""
+        jobs = await asyncio.to_thread(self._reading.jobs, request.limit or LISTED)
+        return scheduler_pb2.ListJobsResponse(jobs=jobs)
+
+    async def CancelJob(  # noqa: N802
+        self, request: scheduler_pb2.CancelJobRequest, context: Context
+    ) -> job_pb2.Job:
+        """Stop a job."""
+        await asyncio.to_thread(self._removal.cancel, request.job_id, request.reason)
+        return await asyncio.to_thread(self._reading.job, request.job_id)
+
+    async def ReleaseJob(  # noqa: N802
+        self, request: job_pb2.JobRef, context: Context
+    ) -> scheduler_pb2.ReleaseJobResponse:
+        """Remove a job."""
+        await asyncio.to_thread(self._removal.release, request.job_id)
+        return scheduler_pb2.ReleaseJobResponse()

@@ -1,0 +1,254 @@
+"""Takes a job: validates it, writes it to the metadata store and has its first executors invoked.
+
+Everything here blocks and runs in one thread per submission, since hops between threads would cost a small
+graph as much as the rest. A repeated submission finds the job there and changes nothing; one that a crash
+cut short is completed when it is repeated, because the job opens only when all of it is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from google.protobuf import json_format
+
+from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph
+from wukong.graph.calls import Call, plan
+from wukong.graph.page import build_pages
+from wukong.mds.records import Record
+from wukong.mds.store import JobSpec, Mds
+from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
+from wukong.values.signing import Signer
+from wukong_scheduler import messages
+from wukong_scheduler.admission import Shape, check_graph, check_payloads
+from wukong_scheduler.config import Config
+from wukong_scheduler.invocations import Invocations
+from wukong_scheduler.rings import Rings
+from wukong_scheduler.runtime import Runtime, check_runtime
+from wukong_scheduler.schedules import cut, initial_groups
+
+#: Seconds that a page is kept which was uploaded ahead of its job.
+UPLOAD_SECONDS = 600
+
+#: Pages read back in one round trip.
+_BATCH = 32
+
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A valid graph with all that its pages are made of.
+
+    Attributes:
+        shape: Tasks, edges, targets and pages.
+        payloads: One for each page.
+        inputs: Marks of uploaded values, by task.
+        hashes: Content hashes of those values.
+        names: Names of the targets, for a job of calls.
+        warnings: Sentences for the user.
+    """
+
+    shape: Shape
+    payloads: Sequence[bytes]
+    inputs: Mapping[int, bytes] = field(default_factory=dict)
+    hashes: Sequence[str] = ()
+    names: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+
+class MissingPagesError(Exception):
+    """Pages that were neither sent nor uploaded before; the client sends them and tries again."""
+
+    def __init__(self, hashes: Sequence[str]) -> None:
+        super().__init__(f"{len(hashes)} pages are missing")
+        self.hashes = hashes
+
+
+class Submission:
+    """Takes jobs and pages."""
+
+    def __init__(self, config: Config, mds: Mds, rings: Rings, invocations: Invocations) -> None:
+        self._config = config
+        self._mds = mds
+        self._rings = rings
+        self._invocations = invocations
+        self._signer = Signer(config.signing_key)
+        self._turns = _Turns()
+
+    def keep_page(self, page: graph_pb2.Page) -> None:
+        """Keep a page for a job that will name it.
+
+        Raises:
+            InvalidGraph: The hash is not that of the data.
+            LimitExceeded: The page is too large.
+        """
+        self._config.limits.hold("page_bytes", len(page.data))
+        _check_hash(page)
+        self._mds.put_upload(page.hash, page.data, UPLOAD_SECONDS)
+
+    def submit(self, request: scheduler_pb2.SubmitJobRequest) -> scheduler_pb2.SubmitJobResponse:
+        """Take a job.
+
+        Raises:
+            InvalidGraph: The graph cannot be run.
+            VersionMismatch: The executors could not read its pickles.
+            LimitExceeded: It is too large.
+            ClusterUnavailable: No node of the key-value store is there yet.
+        """
+        name = request.job_id
+        if not _JOB_ID.fullmatch(name):
+            raise InvalidGraph(f"{name!r} is no job id: it has 1 to 64 letters, digits, '-' and '_'")
+        try:
+            work = self._calls(request) if request.tasks else self._graph(request)
+        except MissingPagesError as missing:
+            return scheduler_pb2.SubmitJobResponse(job_id=name, missing_pages=missing.hashes)
+        with self._turns.of(name):
+            state = self._write(name, work, request.options)
+        return scheduler_pb2.SubmitJobResponse(job_id=name, state=messages.state(state), warnings=work.warnings)
+
+    def _calls(self, request: scheduler_pb2.SubmitJobRequest) -> Work:
+        if request.HasField("graph"):
+            raise InvalidGraph("a job has either `tasks` or a `graph`, not both")
+        self._config.limits.hold("tasks", len(request.tasks))
+        calls = [
+            Call(
+                id=task.id,
+                function=task.call.function,
+                args=json_format.MessageToDict(task.call.args),
+                kwargs=json_format.MessageToDict(task.call.kwargs),
+            )
+            for task in request.tasks
+        ]
+        planned = plan(calls, list(request.targets))
+        shape = check_graph(
+            planned.dep_offsets.tobytes(),
+            planned.deps.tobytes(),
+            planned.targets.tobytes(),
+            planned.firsts,
+            (),
+            self._config.limits,
+        )
+        check_payloads([len(payload) for payload in planned.payloads], len(shape.firsts), self._config.limits)
+        return Work(shape, planned.payloads, names=list(dict.fromkeys(request.targets)))
+
+    def _graph(self, request: scheduler_pb2.SubmitJobRequest) -> Work:
+        graph, limits = request.graph, self._config.limits
+        shape = check_graph(
+            graph.dep_offsets,
+            graph.deps,
+            graph.targets,
+            graph.first_tasks,
+            [item.task for item in graph.inputs],
+            limits,
+        )
+        client = Runtime(request.client.python, request.client.packages)
+        warnings = check_runtime(client, self._config.runtime)
+        payloads = self._payloads(graph)
+        check_payloads([len(payload) for payload in payloads], len(shape.firsts), limits)
+        inputs = {item.task: self._input_mark(item, request) for item in graph.inputs}
+        hashes = sorted({item.ref.hash for item in graph.inputs})
+        return Work(shape, payloads, inputs, hashes, warnings=warnings)
+
+    def _payloads(self, graph: graph_pb2.Graph) -> list[bytes]:
+        self._config.limits.hold("inline_pages_bytes", sum(len(page.data) for page in graph.pages))
+        known: dict[str, bytes | None] = {}
+        for page in graph.pages:
+            _check_hash(page)
+            known[page.hash] = page.data
+        wanted = [name for name in dict.fromkeys(graph.page_hashes) if name not in known]
+        for i in range(0, len(wanted), _BATCH):
+            batch = wanted[i : i + _BATCH]
+            known.update(zip(batch, self._mds.uploads(batch), strict=True))
+        missing = [name for name in wanted if known[name] is None]
+        if missing:
+            raise MissingPagesError(missing)
+        return [data for name in graph.page_hashes if (data := known[name]) is not None]
+
+    def _input_mark(self, item: graph_pb2.Input, request: scheduler_pb2.SubmitJobRequest) -> bytes:
+        """The mark of an uploaded value: the client's, or the one that stands in the store."""
+        if item.ref.mark:
+            return item.ref.mark
+        mark = self._mds.hold_input(item.ref.hash, request.job_id, self._seconds(request.options))
+        if mark is None:
+            raise InputLost(item.ref.hash)
+        return mark
+
+    def _seconds(self, options: job_pb2.JobOptions) -> float:
+        asked = options.deadline_seconds if options.HasField("deadline_seconds") else self._config.deadline
+        if not 0 < asked <= self._config.deadline:
+            raise InvalidGraph(
+                f"a deadline of {asked:g} s is not between 0 and the cluster's {self._config.deadline:g} s"
+            )
+        return asked
+
+    def _parallelism(self, options: job_pb2.JobOptions) -> int:
+        asked = options.max_parallelism if options.HasField("max_parallelism") else self._config.parallelism
+        if asked < 1:
+            raise InvalidGraph("max_parallelism is 0; a job needs at least one executor")
+        return min(asked, self._config.parallelism)
+
+    def _write(self, name: str, work: Work, options: job_pb2.JobOptions) -> str:
+        """Write the job and have its first executors invoked; returns its state."""
+        shape = work.shape
+        ring = self._rings.newest()
+        if ring is None or not ring.nodes:
+            raise ClusterUnavailable("the key-value store has no node yet; try again in a moment")
+        spec = JobSpec(
+            tasks=shape.tasks,
+            targets=shape.targets.tolist(),
+            names=work.names,
+            pages=len(shape.firsts),
+            first_tasks=shape.firsts.tolist(),
+            parallelism=self._parallelism(options),
+            ring=ring,
+            seconds=self._seconds(options),
+            json_results=bool(work.names),
+            inputs=work.hashes,
+        )
+        bodies = build_pages(
+            shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs
+        )
+        pages = [self._signer.sign(f"page:{name}:{i}", body) + body for i, body in enumerate(bodies)]
+        leaves = shape.leaves
+        groups = cut(leaves, initial_groups(len(leaves), spec.parallelism))
+        records = [Record(id=str(i), entries=group.tolist()) for i, group in enumerate(groups)]
+        state = self._mds.submit(name, spec, pages, records, self._config.lease)
+        if state == "running":
+            self._invocations.start(name, [record.id for record in records])
+        return state
+
+
+def _check_hash(page: graph_pb2.Page) -> None:
+    found = hashlib.sha256(page.data).hexdigest()
+    if found != page.hash:
+        raise InvalidGraph(f"a page came with the hash {page.hash!r}, but its data has {found}; send it again")
+
+
+class _Turns:
+    """Lets submissions of one job go one after the other: half of one must not undo half of another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[str, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def of(self, job: str) -> Iterator[None]:
+        """Wait for this job's turn."""
+        with self._lock:
+            turn, users = self._jobs.get(job, (threading.Lock(), 0))
+            self._jobs[job] = turn, users + 1
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                users = self._jobs[job][1] - 1
+                if users:
+                    self._jobs[job] = turn, users
+                else:
+                    del self._jobs[job]

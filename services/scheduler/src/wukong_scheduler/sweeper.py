@@ -1,0 +1,85 @@
+"""Finds lost invocations, dead executors, passed deadlines and forgotten jobs, and acts on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+
+from wukong.errors import WukongError
+from wukong.mds.store import Mds
+from wukong_scheduler.invocations import Invocations
+from wukong_scheduler.removal import TOMBSTONE, Removal
+from wukong_scheduler.sweeping import forgotten, judge
+
+_log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Sweeps all jobs, every quarter of a lease."""
+
+    def __init__(
+        self,
+        mds: Mds,
+        invocations: Invocations,
+        removal: Removal,
+        *,
+        lease: float,
+        keep: float,
+        function: str,
+    ) -> None:
+        """Times are seconds: an executor's lease, and how long an ended job is kept for its client."""
+        self._mds = mds
+        self._invocations = invocations
+        self._removal = removal
+        self._lease = lease
+        self._keep = keep
+        self._function = function
+        self._stopped = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Sweep in the background."""
+        self._task = asyncio.create_task(self._run(), name="sweeper")
+
+    async def close(self) -> None:
+        """Stop; a sweep that is under way ends first."""
+        self._stopped.set()
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                await asyncio.to_thread(self.sweep)
+            except WukongError as error:
+                _log.warning("no sweep: %s", error)
+            except Exception:
+                # Whatever it is, the next sweep must come.
+                _log.exception("the sweep was cut short")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), self._lease / 4)
+
+    def sweep(self) -> None:
+        """Sweep every job once; trouble with one does not keep the others waiting."""
+        for job, _ in self._mds.jobs():
+            try:
+                self._sweep(job)
+            except WukongError as error:
+                _log.warning("job %s was not swept: %s", job, error)
+
+    def _sweep(self, job: str) -> None:
+        found = self._mds.sweep(job, self._lease)
+        if found.state == "running":
+            verdict = judge(found, self._function)
+            if verdict.failure is not None:
+                _log.warning("job %s failed: %s", job, verdict.failure.message)
+                self._mds.close(job, "failed", verdict.failure)
+            self._invocations.start(job, verdict.invoke)
+            return
+        info = self._mds.job(job)
+        if info is None:
+            self._mds.purge(job, TOMBSTONE)
+        elif forgotten(info, time.time(), self._keep):
+            self._removal.release(job)

@@ -1,0 +1,82 @@
+"""What a sweep's findings call for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wukong.mds.failure import Failure
+from wukong.mds.store import Due, JobInfo, Sweep
+
+#: A record whose holders died this often is not started again.
+MAX_DEATHS = 3
+
+#: Invocations of a record that nobody ever began; the pauses between them double, so this is hours.
+MAX_INVOCATIONS = 12
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do about one running job: invoke executors for records again, or end the job."""
+
+    invoke: Sequence[str] = ()
+    failure: Failure | None = None
+
+
+def judge(sweep: Sweep, function: str) -> Verdict:
+    """Decide about a running job. `function` is the name of the executor function, for errors."""
+    if sweep.expired:
+        return Verdict(
+            failure=Failure(
+                error="DeadlineExceeded",
+                message="the job did not end before its deadline; give it more time with `deadline`, "
+                "or split the work over more executors",
+            )
+        )
+    if sweep.stalled:
+        return Verdict(
+            failure=Failure(
+                error="ClusterUnavailable",
+                message="the job has no executor left and not all of its results: "
+                "the metadata store lost a part of it, perhaps in a restart. Submit it again",
+            )
+        )
+    for due in sweep.due:
+        if due.begins >= MAX_DEATHS:
+            return Verdict(failure=_lost(due))
+        if due.begins == 0 and due.invokes > MAX_INVOCATIONS:
+            return Verdict(
+                failure=Failure(
+                    error="ClusterUnavailable",
+                    message=f"the function {function!r} was invoked {MAX_INVOCATIONS} times for one piece "
+                    "of the job and no executor ever began it; look at its log and its concurrency limit",
+                )
+            )
+    return Verdict(invoke=[due.record for due in sweep.due])
+
+
+def forgotten(info: JobInfo, now: float, keep: float) -> bool:
+    """Whether a job that is not running was left behind: its client neither released nor completed it.
+
+    Args:
+        info: The job.
+        now: Unix seconds.
+        keep: Seconds that a job is kept after its end.
+    """
+    return info.state != "running" and now > (info.ended or info.created) + keep
+
+
+def _lost(due: Due) -> Failure:
+    cause = f"its executors ended {due.begins} times without a word"
+    if due.memory:
+        cause += f", the last one with {due.memory / MIB:,.0f} MiB in use (probably out of memory)"
+    return Failure(
+        error="ExecutorLost",
+        message=f"the executor that ran task {due.current} was lost: {cause}. "
+        "If it ran out of memory, use smaller chunks or a larger memory_mb."
+        if due.current >= 0
+        else f"an executor was lost: {cause}.",
+        task=due.current,
+    )

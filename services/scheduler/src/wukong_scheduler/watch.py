@@ -1,0 +1,72 @@
+"""Follows one job for one watcher: what stands in its stream, then what comes, until it ends.
+
+News is pushed (`announcements`); once in a while a watcher looks without being told, for the progress that
+executors only count, and in case that an announcement was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from wukong.errors import UnknownJob
+from wukong.mds.store import Event, JobInfo, Mds
+from wukong.rpc.v1 import event_pb2
+from wukong_scheduler import messages
+from wukong_scheduler.announcements import Announcements
+from wukong_scheduler.reading import Reading
+
+#: Seconds between two looks at a job's progress.
+PROGRESS_SECONDS = 1.0
+
+#: Events read at once.
+_BATCH = 1000
+
+
+async def watch(
+    job: str, after: str, mds: Mds, reading: Reading, announcements: Announcements
+) -> AsyncIterator[event_pb2.JobEvent]:
+    """The job's events after the one with sequence `after` (empty: from the first on), until it has ended.
+
+    Raises:
+        UnknownJob: There is no such job, or it was forgotten meanwhile.
+    """
+    seen = after or "0"
+    told = -1
+    with announcements.bell(job) as bell:
+        while True:
+            bell.clear()
+            entries, info = await asyncio.to_thread(_look, mds, job, seen)
+            if info is None:
+                raise UnknownJob(job)
+            for entry in entries:
+                seen = entry.sequence
+                message = messages.event(entry)
+                final = entry.kind == "state" and entry.text in messages.FINAL
+                if final:
+                    message.state.job.CopyFrom(await asyncio.to_thread(reading.job, job))
+                yield message
+                if final:
+                    return
+            if len(entries) == _BATCH:
+                continue
+            if info.state in messages.FINAL and not entries:
+                # Its last event is behind the caller, or was lost with the store's last second.
+                yield event_pb2.JobEvent(
+                    state=event_pb2.StateChange(
+                        state=messages.state(info.state), job=await asyncio.to_thread(reading.job, job)
+                    )
+                )
+                return
+            if info.counters.tasks_run != told:
+                told = info.counters.tasks_run
+                yield event_pb2.JobEvent(progress=messages.progress(info))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(bell.wait(), PROGRESS_SECONDS)
+
+
+def _look(mds: Mds, job: str, after: str) -> tuple[list[Event], JobInfo | None]:
+    # The job after its events: one that has ended by then shows its last event now or never.
+    entries = mds.events(job, after, _BATCH)
+    return entries, mds.job(job)

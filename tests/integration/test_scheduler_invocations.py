@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from wukong_scheduler.invocations import Invocations, pause_lengths
+
+from wukong.mds.failure import Failure
+
+
+class Endpoint:
+    """A Lambda Invoke API that records what it is asked and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, dict[str, str]]] = []
+        self.answers: list[tuple[int, str]] = []
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                endpoint.calls.append((self.path, self.headers["X-Amz-Invocation-Type"], body))
+                status, error = endpoint.answers.pop(0) if endpoint.answers else (202, "")
+                self.send_response(status)
+                if error:
+                    self.send_header("x-amzn-ErrorType", error)
+                data = json.dumps({"Message": "because"}).encode() if error else b""
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.close()
+
+
+class Refusals(list[tuple[str, Failure]]):
+    def add(self, job: str, failure: Failure) -> None:
+        self.append((job, failure))
+
+
+@pytest.fixture
+def refusals() -> Refusals:
+    return Refusals()
+
+
+@pytest.fixture
+def invocations(endpoint: Endpoint, refusals: Refusals) -> Iterator[Invocations]:
+    invocations = Invocations(endpoint.url, "the-function", refusals.add)
+    yield invocations
+    invocations.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_each_record_gets_one_asynchronous_invocation(invocations: Invocations, endpoint: Endpoint) -> None:
+    invocations.start("job-1", [str(i) for i in range(40)])
+    until(lambda: len(endpoint.calls) >= 40)
+    assert {(path, kind) for path, kind, _ in endpoint.calls} == {
+        ("/2015-03-31/functions/the-function/invocations", "Event")
+    }
+    assert {body["job"] for _, _, body in endpoint.calls} == {"job-1"}
+    assert sorted(int(body["record"]) for _, _, body in endpoint.calls) == list(range(40))
+
+
+def test_a_throttled_invocation_is_asked_for_again(
+    invocations: Invocations, endpoint: Endpoint, refusals: Refusals
+) -> None:
+    endpoint.answers = [(429, "TooManyRequestsException"), (500, "ServiceException")]
+    invocations.start("job-1", ["0"])
+    until(lambda: len(endpoint.calls) == 3)
+    assert refusals == []
+
+
+def test_a_function_that_is_not_there_ends_the_job_with_the_cause(
+    invocations: Invocations, endpoint: Endpoint, refusals: Refusals
+) -> None:
+    endpoint.answers = [(404, "ResourceNotFoundException")]
+    invocations.start("job-1", ["0"])
+    until(lambda: bool(refusals))
+    job, failure = refusals[0]
+    assert job == "job-1"
+    assert failure.error == "ClusterUnavailable"
+    assert "'the-function'" in failure.message
+    assert "ResourceNotFoundException" in failure.message
+    assert len(endpoint.calls) == 1
+
+
+def test_throttling_without_end_leaves_the_record_to_the_sweeper(
+    invocations: Invocations, endpoint: Endpoint, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 0.001)
+    endpoint.answers = [(429, "TooManyRequestsException")] * 20
+    invocations.start("job-1", ["0"])
+    until(lambda: len(endpoint.calls) == 8)
+    invocations.close()
+    assert len(endpoint.calls) == 8
+    assert refusals == []
+
+
+def test_an_endpoint_that_is_not_there_ends_the_job(
+    endpoint: Endpoint, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 0.001)
+    endpoint.server.server_close()
+    invocations = Invocations(endpoint.url, "the-function", refusals.add)
+    invocations.start("job-1", ["0"])
+    until(lambda: bool(refusals))
+    invocations.close()
+    assert "Could not connect" in refusals[0][1].message
+
+
+def test_close_does_not_wait_for_a_pause(
+    invocations: Invocations, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 1000.0)
+    endpoint.answers = [(429, "TooManyRequestsException")]
+    invocations.start("job-1", ["0"])
+    until(lambda: len(endpoint.calls) == 1)
+    began = time.monotonic()
+    invocations.close()
+    assert time.monotonic() - began < 10
+
+
+def test_pauses_grow() -> None:
+    pauses = list(pause_lengths())
+    assert len(pauses) == 7
+    assert all(0.05 * 2**i * 0.5 <= pause <= 0.05 * 2**i for i, pause in enumerate(pauses))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, forgotten, judge
+
+from wukong.mds.store import Counters, Due, JobInfo, Sweep
+
+INFO = JobInfo(
+    state="done",
+    generation=0,
+    tasks=1,
+    sinks=1,
+    sinks_left=0,
+    parallelism=1,
+    ring_version=1,
+    live_records=0,
+    created=1000.0,
+    ended=2000.0,
+    deadline=9000.0,
+    json_results=False,
+    counters=Counters(),
+    failure=None,
+)
+
+
+def due(record: str, begins: int = 0, invokes: int = 1, current: int = -1, memory: int = 0) -> Due:
+    return Due(record=record, begins=begins, invokes=invokes, current=current, memory=memory)
+
+
+def test_silent_records_are_invoked_again() -> None:
+    verdict = judge(Sweep("running", [due("0"), due("x.1", begins=MAX_DEATHS - 1, invokes=50)]), "f")
+    assert verdict.invoke == ["0", "x.1"]
+    assert verdict.failure is None
+
+
+def test_nothing_due_calls_for_nothing() -> None:
+    verdict = judge(Sweep("running"), "f")
+    assert (list(verdict.invoke), verdict.failure) == ([], None)
+
+
+def test_a_record_that_killed_all_its_executors_ends_the_job() -> None:
+    memory = 2900 * 1024 * 1024
+    verdict = judge(Sweep("running", [due("0"), due("1", MAX_DEATHS, 3, current=7, memory=memory)]), "f")
+    assert verdict.failure is not None
+    assert (verdict.failure.error, verdict.failure.task) == ("ExecutorLost", 7)
+    assert "task 7" in verdict.failure.message
+    assert "2,900 MiB" in verdict.failure.message
+    assert list(verdict.invoke) == []
+
+
+def test_an_executor_lost_before_its_first_task_names_no_task() -> None:
+    failure = judge(Sweep("running", [due("1", MAX_DEATHS)]), "f").failure
+    assert failure is not None
+    assert (failure.error, failure.task) == ("ExecutorLost", -1)
+    assert "-1" not in failure.message
+
+
+def test_a_record_that_nobody_ever_begins_ends_the_job_at_last() -> None:
+    assert judge(Sweep("running", [due("0", invokes=MAX_INVOCATIONS)]), "f").failure is None
+    failure = judge(Sweep("running", [due("0", invokes=MAX_INVOCATIONS + 1)]), "executor-function").failure
+    assert failure is not None
+    assert failure.error == "ClusterUnavailable"
+    assert "executor-function" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("sweep", "error"),
+    [
+        (Sweep("running", expired=True), "DeadlineExceeded"),
+        (Sweep("running", stalled=True), "ClusterUnavailable"),
+    ],
+)
+def test_a_passed_deadline_and_a_stall_end_the_job(sweep: Sweep, error: str) -> None:
+    failure = judge(sweep, "f").failure
+    assert failure is not None
+    assert failure.error == error
+
+
+def test_an_ended_job_is_forgotten_after_its_time() -> None:
+    assert not forgotten(INFO, 2060.0, 60.0)
+    assert forgotten(INFO, 2060.5, 60.0)
+
+
+def test_a_half_written_job_is_forgotten_and_a_running_one_never() -> None:
+    half = dataclasses.replace(INFO, state="loading", ended=0.0)
+    assert not forgotten(half, 1059.0, 60.0)
+    assert forgotten(half, 1061.0, 60.0)
+    assert not forgotten(dataclasses.replace(INFO, state="running", ended=0.0), 1e9, 60.0)
