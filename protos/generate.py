@@ -57,9 +57,7 @@ def differences() -> list[str]:
         generate(Path(temporary))
         expected = generated(Path(temporary))
     committed = generated(OUTPUT)
-    return sorted(
-        name for name in expected.keys() | committed.keys() if expected.get(name) != committed.get(name)
-    )
+    return sorted(name for name in expected.keys() | committed.keys() if expected.get(name) != committed.get(name))
 
 
 def main() -> int:

@@ -26,9 +26,7 @@ def credentials(token: str) -> tuple[str, str]:
         AccessDenied: No server can have this token, because a header cannot carry it.
     """
     if not (token.isascii() and token.isprintable()):
-        raise AccessDenied(
-            "the token holds characters other than printable ASCII; is it cut or quoted right?"
-        )
+        raise AccessDenied("the token holds characters other than printable ASCII; is it cut or quoted right?")
     return HEADER, f"Bearer {token}"
 
 
@@ -53,9 +51,7 @@ class TokenCheck(grpc.aio.ServerInterceptor):
         if given is None:
             return _refusing(handler, f"the call has no token; send the metadata '{HEADER}: Bearer TOKEN'")
         if not hmac.compare_digest(str(given).encode(), self._expected):
-            return _refusing(
-                handler, "the token is wrong; take it from the cluster's own output or WUKONG_TOKEN"
-            )
+            return _refusing(handler, "the token is wrong; take it from the cluster's own output or WUKONG_TOKEN")
         return handler
 
 

@@ -38,9 +38,7 @@ class _Details(NamedTuple):
     compression: grpc.Compression | None
 
 
-class _Token(
-    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor
-):
+class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor):
     """Adds the token to synchronous calls."""
 
     def __init__(self, token: str) -> None:

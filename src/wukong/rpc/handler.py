@@ -28,7 +28,5 @@ def remake(handler: Handler[Request, Response], behaviour: Any) -> Handler[Reque
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[handler.request_streaming, handler.response_streaming]
-    made: Handler[Request, Response] = make(
-        behaviour, handler.request_deserializer, handler.response_serializer
-    )
+    made: Handler[Request, Response] = make(behaviour, handler.request_deserializer, handler.response_serializer)
     return made

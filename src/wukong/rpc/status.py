@@ -88,9 +88,7 @@ def from_rpc(error: grpc.RpcError, address: str) -> WukongError:
     details: str = call.details() or ""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return errors.ClusterUnavailable(
-                f"nothing answers at {address} ({details}). Is the cluster running?"
-            )
+            return errors.ClusterUnavailable(f"nothing answers at {address} ({details}). Is the cluster running?")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return errors.ClusterUnavailable(f"{address} did not answer in time ({details})")
         case grpc.StatusCode.CANCELLED:
@@ -98,9 +96,7 @@ def from_rpc(error: grpc.RpcError, address: str) -> WukongError:
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
             return errors.AccessDenied(f"{address} refused the call: {details}")
         case grpc.StatusCode.UNIMPLEMENTED:
-            return errors.VersionMismatch(
-                f"{address} does not know this call, it may run another version: {details}"
-            )
+            return errors.VersionMismatch(f"{address} does not know this call, it may run another version: {details}")
         case grpc.StatusCode.RESOURCE_EXHAUSTED if sizes := _TOO_LARGE.search(details):
             return errors.LimitExceeded(
                 f"bytes of a message to or from {address}",

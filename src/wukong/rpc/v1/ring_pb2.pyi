@@ -159,7 +159,7 @@ class HeartbeatResponse(_message.Message):
     known: _builtins.bool
     """False where the proxy does not know the node (it restarted, or gave the node up): register again."""
     ring_version: _builtins.int
-    """The newest version of the ring."""
+    """The newest version of the ring; 0 where there was none yet."""
     def __init__(
         self,
         *,
