@@ -66,3 +66,4 @@ EXECUTOR_RUNTIME = Variable(
     "in the scheduler's own environment",
     "",
 )
+LOG_DIR = Variable("WUKONG_LOG_DIR", "folder for the logs of the emulator's functions; empty keeps them in memory", "")

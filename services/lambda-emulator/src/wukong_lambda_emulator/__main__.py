@@ -1,0 +1,28 @@
+"""Run the emulator until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+
+from wukong_lambda_emulator.server import serve
+
+
+async def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    service = await serve(os.environ)
+    logging.info("the Lambda emulator listens on %s", service.address)
+    try:
+        await ended.wait()
+    finally:
+        await service.close()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    asyncio.run(main())

@@ -1,0 +1,114 @@
+"""What an operator says about each function: the JSON in `WUKONG_FUNCTIONS`.
+
+{"wukong-executor": {"handler": "wukong_executor.handler.handle", "memory_mb": 2048, "timeout": 900,
+                     "concurrency": 2, "environment": {"WUKONG_MDS_ADDRESS": "127.0.0.1:6379"}}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from wukong_lambda_emulator.limits import Limits
+
+# Up to this many environments are started ahead of the first invocation when nothing else is said.
+WARM_BY_DEFAULT = 8
+
+# Lambda gives an initialisation ten seconds.
+START_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """One function."""
+
+    #: `package.module.function`.
+    handler: str
+    #: An environment that holds more is ended.
+    memory_mb: int = 2048
+    #: Seconds that one invocation may run.
+    timeout: float = 900.0
+    #: Invocations, and environments, at once. Asynchronous ones beyond wait, synchronous ones are throttled.
+    concurrency: int = 2
+    #: Environments without work for so many seconds are ended.
+    idle_seconds: float = 600.0
+    #: Environments started together with the emulator; -1 for `concurrency`, but at most 8.
+    warm: int = -1
+    #: Environment variables.
+    environment: Mapping[str, str] = field(default_factory=dict)
+    #: Working directory, and first on the module search path; empty for the zygote's.
+    directory: str = ""
+    #: How often a failed asynchronous invocation is tried again (AWS's default is 2).
+    retries: int = 0
+    #: Seconds until the first retry; they double with each further one.
+    retry_seconds: float = 60.0
+    #: Seconds after which an asynchronous invocation that did not begin is dropped.
+    maximum_event_age: float = 300.0
+    #: `Terminate` cuts chains of invocations after 16, as AWS does by default; `Allow` does not.
+    recursive_loop: str = "Allow"
+
+    @property
+    def limits(self) -> Limits:
+        """What the pool needs of it."""
+        return Limits(
+            concurrency=self.concurrency,
+            timeout=self.timeout,
+            start_timeout=max(START_SECONDS, self.timeout),
+            idle_seconds=self.idle_seconds,
+            retries=self.retries,
+            retry_seconds=self.retry_seconds,
+            maximum_event_age=self.maximum_event_age,
+        )
+
+    @property
+    def warm_environments(self) -> int:
+        """How many to start ahead."""
+        return min(self.concurrency, WARM_BY_DEFAULT) if self.warm < 0 else self.warm
+
+
+def parse(text: str) -> dict[str, FunctionSettings]:
+    """The functions in a JSON text.
+
+    Raises:
+        ValueError: It is not such a text; the message names function and setting.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"WUKONG_FUNCTIONS is not JSON: {error}") from error
+    if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
+        raise ValueError("WUKONG_FUNCTIONS must be a JSON object that maps names to objects with their settings")
+    return {name: _function(name, entry) for name, entry in document.items()}
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "Mapping[str, str]": (dict,),
+}
+
+
+def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
+    known = {setting.name: _KINDS[str(setting.type)] for setting in fields(FunctionSettings)}
+    if "handler" not in entry:
+        raise ValueError(f"function {name!r} in WUKONG_FUNCTIONS has no handler")
+    for key, value in entry.items():
+        if key not in known:
+            raise ValueError(f"function {name!r} has an unknown setting {key!r}; known are {', '.join(known)}")
+        if not isinstance(value, known[key]) or isinstance(value, bool):
+            raise ValueError(f"setting {key!r} of function {name!r} cannot be {value!r}")
+        if isinstance(value, (int, float)) and value < (-1 if key == "warm" else 0):
+            raise ValueError(f"setting {key!r} of function {name!r} is negative: {value}")
+    settings = FunctionSettings(**entry)
+    if not all(isinstance(value, str) for value in settings.environment.values()):
+        raise ValueError(f"the environment of function {name!r} has a value that is not a string")
+    if "." not in settings.handler:
+        raise ValueError(f"handler {settings.handler!r} of function {name!r} is not of the form module.function")
+    if not settings.timeout or not settings.memory_mb:
+        raise ValueError(f"timeout and memory_mb of function {name!r} must be above 0")
+    if settings.recursive_loop not in ("Allow", "Terminate"):
+        raise ValueError(f"recursive_loop of function {name!r} must be Allow or Terminate")
+    return settings

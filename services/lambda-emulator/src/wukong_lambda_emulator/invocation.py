@@ -1,0 +1,37 @@
+"""One invocation, as the shell carries it from caller to environment and back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from wukong_lambda_emulator.api_error import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller of a synchronous invocation gets: the function's result, or the error document."""
+
+    payload: bytes
+    #: Empty, or the value of X-Amz-Function-Error.
+    function_error: str
+    #: The end of the invocation's log.
+    tail: bytes
+
+
+@dataclass(slots=True)
+class Invocation:
+    """An invocation that is not over."""
+
+    id: str
+    payload: bytes
+    trace: str
+    arn: str
+    #: JSON, or empty.
+    client_context: str = ""
+    #: What the caller waits for; None for an asynchronous invocation.
+    outcome: asyncio.Future[Answer | ApiError] | None = None
+    #: What the environment posted in the present attempt: document and X-Amz-Function-Error.
+    posted: tuple[bytes, str] = (b"", "")
+    #: The end of the log of the present attempt, once it is over.
+    tail: bytes = b""

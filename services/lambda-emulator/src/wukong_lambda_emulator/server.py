@@ -1,0 +1,86 @@
+"""The emulator as a service: functions from the environment's variables, served until it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from wukong import settings
+from wukong_lambda_emulator import function_settings
+from wukong_lambda_emulator.environment_log import FunctionLog
+from wukong_lambda_emulator.function import Function
+from wukong_lambda_emulator.invoke_api import InvokeApi
+from wukong_lambda_emulator.zygote_provider import ZygoteProvider
+
+
+class Service:
+    """A running emulator."""
+
+    def __init__(
+        self, address: str, runner: web.AppRunner, provider: ZygoteProvider, functions: Mapping[str, Function]
+    ) -> None:
+        #: host:port of the Invoke API.
+        self.address = address
+        self._runner = runner
+        self._provider = provider
+        self._functions = functions
+
+    def logs(self, function: str) -> str:
+        """The newest MiB of what a function's environments printed, each line marked with its environment."""
+        return self._functions[function].log.text()
+
+    def pids(self) -> list[int]:
+        """The first process of each environment that runs now."""
+        return [pid for function in self._functions.values() for pid in function.pids()]
+
+    async def close(self) -> None:
+        """Refuse whoever waits, end every environment and stop listening."""
+        for function in self._functions.values():
+            function.stop()
+        await self._provider.close()
+        await asyncio.gather(*(function.close() for function in self._functions.values()))
+        await self._runner.cleanup()
+
+
+async def serve(environ: Mapping[str, str]) -> Service:
+    """Start an emulator in the running loop; it accepts requests when this returns.
+
+    Reads WUKONG_FUNCTIONS, WUKONG_ZYGOTE_SOCKET, WUKONG_LISTEN, WUKONG_LOG_DIR and AWS_REGION. Environments that
+    shall be warm start in the background; the zygote may come up later than the emulator.
+
+    Raises:
+        KeyError: A variable is missing.
+        ValueError: WUKONG_FUNCTIONS is not what `function_settings` describes.
+        OSError: The port is in use.
+    """
+    described = function_settings.parse(settings.FUNCTIONS.get(environ))
+    folder = Path(text) if (text := settings.LOG_DIR.get(environ)) else None
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    socket_path = settings.ZYGOTE_SOCKET.get(environ)
+    host, _, port = settings.LISTEN.get(environ).rpartition(":")
+
+    provider = ZygoteProvider(socket_path)
+    functions = {
+        name: Function(name, entry, provider, FunctionLog(name, folder), region) for name, entry in described.items()
+    }
+    runner = web.AppRunner(
+        InvokeApi(functions, region).application(), access_log=None, keepalive_timeout=3600.0, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024)
+        await site.start()
+    except BaseException:
+        await provider.close()
+        await runner.cleanup()
+        raise
+    bound = runner.addresses[0]
+    service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions)
+    for function in functions.values():
+        function.prewarm()
+    return service
