@@ -1,0 +1,1 @@
+"""The pure core of an executor: the walk, its instructions and the policies that spread work."""

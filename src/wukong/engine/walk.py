@@ -33,9 +33,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Protocol
 
 from wukong.engine.instructions import (
@@ -54,7 +54,6 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
-from wukong.graph.page import Page
 
 #: Edges in one report; the protocol's batch limit.
 REPORT_EDGES = 500
@@ -67,6 +66,28 @@ LOOK_AHEAD = 4096
 
 #: Weight of the newest task in the running mean of durations.
 NEWEST = 0.2
+
+
+class Page(Protocol):
+    """Adjacency of consecutive tasks; `wukong.graph.page.Page` is the real one."""
+
+    @property
+    def first(self) -> int:
+        """Id of the first task."""
+
+    @property
+    def sinks(self) -> frozenset[int]:
+        """Tasks whose values were asked for."""
+
+    @property
+    def inputs(self) -> Mapping[int, bytes]:
+        """Uploaded inputs: task -> mark."""
+
+    def deps(self, task: int) -> list[int]:
+        """Distinct parents, in order of edges."""
+
+    def out(self, task: int) -> list[tuple[int, int, int]]:
+        """Out-edges: child, edge, number of the child's parents."""
 
 
 class Policy(Protocol):
@@ -116,6 +137,7 @@ class Walk:
         self._claims: dict[int, _Claim] = {}
         self._unread: dict[int, list[int]] = {}  # by page that is not loaded: owned tasks whose inputs come by mark
         self._inputs: dict[int, bytes] = {}  # the record's, for its entries
+        self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
         self._results: list[int] = []
         self._results_since = 0.0
         self._to_store: list[int] = []
@@ -125,6 +147,7 @@ class Walk:
         self._ended = False
         self._task_seconds = 0.0
         self._oldest_at_beat: int | None = None
+        self._offload_again = False  # the pages that a cut needed were fetched first
         self._last_report = 0.0
 
     # What the holder starts with.
@@ -148,6 +171,8 @@ class Walk:
         if self._inputs:
             for task in roots:
                 self._unread.setdefault(self._page_index(task), []).append(task)
+        else:
+            self._leaves.update(roots)
 
     # The main thread.
 
@@ -240,7 +265,8 @@ class Walk:
             return None
         if instruction := self._store_or_report(now, dry=False):
             return instruction
-        if tick:
+        if tick or self._offload_again:
+            self._offload_again = False
             if instruction := self._offload(running_for):
                 return instruction
             if now - self._last_report >= self._beat:
@@ -282,7 +308,9 @@ class Walk:
     def stored(self, marks: Iterable[tuple[int, bytes]]) -> None:
         """Values are in the KVS."""
         self._busy = False
-        self._marks.update((task, mark) for task, mark in marks if task in self._here)
+        for task, mark in marks:
+            self._marks[task] = mark
+            self._settle(task)
 
     def offloaded(self, sequence: int, accepted: int, marks: Iterable[tuple[int, bytes]]) -> None:
         """The first `accepted` pieces of an offload have other owners now; the others come back."""
@@ -394,6 +422,8 @@ class Walk:
             self._to_store.clear()
             if tasks:
                 self._busy = True
+                for task in tasks:
+                    self._uses[task] += 1  # it stays in memory while it is written
                 return Store(tasks)
         due = now - self._beat
         chosen = [child for child in self._urgent if child in self._fan_ins]
@@ -429,7 +459,7 @@ class Walk:
         self._last_report = now
         return report
 
-    def _offload(self, running_for: float) -> Offload | None:
+    def _offload(self, running_for: float) -> Offload | FetchPages | None:
         """Cut the oldest part of the ready tasks into as many pieces as the policy says."""
         oldest = self._ready[0] if self._ready else None
         aged = oldest is not None and oldest == self._oldest_at_beat
@@ -438,29 +468,31 @@ class Walk:
         count = self._policy.on_beat(waiting, self._room, max(self._task_seconds, running_for), aged)
         if count <= 0:
             return None
-        kept = (waiting + 1) // (count + 1) - 1
-        given: list[int] = []
-        stay: list[int] = []
-        for _ in range(waiting - max(0, kept)):
-            task = self._ready.popleft()
-            (given if self._may_leave(task) else stay).append(task)
-        self._ready.extendleft(reversed(stay))
+        amount = waiting - max(0, (waiting + 1) // (count + 1) - 1)
+        if unknown := self._unknown_pages(islice(self._ready, amount)):
+            self._offload_again = True
+            self._oldest_at_beat = oldest if aged else None
+            return FetchPages(unknown)
+        taken = [self._ready.popleft() for _ in range(amount)]
+        given = sorted(task for task in taken if task not in self._claims)
+        self._ready.extendleft(task for task in reversed(taken) if task in self._claims)
         if not given:
             return None
-        given.sort()
         size, rest = divmod(len(given), count)
         cuts = [i * size + min(i, rest) for i in range(count + 1)]
-        pieces = [self._piece(given[a:b]) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+        pieces = [self._piece(given[a:b]) for a, b in pairwise(cuts) if a < b]
         self._sequence += 1
         self._offloads[self._sequence] = pieces
         self._busy = True
         return Offload(self._sequence, pieces)
 
-    def _may_leave(self, task: int) -> bool:
-        """Whether it is known where a ready task's inputs are. A first record's entries are leaves, and have none."""
-        if self._page_index(task) in self._pages:
-            return task not in self._claims
-        return not self._inputs and task not in self._claims
+    def _unknown_pages(self, tasks: Iterable[int]) -> list[int]:
+        """Pages that have to be here before it is known what these tasks need; leaves need nothing."""
+        wanted: dict[int, None] = {}
+        for task in tasks:
+            if task not in self._leaves and (index := self._page_index(task)) not in self._pages:
+                wanted[index] = None
+        return list(wanted)
 
     def _piece(self, entries: list[int]) -> Piece:
         inputs: dict[int, bytes | None] = {}

@@ -1,0 +1,1 @@
+"""The metadata store: keys, scripts, records."""

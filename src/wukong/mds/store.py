@@ -246,7 +246,7 @@ class Mds(Protocol):
         """Marks of committed sinks, in the order asked."""
 
     def sweep(self, job: str, pause: float) -> Sweep:
-        """Find silent records, a stall, a passed deadline. A record found is next found after `pause`, then twice that."""
+        """Find silent records, a stall, a passed deadline. A record is found again after `pause`, then twice that."""
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         """End a job that is loading or running; returns the state that it then has."""

@@ -1,0 +1,1 @@
+"""The Lambda function that walks a part of a graph."""

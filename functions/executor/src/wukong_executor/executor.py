@@ -174,6 +174,7 @@ class Executor:
                 marks = [(task, self._memory.store(task)) for task in tasks]
                 with self._lock:
                     self._walk.stored(marks)
+                    self._drop()
             case Report():
                 self._report(instruction)
             case Offload():

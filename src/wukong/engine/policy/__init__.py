@@ -1,0 +1,1 @@
+"""How work spreads: one module per policy."""

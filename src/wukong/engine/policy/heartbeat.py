@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: Leaves that one first executor is started with; a beat spreads fewer faster than invocations could.
 LEAVES_PER_GROUP = 50_000
@@ -31,7 +32,7 @@ class Heartbeat:
         groups = max(1, min(parallelism, len(leaves) // LEAVES_PER_GROUP))
         size, rest = divmod(len(leaves), groups)
         cuts = [i * size + min(i, rest) for i in range(groups + 1)]
-        return [leaves[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+        return [leaves[start:end] for start, end in pairwise(cuts)]
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """How many pieces to cut from the waiting tasks.

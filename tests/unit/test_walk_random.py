@@ -1,0 +1,199 @@
+"""Many walks over random graphs against a model of the stores, with random interleavings and no faults.
+
+What must hold: every task runs exactly once, on the right values; every sink is committed once; nothing stays in
+memory or is dropped while it is needed.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Report, ReportAnswer, RunTask, Store
+from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.walk import Walk
+
+WIDE = 8  # claims wider than this bring no marks, as 256 in the real store
+PAGE = 7
+
+
+@dataclass
+class Graph:
+    """Adjacency by page, as `wukong.graph.page.Page` gives it; task values are 1 + the sum of the inputs."""
+
+    deps: list[list[int]]
+    sinks: frozenset[int]
+    first: int = 0
+    inputs: dict[int, bytes] = field(default_factory=dict)
+
+    def out_edges(self) -> list[list[tuple[int, int, int]]]:
+        out: list[list[tuple[int, int, int]]] = [[] for _ in self.deps]
+        for child, deps in enumerate(self.deps):
+            for edge, parent in enumerate(deps):
+                out[parent].append((child, edge, len(deps)))
+        return out
+
+    def values(self) -> list[int]:
+        values: list[int] = []
+        for deps in self.deps:
+            values.append(1 + sum(values[parent] for parent in deps))
+        return values
+
+
+class GraphPage:
+    def __init__(self, graph: Graph, out: list[list[tuple[int, int, int]]], first: int) -> None:
+        self.first = first
+        self.inputs: dict[int, bytes] = {}
+        self.sinks = graph.sinks
+        self.deps = graph.deps.__getitem__
+        self.out = out.__getitem__
+
+
+def random_dag(rng: random.Random) -> Graph:
+    count = rng.randint(1, 60)
+    shape = rng.choice(["sparse", "dense", "tree", "chain", "layers"])
+    deps: list[list[int]] = []
+    for task in range(count):
+        if shape == "chain":
+            deps.append([task - 1] if task else [])
+        elif shape == "tree":
+            deps.append([task - 1, task - 2] if task % 3 == 2 else [])
+        elif shape == "layers":
+            layer = task // 6
+            deps.append([6 * (layer - 1) + i for i in range(6)] if layer else [])
+        else:
+            most = 2 if shape == "sparse" else 12
+            deps.append(sorted(rng.sample(range(task), min(task, rng.randint(0, most)))))
+    used = {parent for edges in deps for parent in edges}
+    sinks = {task for task in range(count) if task not in used} | {t for t in range(count) if rng.random() < 0.05}
+    return Graph(deps, frozenset(sinks))
+
+
+@dataclass
+class Stores:
+    graph: Graph
+    marks: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
+    results: dict[int, bytes] = field(default_factory=dict)
+    runs: dict[int, int] = field(default_factory=dict)
+
+
+class Executor:
+    def __init__(self, name: int, stores: Stores, pages: list[GraphPage], entries: list[int], inputs, clock) -> None:
+        self.name, self.stores, self.pages, self.clock = name, stores, pages, clock
+        self.walk = Walk(Heartbeat(0.1), [page.first for page in pages], beat=2.0, room=3)
+        self.memory: dict[int, int] = {}
+        self.walk.begin(entries, inputs=inputs)
+        self.out = None  # the beat thread's instruction under way
+        self.done = False
+        self.children: list[tuple[list[int], list[tuple[int, bytes]]]] = []
+
+    def main(self, rng: random.Random) -> None:
+        instruction = self.walk.next(self.clock())
+        if type(instruction) is RunTask:
+            task, inputs = instruction
+            assert inputs == self.stores.graph.deps[task]
+            self.memory[task] = 1 + sum(self.memory[parent] for parent in inputs)
+            self.stores.runs[task] = self.stores.runs.get(task, 0) + 1
+            self.walk.task_finished(task, rng.choice([0.0, 0.01, 3.0]), self.clock())
+            self.drop()
+        else:
+            self.carry_out(instruction, rng)
+
+    def beat(self, rng: random.Random) -> None:
+        """Takes an instruction in one step and answers it in a later one, so that the main thread runs in between."""
+        if self.out is None:
+            self.out = self.walk.background(self.clock(), 0.0, tick=rng.random() < 0.7)
+        else:
+            self.carry_out(self.out, rng)
+            self.out = None
+
+    def drop(self) -> None:
+        for task in self.walk.dropped:
+            self.memory.pop(task)
+        self.walk.dropped.clear()
+
+    def mark(self, task: int) -> bytes:
+        return str(self.memory[task]).encode()
+
+    def carry_out(self, instruction, rng: random.Random) -> None:
+        walk = self.walk
+        match instruction:
+            case FetchPages(indices):
+                walk.pages_loaded([self.pages[i] for i in indices])
+            case Fetch(values):
+                self.memory.update((task, int(mark)) for task, mark in values)
+                walk.fetched([task for task, _ in values])
+            case FetchMarks(child, edges):
+                walk.marks_read(child, [(edge, self.stores.marks[child][edge]) for edge in edges])
+            case Store(tasks):
+                walk.stored([(task, self.mark(task)) for task in tasks])
+                self.drop()
+            case Report():
+                self.report(instruction, rng)
+            case Offload(sequence, pieces):
+                accepted = rng.randint(0, len(pieces))
+                marks = {}
+                for piece in pieces[:accepted]:
+                    inputs = [(task, mark or marks.setdefault(task, self.mark(task))) for task, mark in piece.inputs]
+                    self.children.append((piece.entries, inputs))
+                walk.offloaded(sequence, accepted, marks.items())
+                self.drop()
+
+    def report(self, report: Report, rng: random.Random) -> None:
+        stores, answers, claimed, waiting = self.stores, [], False, False
+        for child, need, edges in report.arrivals:
+            assert need == len(stores.graph.deps[child])
+            assert all(stores.graph.deps[child][edge] == parent for edge, parent, _ in edges)
+            small = {edge: mark or self.mark(parent) for edge, parent, mark in edges if mark or rng.random() < 0.5}
+            offers = [edge for edge, _, _ in edges if edge not in small]
+            assert child not in stores.owners, "a fan-in with local arrivals was claimed by somebody else"
+            have = stores.marks.setdefault(child, {})
+            have.update(small)
+            verdict, others = "N", []
+            if len(set(have) | set(offers)) == need:
+                stores.owners[child] = self.name
+                verdict, claimed = "C", True
+                others = [(edge, mark) for edge, mark in have.items() if edge not in small]
+            else:
+                waiting = waiting or bool(offers)
+            answers.append(ReportAnswer(child, verdict, list(small), offers, others if need <= WIDE else None))
+        for task, mark in report.results:
+            assert task not in stores.results
+            stores.results[task] = mark or self.mark(task)
+        self.done = report.end and not claimed and not waiting
+        self.walk.reported([task for task, _ in report.results], answers, rng.randint(0, 4), self.done)
+        self.drop()
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_every_task_runs_once_and_every_sink_is_right(seed: int) -> None:
+    rng = random.Random(seed)
+    graph = random_dag(rng)
+    out = graph.out_edges()
+    pages = [GraphPage(graph, out, first) for first in range(0, len(graph.deps), PAGE)]
+    stores = Stores(graph)
+    time = [0.0]
+    leaves = [task for task, deps in enumerate(graph.deps) if not deps]
+
+    def start(entries: list[int], inputs: list[tuple[int, bytes]]) -> None:
+        executors.append(Executor(len(executors), stores, pages, entries, inputs, lambda: time[0]))
+
+    executors: list[Executor] = []
+    start(leaves, [])
+    for _ in range(200_000):
+        alive = [executor for executor in executors if not executor.done]
+        if not alive:
+            break
+        executor = rng.choice(alive)
+        time[0] += rng.choice([0.0, 0.1, 1.0])
+        executor.beat(rng) if rng.random() < 0.4 else executor.main(rng)
+        while executor.children:
+            start(*executor.children.pop())
+    assert all(executor.done for executor in executors)
+    assert stores.runs == dict.fromkeys(range(len(graph.deps)), 1)
+    expected = graph.values()
+    assert {task: int(mark) for task, mark in stores.results.items()} == {t: expected[t] for t in graph.sinks}
+    assert all(not executor.memory for executor in executors)
