@@ -263,12 +263,12 @@ class Walk:
         """
         if self._ended or self._busy:
             return None
-        if instruction := self._store_or_report(now, dry=False):
-            return instruction
+        if due := self._store_or_report(now, dry=False):
+            return due
         if tick or self._offload_again:
             self._offload_again = False
-            if instruction := self._offload(running_for):
-                return instruction
+            if cut := self._offload(running_for):
+                return cut
             if now - self._last_report >= self._beat:
                 return self._send(Report([], [], end=False), now)
         return None

@@ -30,7 +30,7 @@ from wukong.mds.store import (
     Verdict,
 )
 from wukong.mds.tasks import pack_tasks, unpack_tasks
-from wukong.redis.connection import Arg
+from wukong.redis.command import Arg
 from wukong.redis.pool import Pool
 
 #: How long keys outlive the job's deadline, in seconds.
@@ -236,9 +236,12 @@ class RedisMds:
         args += [sync.current, sync.memory, sync.memory_limit, counters.tasks_run, counters.round_trips]
         args += [counters.bytes_read, counters.bytes_written, len(sync.arrivals)]
         for arrival in sync.arrivals:
-            args += [arrival.child, arrival.need, len(arrival.marks), *chain.from_iterable(arrival.marks)]
+            args += [arrival.child, arrival.need, len(arrival.marks)]
+            args += chain.from_iterable(arrival.marks)
             args += [len(arrival.offers), *arrival.offers]
-        args += [len(sync.results), *chain.from_iterable(sync.results), len(sync.logs)]
+        args.append(len(sync.results))
+        args += chain.from_iterable(sync.results)
+        args.append(len(sync.logs))
         args += chain.from_iterable((log.task, log.stream, log.text) for log in sync.logs)
         with self._pool.connection() as redis:
             reply = scripts.SYNC.call(

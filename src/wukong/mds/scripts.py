@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from wukong.redis.connection import Arg, Connection, Reply, ReplyError
+from wukong.redis.command import Arg
+from wukong.redis.connection import Connection, Reply
+from wukong.redis.errors import ReplyError
 
 
 class Script:

@@ -26,6 +26,7 @@ from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
 from wukong.graph.program import run
+from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import Begun, Counters, Status, Sync, Synced
 from wukong_executor import failures
@@ -87,7 +88,7 @@ class Executor:
                 beat.start()
                 self._work()
         except _Failed as failed:
-            return failed.args[0]
+            return failed.outcome
         except ClusterUnavailable:
             raise
         except WukongError as error:
@@ -261,7 +262,7 @@ class Executor:
         )
 
     def _totals(self) -> tuple[int, int, int, int]:
-        mds, kvs = self._mds, self._kvs
+        mds, kvs = self._mds, self._kvs.counters()
         return (
             self._tasks_run,
             mds.round_trips + kvs.round_trips,
@@ -273,7 +274,7 @@ class Executor:
         self._memory.drop(self._walk.dropped)
         self._walk.dropped.clear()
 
-    def _fail(self, failure: failures.Failure) -> str:
+    def _fail(self, failure: Failure) -> str:
         with contextlib.suppress(Exception):
             self._sync(Sync())
         self._mds.fail(self._job, self._record, self._token, self._begun.generation, failure)
@@ -308,7 +309,11 @@ class Executor:
 
 
 class _Failed(Exception):
-    """The job was ended by this executor; carries the outcome."""
+    """The job was ended by this executor."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 def _resident_bytes() -> int:

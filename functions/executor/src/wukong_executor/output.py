@@ -51,8 +51,8 @@ class Output:
     def captured(self) -> Iterator[None]:
         """Collect from sys.stdout and sys.stderr inside the block."""
         stdout, stderr = sys.stdout, sys.stderr
-        sys.stdout = _Tee(stdout, self, "stdout")  # type: ignore[assignment]
-        sys.stderr = _Tee(stderr, self, "stderr")  # type: ignore[assignment]
+        sys.stdout = _Tee(stdout, self, "stdout")
+        sys.stderr = _Tee(stderr, self, "stderr")
         try:
             yield
         finally:

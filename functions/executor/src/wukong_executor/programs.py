@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from wukong.graph.page import Page
-from wukong.values.signing import SIGNATURE_BYTES, Signer
+from wukong.values.signing import SIZE, Signer
 
-from wukong.graph import calls, payload
-from wukong.graph.program import Program
+from wukong.graph import payload
+from wukong.graph.calls import CALLS
+from wukong.graph.dag import Program
+from wukong.graph.functions import allowed_functions
 from wukong.mds.store import Mds
 
 
@@ -40,24 +42,15 @@ class Programs:
         Raises:
             ValueRefused: It does not carry the cluster's signature.
             MissingModule: A function of it needs a module that is not here.
+            InvalidGraph: It calls by name what the image does not offer.
         """
-        body = memoryview(data)[SIGNATURE_BYTES:]
-        self._signer.verify(f"page:{self._job}:{index}", data[:SIGNATURE_BYTES], body)
+        body = memoryview(data)[SIZE:]
+        self._signer.verify(f"page:{self._job}:{index}", data[:SIZE], body)
         page = Page.decode(body)
-        keys, programs = self._load(page)
+        functions = allowed_functions() if page.payload[:1] == CALLS else None
+        keys, programs = payload.load(page.payload, functions)
         tasks = range(page.first, page.first + page.count)
         self.by_task.update(zip(tasks, programs, strict=True))
         self.keys.update(zip(tasks, keys, strict=True))
         self.inputs.update(page.inputs)
         return page
-
-    def _load(self, page: Page) -> tuple[Sequence[Any], Sequence[Program | None]]:
-        if page.payload[:1] == calls.TAG:
-            return calls.compile_payload(page.payload, _functions())
-        return payload.load(page.payload)
-
-
-def _functions() -> Mapping[str, Any]:
-    from wukong.graph.functions import allowed
-
-    return allowed()
