@@ -8,7 +8,7 @@ when it is killed, and are empty at the start of every test.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,24 +40,39 @@ class Servers:
             connection.close()
 
 
-@pytest.fixture(scope="session", params=_programs(), ids=lambda program: Path(program).name)
-def valkey_servers(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Servers]:
+@pytest.fixture(scope="session")
+def valkey_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Servers]]:
+    """Starts the servers of a program when a test first needs them, and ends them with the session."""
     folder = tmp_path_factory.mktemp("valkey")
+    started: dict[str, Servers] = {}
     with ExitStack() as stack:
-        servers = [
-            stack.enter_context(ValkeyServer(folder, name, password=PASSWORD, program=request.param))
-            for name in ("first", "second")
-        ]
-        yield Servers([server.address for server in servers])
+
+        def servers(program: str) -> Servers:
+            if program not in started:
+                started[program] = Servers(
+                    [
+                        stack.enter_context(
+                            ValkeyServer(folder, f"{number}-{len(started)}", password=PASSWORD, program=program)
+                        ).address
+                        for number in range(2)
+                    ]
+                )
+            started[program].flush()
+            return started[program]
+
+        yield servers
 
 
-@pytest.fixture
-def valkey_addresses(valkey_servers: Servers) -> list[str]:
-    """The addresses of two empty servers."""
-    valkey_servers.flush()
-    return valkey_servers.addresses
+@pytest.fixture(params=_programs(), ids=lambda program: Path(program).name)
+def valkey_addresses(request: pytest.FixtureRequest, valkey_session: Callable[[str], Servers]) -> list[str]:
+    """The addresses of two empty servers, of each program found."""
+    return valkey_session(request.param).addresses
+
+
+@pytest.fixture(params=["", *_programs()], ids=lambda program: Path(program).name or "memory")
+def valkey_or_memory(request: pytest.FixtureRequest, valkey_session: Callable[[str], Servers]) -> list[str]:
+    """The addresses of two empty servers, of each program found; none once more, for a store in memory."""
+    return valkey_session(request.param).addresses if request.param else []
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The intermediate key-value store: task outputs, striped over the nodes of a ring."""

@@ -71,7 +71,7 @@ class Connection:
 
     Attributes:
         address: Where the server is.
-        round_trips: How often this connection waited for replies.
+        round_trips: How often this connection waited for replies. Connecting does not count.
         bytes_sent: The bytes of requests.
         bytes_received: The bytes of replies.
 
@@ -315,6 +315,7 @@ class Connection:
     def _authenticate(self) -> None:
         try:
             self.call("AUTH", self._password)
+            self.round_trips -= 1
         except ReplyError as error:
             self.close()
             raise ReplyError(

@@ -1,0 +1,116 @@
+"""What the intermediate key-value store can be asked.
+
+A value is a stream of bytes, written once under (owner, name, token) in stripes of 16 MiB, each a key of its own
+and each on the node that the ring names. Every write carries the seconds after which it may vanish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from wukong.errors import WukongError
+from wukong.kvs.writer import Writer
+from wukong.redis.command import Buffer
+
+#: The bytes of a stripe. Every stripe of a value but the last one is full.
+STRIPE: Final = 16 * 1024 * 1024
+
+
+class Place(NamedTuple):
+    """Where one stream is, and how long it is."""
+
+    owner: str
+    name: str
+    token: str
+    nbytes: int
+
+
+class Counters(NamedTuple):
+    """What a store did since it was made. `round_trips` counts each wait for one node's replies."""
+
+    round_trips: int
+    bytes_read: int
+    bytes_written: int
+
+
+class ValueMissing(WukongError):
+    """A value, or a stripe of it, is not in the KVS: never written, expired, purged, or lost with its node.
+
+    Attributes:
+        owner: Whose value it is: a job, or an uploaded input.
+        name: The name of the value.
+    """
+
+    def __init__(self, owner: str, name: str) -> None:
+        super().__init__(
+            f"the value {name!r} of {owner!r} is not in the KVS: it expired, was purged, or was lost with its node"
+        )
+        self.owner = owner
+        self.name = name
+
+
+class StoreFull(WukongError):
+    """A KVS node has no memory left for a value.
+
+    Attributes:
+        address: The node's.
+        name: The name of the value.
+        nbytes: The bytes that did not fit.
+    """
+
+    def __init__(self, address: str, name: str, nbytes: int) -> None:
+        super().__init__(
+            f"the KVS node at {address} is full: it did not take {nbytes:,} bytes of the value {name!r}. "
+            "Give the nodes more memory, add nodes, or use smaller chunks."
+        )
+        self.address = address
+        self.name = name
+        self.nbytes = nbytes
+
+
+class Kvs(Protocol):
+    """The store of values, as executors, clients and the proxy use it. Threads may share one.
+
+    Raises (every method): `ClusterUnavailable` when a node cannot be reached.
+    """
+
+    def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
+        """Write a stream; when this returns, it can be read. Nothing is copied.
+
+        Args:
+            owner: The job or the uploaded input, which can be purged as a whole.
+            name: The value's name, unique for its owner.
+            token: Unique to this writing.
+            stream: The bytes, in pieces of any size.
+            seconds: After how long the value may vanish.
+
+        Raises:
+            StoreFull: A node has no room for it.
+        """
+
+    def writer(self, owner: str, name: str, token: str, nbytes: int, seconds: float) -> Writer:
+        """Write a stream of `nbytes` as it comes, holding at most one stripe. Arguments are those of `put`."""
+
+    def get(self, owner: str, name: str, token: str, nbytes: int) -> memoryview:
+        """Read a stream of `nbytes` into one new writable buffer, whose start is aligned to 64 bytes.
+
+        Raises:
+            ValueMissing: A stripe is not there.
+            ValueRefused: The stored stream has another length.
+        """
+
+    def get_many(self, places: Sequence[Place]) -> list[memoryview]:
+        """Read several streams, each into a buffer of its own as `get` does, in one round trip to each node."""
+
+    def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
+        """Read `length` bytes from `offset` on, fewer at the end, of a stream of `nbytes`. Errors as in `get`."""
+
+    def purge(self, owner: str) -> int:
+        """Remove everything of an owner from all nodes; returns how many keys that were."""
+
+    def counters(self) -> Counters:
+        """What was done since the store was made."""
+
+    def close(self) -> None:
+        """Give up connections. The store can still be used and makes new ones."""

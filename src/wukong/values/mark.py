@@ -1,0 +1,140 @@
+"""Marks: what stands for a value in the metadata store, in messages and in payloads.
+
+The first byte is the tag:
+
+    N T U I F S B   None, True, False, an int, a float, a str, bytes: small ones, with no pickle and no signature
+    P               a pickle and its buffers, signed
+    J               JSON, for programs that are not written in Python
+    M               a manifest, signed: the value is in the KVS
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from wukong.errors import WukongError
+from wukong.redis.command import Buffer
+from wukong.values.codec import Packed
+from wukong.values.manifest import Manifest
+from wukong.values.signing import SIZE
+
+#: Tag, signature, number of buffers, bytes of the pickle.
+_PICKLE_HEAD: Final = struct.Struct(f"<c{SIZE}sIQ")
+
+
+class NotJson(WukongError, TypeError):
+    """A value was to be given as JSON and cannot.
+
+    Attributes:
+        where: The path from the value to the part that cannot.
+        reason: Why.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"the result cannot be given as JSON: {where} {reason}. "
+            "Return None, booleans, finite numbers, strings, arrays of numbers, lists, and dicts with string keys."
+        )
+        self.where = where
+        self.reason = reason
+
+
+class Inline(NamedTuple):
+    """The parts of a mark with the tag P. The buffers are its own and can be written to."""
+
+    signature: bytes
+    pickle: bytes
+    buffers: list[bytearray]
+
+
+def pickle_mark(signature: bytes, packed: Packed) -> bytes:
+    """The mark of a value that travels with it."""
+    lengths = packed.lengths()
+    head = _PICKLE_HEAD.pack(b"P", signature, len(lengths), len(packed.pickle))
+    return b"".join((head, struct.pack(f"<{len(lengths)}Q", *lengths), packed.pickle, *packed.buffers))
+
+
+def split_pickle_mark(mark: bytes) -> Inline:
+    """The parts of a mark with the tag P, not verified.
+
+    Raises:
+        ValueError, struct.error: It is malformed.
+    """
+    _, signature, count, pickle_length = _PICKLE_HEAD.unpack_from(mark)
+    start = _PICKLE_HEAD.size
+    lengths = struct.unpack_from(f"<{count}Q", mark, start)
+    start += 8 * count
+    data = mark[start : start + pickle_length]
+    start += pickle_length
+    if start + sum(lengths) != len(mark):
+        raise ValueError("the lengths in the mark do not add up")
+    buffers: list[bytearray] = []
+    for length in lengths:
+        buffers.append(bytearray(mark[start : start + length]))
+        start += length
+    return Inline(signature, data, buffers)
+
+
+def manifest_mark(signature: bytes, body: bytes) -> bytes:
+    """The mark of a value in the KVS, from its manifest's bytes."""
+    return b"M" + signature + body
+
+
+def split_manifest_mark(mark: bytes) -> tuple[bytes, bytes]:
+    """The signature and the manifest's bytes of a mark with the tag M, not verified."""
+    return mark[1 : 1 + SIZE], mark[1 + SIZE :]
+
+
+def nbytes(mark: bytes) -> int:
+    """The bytes of the value that a mark stands for.
+
+    Raises:
+        ValueError, struct.error: It is malformed.
+    """
+    if mark[:1] != b"M":
+        return len(mark)
+    manifest = Manifest.decode(split_manifest_mark(mark)[1])
+    return manifest.pickle_length + sum(manifest.lengths)
+
+
+def json_mark(value: object) -> bytes:
+    """The mark of a value as JSON; numpy's numbers and arrays become numbers and lists, tuples become lists.
+
+    Raises:
+        NotJson: Something in it has no form in JSON.
+    """
+    try:
+        return b"J" + json.dumps(_plain(value, "it"), allow_nan=False, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise NotJson("it", "is nested too deeply, or contains itself") from error
+    except ValueError as error:
+        raise NotJson("it", "contains a number that is not finite, or text that is not Unicode") from error
+
+
+def load_json(mark: Buffer) -> object:
+    """The value of a mark with the tag J.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    return json.loads(bytes(mark[1:]))
+
+
+def _plain(value: Any, where: str) -> object:
+    kind = type(value)
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is list or kind is tuple:
+        return [_plain(entry, f"{where}[{number}]") for number, entry in enumerate(value)]
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                raise NotJson(where, f"has the key {key!r}, which is not a string")
+        return {key: _plain(entry, f"{where}[{key!r}]") for key, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufU":
+        return value.tolist()
+    raise NotJson(where, f"is a {kind.__module__}.{kind.__qualname__}")

@@ -1,0 +1,171 @@
+"""Values in and out of their stores: the one place that signs, verifies and unpickles them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from wukong.errors import ValueRefused
+from wukong.kvs.store import Kvs, Place
+from wukong.redis.command import Buffer
+from wukong.values import codec, mark
+from wukong.values.codec import Packed
+from wukong.values.manifest import CARRIED, Manifest, digest
+from wukong.values.scalar import load_scalar
+from wukong.values.signing import Signer
+
+#: How the owner of an uploaded input starts. Any job may use one, since inputs are named by their content.
+INPUT = "in:"
+
+
+class Values:
+    """Turns values into marks, and marks into values. Threads may share one.
+
+    Args:
+        kvs: Holds what is too large for a mark.
+        signer: Has the cluster's key.
+    """
+
+    def __init__(self, kvs: Kvs, signer: Signer) -> None:
+        self.kvs = kvs
+        self._signer = signer
+
+    def pack(self, value: object) -> Packed:
+        """See `codec.pack`."""
+        return codec.pack(value)
+
+    def inline(self, owner: str, name: str, packed: Packed) -> bytes:
+        """The mark that carries the value itself."""
+        if packed.scalar is not None:
+            return packed.scalar
+        return mark.pickle_mark(self._signer.sign(_context(owner, name), packed.pickle), packed)
+
+    def store(self, owner: str, name: str, packed: Packed, token: str, seconds: float) -> bytes:
+        """Write a value to the KVS and return the mark that says where it is. A scalar needs no place there.
+
+        Args:
+            owner: The job, or "in:" and a hash.
+            name: The value's name, unique for its owner.
+            packed: The value.
+            token: Unique to this writing.
+            seconds: After how long it may vanish.
+
+        Raises:
+            StoreFull: A KVS node has no room.
+            ClusterUnavailable: A KVS node cannot be reached.
+        """
+        if packed.scalar is not None:
+            return packed.scalar
+        carried = len(packed.pickle) <= CARRIED
+        manifest = Manifest(
+            owner,
+            name,
+            token,
+            len(packed.pickle),
+            packed.lengths(),
+            packed.pickle if carried else None,
+            b"" if carried else digest([packed.pickle]),
+        )
+        parts: list[Buffer] = [*packed.buffers] if carried else [packed.pickle, *packed.buffers]
+        if parts:
+            self.kvs.put(owner, name, token, codec.padded(parts), seconds)
+        return self.sign_manifest(manifest)
+
+    def load(self, owner: str, name: str, of: bytes) -> object:
+        """The value that a mark stands for.
+
+        Args:
+            owner: The job whose value it must be; a mark of an uploaded input is accepted for any.
+            name: The name that it must have.
+            of: The mark.
+
+        Raises:
+            ValueRefused: It is malformed, not signed with the cluster's key, or that of another value.
+            ValueMissing: The KVS does not have it any more.
+            ClusterUnavailable: A KVS node cannot be reached.
+        """
+        return self.load_many([(owner, name, of)])[0]
+
+    def load_many(self, items: Sequence[tuple[str, str, bytes]]) -> list[object]:
+        """The values of several (owner, name, mark), in one round trip to each KVS node. Errors as in `load`."""
+        found: list[object] = [None] * len(items)
+        stored: list[tuple[int, Manifest]] = []
+        for number, (owner, name, of) in enumerate(items):
+            if of[:1] == b"M":
+                stored.append((number, self.manifest(owner, name, of)))
+            else:
+                found[number] = self._load_carried(owner, name, of)
+        if stored:
+            places: list[Place] = [manifest.place() for _, manifest in stored]
+            for (number, manifest), stream in zip(stored, self.kvs.get_many(places), strict=True):
+                found[number] = _rebuild(manifest, stream)
+        return found
+
+    def nbytes(self, of: bytes) -> int:
+        """The bytes of the value that a mark stands for."""
+        return mark.nbytes(of)
+
+    def manifest(self, owner: str, name: str, of: bytes) -> Manifest:
+        """The verified manifest in a mark with the tag M. Errors as in `load`."""
+        signature, body = mark.split_manifest_mark(of)
+        try:
+            manifest = Manifest.decode(body)
+        except (ValueError, struct.error) as error:
+            raise _malformed(owner, name, error) from error
+        self._signer.verify(_manifest_context(manifest.owner, manifest.name), signature, body)
+        if (manifest.owner, manifest.name) != (owner, name) and not manifest.owner.startswith(INPUT):
+            raise ValueRefused(
+                f"the mark of the value {name!r} of {owner!r} is that of {manifest.name!r} of {manifest.owner!r}"
+            )
+        return manifest
+
+    def sign_manifest(self, manifest: Manifest) -> bytes:
+        """The mark of a value whose stream is complete in the KVS."""
+        body = manifest.encode()
+        return mark.manifest_mark(self._signer.sign(_manifest_context(manifest.owner, manifest.name), body), body)
+
+    def split(self, owner: str, name: str, of: bytes) -> mark.Inline:
+        """The verified parts of a mark with the tag P. Errors as in `load`."""
+        try:
+            inline = mark.split_pickle_mark(of)
+        except (ValueError, struct.error) as error:
+            raise _malformed(owner, name, error) from error
+        self._signer.verify(_context(owner, name), inline.signature, inline.pickle)
+        return inline
+
+    def _load_carried(self, owner: str, name: str, of: bytes) -> object:
+        if of[:1] == b"P":
+            inline = self.split(owner, name, of)
+            return codec.unpack(inline.pickle, inline.buffers)
+        try:
+            return mark.load_json(of) if of[:1] == b"J" else load_scalar(of)
+        except (ValueError, KeyError, IndexError, struct.error) as error:
+            raise _malformed(owner, name, error) from error
+
+
+def _rebuild(manifest: Manifest, stream: memoryview) -> object:
+    parts = codec.cut(stream, manifest.parts())
+    data: Buffer
+    if manifest.pickle is not None:
+        data = manifest.pickle
+    else:
+        data = parts.pop(0)
+        if digest([data]) != manifest.digest:
+            raise ValueRefused(
+                f"the pickle of the value {manifest.name!r} of {manifest.owner!r} was changed in the KVS; "
+                "it was not unpickled"
+            )
+    return codec.unpack(data, parts)
+
+
+def _context(owner: str, name: str) -> str:
+    return f"value:{owner}:{name}"
+
+
+def _manifest_context(owner: str, name: str) -> str:
+    # Not that of pickles: a manifest must never pass for one.
+    return f"manifest:{owner}:{name}"
+
+
+def _malformed(owner: str, name: str, error: Exception) -> ValueRefused:
+    return ValueRefused(f"the mark of the value {name!r} of {owner!r} is malformed ({error})")

@@ -1,0 +1,266 @@
+"""What every KVS promises: the one in memory, and the one on two real nodes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from wukong.errors import ClusterUnavailable, ValueRefused
+from wukong.kvs import keys
+from wukong.kvs.redis import RedisKvs
+from wukong.kvs.ring import Node, Ring
+from wukong.kvs.store import STRIPE, Kvs, Place, StoreFull, ValueMissing
+from wukong.redis import Buffer, Connection
+from wukong.testing.kvs import MemoryKvs
+
+MINUTE = 60.0
+
+
+def _two_nodes(addresses: list[str], password: str) -> RedisKvs:
+    return RedisKvs(Ring(1, (Node("a", addresses[0]), Node("b", addresses[1]))), password=password)
+
+
+@pytest.fixture
+def kvs(valkey_or_memory: list[str], valkey_password: str) -> Iterator[Kvs]:
+    kvs = _two_nodes(valkey_or_memory, valkey_password) if valkey_or_memory else MemoryKvs()
+    yield kvs
+    kvs.close()
+
+
+@pytest.fixture
+def two_nodes(valkey_addresses: list[str], valkey_password: str) -> Iterator[RedisKvs]:
+    kvs = _two_nodes(valkey_addresses, valkey_password)
+    yield kvs
+    kvs.close()
+
+
+@pytest.mark.parametrize("nbytes", [0, 1, 1000, STRIPE - 1, STRIPE, STRIPE + 1, 2 * STRIPE + 12345])
+def test_a_stream_comes_back_whole(kvs: Kvs, nbytes: int) -> None:
+    data = np.random.default_rng(nbytes).bytes(nbytes)
+    kvs.put("job", "x", "t", [data], MINUTE)
+    stream = kvs.get("job", "x", "t", nbytes)
+    assert stream == data
+    assert not stream.readonly
+
+
+def test_pieces_of_any_size_and_type_are_one_stream(kvs: Kvs) -> None:
+    blob = os.urandom(STRIPE)
+    pieces: list[Buffer] = [b"", b"abc", bytearray(blob), memoryview(blob)[7:], b"", b"end", memoryview(np.arange(9))]  # type: ignore[arg-type]
+    whole = b"".join(memoryview(piece).tobytes() for piece in pieces)
+    kvs.put("job", "x", "t", pieces, MINUTE)
+    assert kvs.get("job", "x", "t", len(whole)) == whole
+
+
+def test_a_received_buffer_is_aligned(two_nodes: RedisKvs) -> None:
+    for nbytes in (1, 100, 5000, 1 << 20):
+        two_nodes.put("job", str(nbytes), "t", [bytes(nbytes)], MINUTE)
+        assert np.frombuffer(two_nodes.get("job", str(nbytes), "t", nbytes), np.uint8).ctypes.data % 64 == 0
+
+
+def test_owners_names_and_tokens_are_apart(kvs: Kvs) -> None:
+    places = list(itertools.product(("job", "in:abc"), ("x", "y"), ("t", "u")))
+    for place in places:
+        kvs.put(*place, [repr(place).encode()], MINUTE)
+    for place in places:
+        assert kvs.get(*place, len(repr(place))) == repr(place).encode()
+
+
+def test_many_streams_come_in_the_order_asked(kvs: Kvs) -> None:
+    sizes = [0, 10, 3, STRIPE + 5, 100_000, 0, 1]
+    data = [os.urandom(size) for size in sizes]
+    for number, stream in enumerate(data):
+        kvs.put("job", str(number), "t", [stream], MINUTE)
+    before = kvs.counters().round_trips
+    found = kvs.get_many([Place("job", str(number), "t", size) for number, size in enumerate(sizes)])
+    assert found == data
+    assert kvs.counters().round_trips - before <= 2
+    assert kvs.get_many([]) == []
+
+
+def test_nothing_of_an_empty_stream_is_asked_for(kvs: Kvs) -> None:
+    before = kvs.counters().round_trips
+    kvs.put("job", "x", "t", [], MINUTE)
+    assert len(kvs.get("job", "x", "t", 0)) == 0
+    assert kvs.counters().round_trips == before
+
+
+def test_a_value_that_is_missing_is_named(kvs: Kvs) -> None:
+    kvs.put("job", "x", "t", [b"data"], MINUTE)
+    for ask in (
+        lambda: kvs.get("job", "x", "other", 4),
+        lambda: kvs.get_many([Place("job", "x", "t", 4), Place("job", "x", "other", 4)]),
+        lambda: kvs.read("job", "x", "other", 4, 0, 4),
+    ):
+        with pytest.raises(ValueMissing) as caught:
+            ask()
+        assert (caught.value.owner, caught.value.name) == ("job", "x")
+
+
+def test_a_missing_stripe_makes_the_value_missing(two_nodes: RedisKvs, valkey_password: str) -> None:
+    nbytes = 4 * STRIPE
+    two_nodes.put("job", "x", "t", [bytes(nbytes)], MINUTE)
+    key = keys.stripe("job", "x", "t", 2)
+    connection = Connection(two_nodes.ring.place(key).address, password=valkey_password)
+    assert connection.call("DEL", key) == 1
+    connection.close()
+    with pytest.raises(ValueMissing):
+        two_nodes.get("job", "x", "t", nbytes)
+    assert len(two_nodes.read("job", "x", "t", nbytes, 0, 100)) == 100
+    with pytest.raises(ValueMissing):
+        two_nodes.read("job", "x", "t", nbytes, 2 * STRIPE - 1, 2)
+
+
+def test_a_stream_of_another_length_is_refused(kvs: Kvs) -> None:
+    kvs.put("job", "x", "t", [b"0123456789"], MINUTE)
+    for nbytes in (9, 11):
+        with pytest.raises(ValueRefused):
+            kvs.get("job", "x", "t", nbytes)
+    with pytest.raises(ValueRefused):
+        kvs.read("job", "x", "t", 11, 0, 11)
+
+
+def test_writing_again_replaces(kvs: Kvs) -> None:
+    kvs.put("job", "x", "t", [b"one"], MINUTE)
+    kvs.put("job", "x", "t", [b"two"], MINUTE)
+    assert kvs.get("job", "x", "t", 3).tobytes() == b"two"
+
+
+def test_values_expire(kvs: Kvs) -> None:
+    kvs.put("job", "short", "t", [b"data"], 0.05)
+    kvs.put("job", "long", "t", [b"data"], MINUTE)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            kvs.get("job", "short", "t", 4)
+        except ValueMissing:
+            break
+        assert time.monotonic() < deadline
+    assert kvs.get("job", "long", "t", 4).tobytes() == b"data"
+    assert kvs.purge("job") == 1
+
+
+def test_every_key_has_a_time_to_live(two_nodes: RedisKvs, valkey_password: str) -> None:
+    two_nodes.put("job", "x", "t", [bytes(4 * STRIPE)], 100.0)
+    two_nodes.put("job", "y", "t", [b"y"], 50.0)
+    left: dict[bytes, int] = {}
+    for node in two_nodes.ring.nodes:
+        connection = Connection(node.address, password=valkey_password)
+        for key in connection.call("KEYS", "*"):  # type: ignore[union-attr]
+            left[key] = connection.call("PTTL", key)  # type: ignore[assignment,arg-type,index]
+        connection.close()
+    assert len([key for key in left if key != b"w:job:k"]) == 5
+    assert all(0 < milliseconds <= 100_000 for milliseconds in left.values())
+    assert left[b"w:job:k"] > 50_000
+
+
+def test_a_purge_removes_all_of_one_owner(kvs: Kvs) -> None:
+    for number in range(1500):
+        kvs.put("job", str(number), "t", [b"x"], MINUTE)
+    kvs.put("job", "large", "t", [bytes(2 * STRIPE)], MINUTE)
+    kvs.put("job2", "x", "t", [b"mine"], MINUTE)
+    assert kvs.purge("job") == 1502
+    assert kvs.purge("job") == 0
+    with pytest.raises(ValueMissing):
+        kvs.get("job", "7", "t", 1)
+    assert kvs.get("job2", "x", "t", 4).tobytes() == b"mine"
+
+
+def test_a_purge_leaves_no_key(two_nodes: RedisKvs, valkey_password: str) -> None:
+    two_nodes.put("job", "x", "t", [bytes(3 * STRIPE)], MINUTE)
+    two_nodes.purge("job")
+    for node in two_nodes.ring.nodes:
+        connection = Connection(node.address, password=valkey_password)
+        assert connection.call("DBSIZE") == 0
+        connection.close()
+
+
+def test_a_writer_stores_as_it_goes(kvs: Kvs) -> None:
+    data = os.urandom(2 * STRIPE + 99)
+    writer = kvs.writer("job", "x", "t", len(data), MINUTE)
+    for start in range(0, len(data), 1_000_003):
+        writer.write(data[start : start + 1_000_003])
+        if start > STRIPE + 2_000_000:
+            assert kvs.read("job", "x", "t", len(data), 0, 10) == data[:10]
+    writer.close()
+    assert kvs.get("job", "x", "t", len(data)) == data
+
+
+def test_a_writer_refuses_more_and_fewer_bytes_than_announced(kvs: Kvs) -> None:
+    writer = kvs.writer("job", "x", "t", 10, MINUTE)
+    writer.write(b"12345")
+    with pytest.raises(ValueRefused, match="10"):
+        writer.close()
+    with pytest.raises(ValueRefused, match="10"):
+        writer.write(b"678901")
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"),
+    [(0, 1), (0, 10**9), (STRIPE - 3, 6), (STRIPE, STRIPE), (STRIPE + 50, 1000), (STRIPE + 100, 5)],
+)
+def test_a_range_of_a_stream(kvs: Kvs, offset: int, length: int) -> None:
+    data = np.random.default_rng(0).bytes(STRIPE + 100)
+    kvs.put("job", "x", "t", [data], MINUTE)
+    assert kvs.read("job", "x", "t", len(data), offset, length) == data[offset : offset + length]
+
+
+def test_counters_grow_with_what_moves(kvs: Kvs) -> None:
+    kvs.put("job", "x", "t", [bytes(100_000)], MINUTE)
+    kvs.get("job", "x", "t", 100_000)
+    counters = kvs.counters()
+    assert counters.round_trips == 2
+    assert 100_000 <= counters.bytes_read < 101_000
+    assert 100_000 <= counters.bytes_written < 101_000
+
+
+def test_threads_share_a_store(kvs: Kvs) -> None:
+    start = threading.Barrier(8)
+
+    def work(number: int) -> bool:
+        start.wait(10)
+        data = os.urandom(50_000)
+        for turn in range(20):
+            kvs.put("job", f"{number}", str(turn), [data, b"%d" % turn], MINUTE)
+            if kvs.get("job", f"{number}", str(turn), 50_000 + len(str(turn))) != data + b"%d" % turn:
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(work, range(8)))
+
+
+def test_a_full_node_is_told(valkey_address: str, valkey_password: str) -> None:
+    kvs = RedisKvs(Ring(1, (Node("a", valkey_address),)), password=valkey_password)
+    connection = Connection(valkey_address, password=valkey_password)
+    connection.call("CONFIG", "SET", "maxmemory", "1mb")
+    try:
+        with pytest.raises(StoreFull) as caught:
+            kvs.put("job", "x", "t", [bytes(4_000_000)], MINUTE)
+    finally:
+        connection.call("CONFIG", "SET", "maxmemory", "0")
+        connection.close()
+        kvs.close()
+    assert (caught.value.address, caught.value.name, caught.value.nbytes) == (valkey_address, "x", 4_000_000)
+
+
+def test_a_node_that_is_gone_is_told_and_the_others_are_purged(valkey_address: str, valkey_password: str) -> None:
+    # Nothing listens on port 1.
+    ring = Ring(1, (Node("gone", "127.0.0.1:1"), Node("here", valkey_address)))
+    kvs = RedisKvs(ring, password=valkey_password)
+    here = [str(n) for n in range(100) if ring.place(keys.stripe("job", str(n), "t", 0)).id == "here"]
+    gone = next(str(n) for n in range(100) if str(n) not in here)
+    with pytest.raises(ClusterUnavailable, match=r"127\.0\.0\.1:1"):
+        kvs.put("job", gone, "t", [b"x"], MINUTE)
+    kvs.put("job", here[0], "t", [b"x"], MINUTE)
+    with pytest.raises(ClusterUnavailable, match=r"127\.0\.0\.1:1"):
+        kvs.purge("job")
+    with pytest.raises(ValueMissing):
+        kvs.get("job", here[0], "t", 1)
+    kvs.close()
