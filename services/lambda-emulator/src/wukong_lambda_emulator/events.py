@@ -46,11 +46,11 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """An environment ended, and why. Also: it could not be started at all (`retryable` is False then)."""
+    """An environment ended, and why. `unavailable` when it could not even be started: no fault of the function."""
 
     environment: int
     failure: Failure
-    retryable: bool = True
+    unavailable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

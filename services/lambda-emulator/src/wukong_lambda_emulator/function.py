@@ -83,10 +83,8 @@ class Function:
         """Take an invocation. The `outcome` of a synchronous one becomes its answer, or the refusal.
 
         Raises:
-            ApiError: No environment can be had, or the chain of invocations is too long.
+            ApiError: The chain of invocations that led here is too long.
         """
-        if trouble := self._provider.trouble:
-            raise api_error.service_error(trouble)
         header, visits = trace.follow(request.trace, self.arn)
         id_ = str(uuid.uuid4())
         outcome = None if request.asynchronous else self._loop.create_future()
@@ -240,14 +238,14 @@ class Function:
         try:
             sandbox = await self._provider.start(launch, log.writing)
         except ProviderUnavailable as error:
-            return Exited(number, failure.unavailable(str(error)), retryable=False)
+            return Exited(number, failure.unavailable(str(error)), unavailable=True)
         finally:
             log.close_writing()
         environment.started(sandbox)
         end = await sandbox.exited
         log.drain()
         if end.trouble:
-            return Exited(number, failure.unavailable(end.trouble), retryable=False)
+            return Exited(number, failure.unavailable(end.trouble), unavailable=True)
         if end.out_of_memory:
             used, limit = sandbox.used_bytes() / 2**20, self.settings.memory_mb
             log.write(f"The environment was ended because it held {used:.0f} MB, above its memory_mb of {limit}")

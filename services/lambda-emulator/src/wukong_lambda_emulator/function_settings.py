@@ -16,8 +16,8 @@ from wukong_lambda_emulator.limits import Limits
 # Up to this many environments are started ahead of the first invocation when nothing else is said.
 WARM_BY_DEFAULT = 8
 
-# Lambda gives an initialisation ten seconds.
-START_SECONDS = 10.0
+# Lambda gives an initialisation ten seconds. Here it includes the zygote's own, so there are more.
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

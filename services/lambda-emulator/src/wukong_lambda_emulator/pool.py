@@ -53,6 +53,10 @@ REST_SECONDS = 0.1
 # Lambda tries the initialisation of an environment once more before it gives up on the invocation.
 START_ATTEMPTS = 2
 
+# Wait before an asynchronous invocation is tried again for which no environment could be had. It doubles each time.
+UNAVAILABLE_SECONDS = 1.0
+MAXIMUM_UNAVAILABLE_SECONDS = 60.0
+
 
 class State(enum.Enum):
     """Where in its life an environment is."""
@@ -73,6 +77,8 @@ class _Invocation:
     failures: int = 0
     #: How many environments ended at their start while it was the first to wait for one.
     failed_starts: int = 0
+    #: How often no environment could be had for it, for reasons of the system's own.
+    put_off: int = 0
 
 
 @dataclass(slots=True)
@@ -179,7 +185,7 @@ class Pool:
         invocation = self._release(known)
         # The runtime must poll again before the invocation's own time is up, as on Lambda.
         self._enter(known, State.RESTING, known.deadline)
-        if failure is None or not self._postpone(invocation, failure, out):
+        if failure is None or not self._retry(invocation, failure, out):
             out.append(Finish(invocation.id, None))
 
     def _undelivered(self, number: int) -> None:
@@ -194,9 +200,16 @@ class Pool:
             return
         self._idle.pop(event.environment, None)
         if known.invocation:
-            self._fail(self._release(known), event.failure, out)
-        elif known.state is State.STARTING:
-            self._start_failed(event.failure, event.retryable, out)
+            invocation = self._release(known)
+            if event.unavailable:
+                self._put_off(invocation, event.failure, out)
+            else:
+                self._fail(invocation, event.failure, out)
+        elif known.state is State.STARTING and self._accepted:
+            if event.unavailable:
+                self._put_off(self._accepted.popleft(), event.failure, out)
+            else:
+                self._start_failed(event.failure, out)
 
     def _ticked(self, out: list[Instruction]) -> None:
         late = timed_out(self.limits.timeout)
@@ -209,8 +222,8 @@ class Pool:
             if known.invocation:
                 self._fail(self._release(known), late, out)
             self._enter(known, State.ENDING, known.deadline)
-            if starting:
-                self._start_failed(timed_out(self.limits.start_timeout), True, out)
+            if starting and self._accepted:
+                self._start_failed(timed_out(self.limits.start_timeout), out)
         while self._postponed and self._postponed[0][0] <= self._now:
             self._queue.append(heapq.heappop(self._postponed)[2])
         while self._queue and self._expired(self._queue[0]):
@@ -267,31 +280,38 @@ class Pool:
         self._busy -= 1
         return invocation
 
-    def _start_failed(self, failure: Failure, retryable: bool, out: list[Instruction]) -> None:
-        if not self._accepted:
-            return
+    def _start_failed(self, failure: Failure, out: list[Instruction]) -> None:
+        """Count an environment that ended before its first poll against the invocation that waits longest."""
         first = self._accepted[0]
         first.failed_starts += 1
-        if not retryable or first.failed_starts >= START_ATTEMPTS:
+        if first.failed_starts >= START_ATTEMPTS:
             self._fail(self._accepted.popleft(), failure, out)
 
-    def _fail(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> None:
-        if not self._postpone(invocation, failure, out):
+    def _put_off(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> None:
+        """Fail an invocation over trouble that is not the function's; that uses up no retry, as on AWS."""
+        seconds = min(UNAVAILABLE_SECONDS * 2**invocation.put_off, MAXIMUM_UNAVAILABLE_SECONDS)
+        invocation.put_off += 1
+        if not self._postpone(invocation, seconds, failure, out):
             out.append(Finish(invocation.id, failure))
 
-    def _postpone(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> bool:
+    def _fail(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> None:
+        if not self._retry(invocation, failure, out):
+            out.append(Finish(invocation.id, failure))
+
+    def _retry(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> bool:
         """Plan the next attempt of a failed invocation, if it has one."""
-        seconds = self.limits.retry_seconds * 2**invocation.failures
-        age = self._now + seconds - invocation.arrived
-        if (
-            not invocation.asynchronous
-            or invocation.failures >= self.limits.retries
-            or age > self.limits.maximum_event_age
-        ):
+        if invocation.failures >= self.limits.retries:
             return False
         invocation.failures += 1
         invocation.failed_starts = 0
-        heapq.heappush(self._postponed, (self._now + seconds, next(self._ties), invocation))
+        return self._postpone(invocation, self.limits.retry_seconds * 2 ** (invocation.failures - 1), failure, out)
+
+    def _postpone(self, invocation: _Invocation, seconds: float, failure: Failure, out: list[Instruction]) -> bool:
+        """Put an asynchronous invocation aside for `seconds`, unless it would be too old then."""
+        due = self._now + seconds
+        if not invocation.asynchronous or due - invocation.arrived > self.limits.maximum_event_age:
+            return False
+        heapq.heappush(self._postponed, (due, next(self._ties), invocation))
         out.append(Postpone(invocation.id, seconds, failure))
         return True
 

@@ -43,15 +43,11 @@ class Sandbox(Protocol):
 class Provider(Protocol):
     """Starts environments on this machine."""
 
-    @property
-    def trouble(self) -> str:
-        """Why no environment can be started any more; empty while all is well."""
-
     async def start(self, launch: Launch, output: int) -> Sandbox:
         """Start an environment whose standard output and error are the descriptor `output`, which the caller closes.
 
         Raises:
-            ProviderUnavailable: It cannot be started, and trying again at once will not help.
+            ProviderUnavailable: It cannot be started, for a reason that lies with the provider.
         """
 
     async def close(self) -> None:

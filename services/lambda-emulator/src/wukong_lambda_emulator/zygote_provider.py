@@ -15,8 +15,12 @@ from wukong_lambda_emulator.provider import Exit, ProviderUnavailable
 
 _log = logging.getLogger(__name__)
 
-# How long the zygote, which is started at the same time, may take until its socket is there.
+# How long the zygote, which is started at the same time, may take until its socket is there; and one that takes the
+# place of a zygote that ended.
 PATIENCE_SECONDS = 30.0
+REPLACEMENT_SECONDS = 5.0
+
+_ENDED = "the zygote ended, and the environment with it"
 
 POLL_SECONDS = 0.1
 # Which processes belong to an environment is looked up on every so many polls.
@@ -47,7 +51,7 @@ class ZygoteSandbox:
         if line:
             self.exited.set_result(Exit(json.loads(line)["status"], self._out_of_memory))
         else:
-            self.exited.set_result(Exit(-9, trouble="the zygote ended, and the environment with it"))
+            self.exited.set_result(Exit(-9, trouble=_ENDED))
 
     def kill(self) -> None:
         """End the process group."""
@@ -83,15 +87,9 @@ class ZygoteProvider:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._reached = False
-        self._trouble = ""
+        self._patience = PATIENCE_SECONDS
         self._sandboxes: set[ZygoteSandbox] = set()
         self._watching = asyncio.create_task(self._watch())
-
-    @property
-    def trouble(self) -> str:
-        """Set once the zygote was seen to be gone."""
-        return self._trouble
 
     async def start(self, launch: Launch, output: int) -> ZygoteSandbox:
         """Have the zygote fork."""
@@ -104,26 +102,26 @@ class ZygoteProvider:
             reader, writer = await asyncio.open_unix_connection(sock=connection)
         except OSError as error:
             connection.close()
-            raise ProviderUnavailable(self._lost()) from error
+            raise ProviderUnavailable(_ENDED) from error
         except BaseException:
             connection.close()
             raise
         try:
             line = await reader.readline()
             if not line:
-                raise ProviderUnavailable(self._lost())
+                raise ProviderUnavailable(_ENDED)
             answer = json.loads(line)
             if "error" in answer:
                 raise ProviderUnavailable(answer["error"])
         except OSError as error:
             writer.close()
-            raise ProviderUnavailable(self._lost()) from error
+            raise ProviderUnavailable(_ENDED) from error
         except BaseException:
             writer.close()  # The zygote takes the end of the connection as the order to kill.
             raise
         sandbox = ZygoteSandbox(answer["pid"], launch.memory_bytes, reader, writer)
         self._sandboxes.add(sandbox)
-        sandbox.exited.add_done_callback(lambda exited: self._ended(sandbox, exited.result()))
+        sandbox.exited.add_done_callback(lambda _: self._sandboxes.discard(sandbox))
         return sandbox
 
     async def close(self) -> None:
@@ -137,7 +135,7 @@ class ZygoteProvider:
         await asyncio.gather(*(sandbox.exited for sandbox in sandboxes))
 
     async def _connect(self) -> socket.socket:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         while True:
             connection = socket.socket(socket.AF_UNIX)
             connection.setblocking(False)
@@ -145,25 +143,15 @@ class ZygoteProvider:
                 connection.connect(self._path)
             except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
                 connection.close()
-                if self._reached and not isinstance(error, BlockingIOError):
-                    raise ProviderUnavailable(self._lost()) from error
                 if time.monotonic() > deadline:
                     raise ProviderUnavailable(
-                        f"no zygote listens on {self._path} after {PATIENCE_SECONDS:.0f} s: {error}"
+                        f"no environment can be started: no zygote listens on {self._path}, "
+                        f"and none came in {self._patience:g} s"
                     ) from error
                 await asyncio.sleep(0.01)
             else:
-                self._reached = True
+                self._patience = REPLACEMENT_SECONDS
                 return connection
-
-    def _ended(self, sandbox: ZygoteSandbox, how: Exit) -> None:
-        self._sandboxes.discard(sandbox)
-        if how.trouble:
-            self._lost()
-
-    def _lost(self) -> str:
-        self._trouble = f"the zygote at {self._path} is gone, so no environment can be started; restart the cluster"
-        return self._trouble
 
     async def _watch(self) -> None:
         polls = 0
