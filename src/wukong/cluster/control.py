@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import json
+import logging
 import os
 import shutil
 import signal
@@ -28,22 +29,34 @@ import socket
 import subprocess
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from wukong.cluster import lifeline
 from wukong.cluster.interpreter import python_module
-from wukong.cluster.plan import Plan
+from wukong.cluster.plan import PRELOAD, Plan
 from wukong.cluster.valkey import ValkeyServer
 from wukong.errors import ClusterUnavailable, WukongError
 
 if TYPE_CHECKING:
     from wukong.rpc.service import Service
 
+    class Emulator(Service, Protocol):
+        """The service that knows the environments."""
+
+        def pids(self) -> list[int]:
+            """The first process of each environment that runs now."""
+
+
+log = logging.getLogger(__name__)
+
 _GROUP = "wukong.components"
 #: Seconds that the services may take to end when told to.
 _FAREWELL = 2.0
+#: Seconds between looks at the zygote, and of rest after one was started again.
+_LOOK = 0.1
+_PAUSE = 2.0
 #: Attempts to listen on a port that was free a moment ago.
 _PORTS = 5
 
@@ -63,7 +76,7 @@ class Control:
         self._stores: dict[str, ValkeyServer] = {}
         self._zygote: subprocess.Popen[bytes] | None = None
         self._services: list[Service] = []
-        self._emulator: Service | None = None
+        self._emulator: Emulator | None = None
 
     def run(self, channel: socket.socket) -> None:
         """Start everything, say so, serve until told to stop."""
@@ -89,22 +102,10 @@ class Control:
     def _start_children(self) -> dict[str, Serve]:
         plan = self._plan
         self._turn_to("zygote")
-        command = python_module(
-            _component("zygote").module,
-            plan.path,
-            *("--socket", self._zygote_socket),
-            *("--preload", ",".join(plan.preload)),
-            *("--lifeline", str(self._lifeline)),
-        )
-        with (self._folder / "zygote.log").open("ab") as log:
-            self._zygote = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[self._lifeline]
-            )
+        self._start_zygote(plan.preload)
         for name in plan.stores():
             self._turn_to(name)
-            server = ValkeyServer(
-                self._folder, name, password=plan.store_password, program=plan.store_program
-            )
+            server = ValkeyServer(self._folder, name, password=plan.store_password, program=plan.store_program)
             self._stores[name] = server
             server.start()
         components: dict[str, Serve] = {}
@@ -116,32 +117,48 @@ class Control:
             server.wait_ready(self._deadline)
         return components
 
+    def _start_zygote(self, preload: Sequence[str]) -> None:
+        command = python_module(
+            _component("zygote").module,
+            self._plan.path,
+            *("--socket", self._zygote_socket),
+            *("--preload", ",".join(preload)),
+            *("--lifeline", str(self._lifeline)),
+        )
+        with (self._folder / "zygote.log").open("ab") as log:
+            self._zygote = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[self._lifeline]
+            )
+
     @property
     def _zygote_socket(self) -> str:
         return str(self._folder / "zygote")
 
     async def _serve(self, components: Mapping[str, Serve], channel: socket.socket) -> None:
-        plan, mds = self._plan, self._stores["mds"].address
         try:
             async with asyncio.timeout(self._deadline - time.monotonic()):
-                self._turn_to("kvs-proxy")
-                proxy = await self._start(components["kvs-proxy"], plan.proxy(mds))
-                self._turn_to("kvs-node")
-                for name in plan.stores()[1:]:
-                    store = self._stores[name].address
-                    await self._start(components["kvs-node"], plan.node(name, store, proxy.address))
-                self._turn_to("lambda-emulator")
-                emulator = await self._start_emulator(components["lambda-emulator"], mds, proxy.address)
-                self._turn_to("scheduler")
-                endpoint = f"http://{emulator.address}"
-                environ = plan.scheduler(mds, proxy.address, endpoint)
-                scheduler = await self._start(components["scheduler"], environ)
-                self._turn_to("zygote")
-                self._check_zygote()
-            self._say({"ready": {"address": scheduler.address}})
+                address = await self._unless_zygote_ends(self._start_services(components))
+            self._say({"ready": {"address": address}})
+            keeper = asyncio.create_task(self._keep_zygote())
             await self._answer(channel)
+            keeper.cancel()
         finally:
             await self._close_services()
+
+    async def _start_services(self, components: Mapping[str, Serve]) -> str:
+        plan, mds = self._plan, self._stores["mds"].address
+        self._turn_to("kvs-proxy")
+        proxy = await self._start(components["kvs-proxy"], plan.proxy(mds))
+        self._turn_to("kvs-node")
+        for name in plan.stores()[1:]:
+            store = self._stores[name].address
+            await self._start(components["kvs-node"], plan.node(name, store, proxy.address))
+        self._turn_to("lambda-emulator")
+        emulator = await self._start_emulator(components["lambda-emulator"], mds, proxy.address)
+        self._turn_to("scheduler")
+        environ = plan.scheduler(mds, proxy.address, f"http://{emulator.address}")
+        scheduler = await self._start(components["scheduler"], environ)
+        return scheduler.address
 
     async def _start(self, serve: Serve, environ: Mapping[str, str]) -> Service:
         service = await serve(environ)
@@ -156,7 +173,7 @@ class Control:
                 listen = f"127.0.0.1:{probe.getsockname()[1]}"
             environ = self._plan.emulator(listen, self._zygote_socket, mds, proxy)
             try:
-                self._emulator = await self._start(serve, environ)
+                self._emulator = cast("Emulator", await self._start(serve, environ))
                 break
             except OSError:
                 if attempt == _PORTS:
@@ -164,10 +181,33 @@ class Control:
         assert self._emulator is not None
         return self._emulator
 
-    def _check_zygote(self) -> None:
+    async def _unless_zygote_ends(self, starting: Coroutine[Any, Any, str]) -> str:
+        work, end = asyncio.create_task(starting), asyncio.create_task(self._zygote_end())
+        try:
+            await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+            if not end.done():
+                return await work
+            self._turn_to("zygote")
+            raise ChildProcessError(f"it ended with code {await end}")
+        finally:
+            work.cancel()
+            end.cancel()
+
+    async def _zygote_end(self) -> int:
         assert self._zygote is not None
-        if self._zygote.poll() is not None:
-            raise ChildProcessError(f"it ended with code {self._zygote.returncode}")
+        # A thread that waits instead would have to be waited for itself.
+        while (code := self._zygote.poll()) is None:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK)
+        return code
+
+    async def _keep_zygote(self) -> None:
+        """Start another zygote when one ends: its environments' work is invoked again, and needs new ones."""
+        while True:
+            code = await self._zygote_end()
+            # Whatever a module did to it, the next one shall not meet it again.
+            log.warning("the zygote ended with code %s; starting another without optional modules", code)
+            self._start_zygote(PRELOAD)
+            await asyncio.sleep(_PAUSE)
 
     async def _answer(self, channel: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -185,7 +225,8 @@ class Control:
         assert self._zygote is not None
         listed = [("control", os.getpid()), ("zygote", self._zygote.pid)]
         listed += [("store", server.pid) for server in self._stores.values()]
-        return listed
+        assert self._emulator is not None
+        return listed + [("environment", pid) for pid in self._emulator.pids()]
 
     async def _close_services(self) -> None:
         while self._services:
@@ -196,6 +237,9 @@ class Control:
 
     def _end_children(self) -> None:
         if self._zygote is not None:
+            self._zygote.terminate()  # it ends its environments
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._zygote.wait(_FAREWELL)
             self._zygote.kill()
             self._zygote.wait()
         for server in self._stores.values():
@@ -210,9 +254,8 @@ def _component(name: str) -> importlib.metadata.EntryPoint:
 
 def main() -> None:
     """Run the control process."""
-    parser = argparse.ArgumentParser(
-        prog="wukong.cluster.control", description="LocalCluster's control process"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    parser = argparse.ArgumentParser(prog="wukong.cluster.control", description="LocalCluster's control process")
     parser.add_argument("--channel", type=int, required=True, help="socket of the dialog")
     parser.add_argument("--lifeline", type=int, required=True, help="read end of the lifeline")
     arguments = parser.parse_args()

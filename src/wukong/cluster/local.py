@@ -11,26 +11,10 @@ import weakref
 from types import TracebackType
 
 import wukong
-from wukong.cluster.plan import Plan, children_environ
+from wukong.cluster.plan import Plan, children_environ, preload
 from wukong.cluster.process import ControlProcess
 from wukong.cluster.valkey import server_program
 from wukong.errors import ClusterUnavailable
-
-#: What every environment needs, cheap to expensive: the zygote imports it before it forks the first.
-_PRELOAD = ("numpy", "dask", "cloudpickle", "wukong_executor.handler", "boto3")
-#: What takes long to import. The zygote imports those that the user's program has imported: its tasks will
-#: need them, and the others must not delay its first job.
-_PRELOAD_IF_USED = (
-    "pandas",
-    "scipy.linalg",
-    "dask.array",
-    "dask.bag",
-    "dask.dataframe",
-    "xarray",
-    "sklearn.base",
-    "sklearn.svm",
-    "dask_ml.wrappers",
-)
 
 
 class LocalCluster:
@@ -77,9 +61,7 @@ class LocalCluster:
                 "Linux, or give Client the address of a cluster elsewhere"
             )
         if not sys.executable:
-            raise ClusterUnavailable(
-                "this program embeds Python: there is no interpreter to start the parts with"
-            )
+            raise ClusterUnavailable("this program embeds Python: there is no interpreter to start the parts with")
         cores = _cores()
         environments = cores if environments is None else environments
         for name, value, least in (
@@ -106,7 +88,7 @@ class LocalCluster:
             timeout=timeout,
             lease_seconds=lease_seconds,
             startup_timeout=startup_timeout,
-            preload=(*_PRELOAD, *(module for module in _PRELOAD_IF_USED if module in sys.modules)),
+            preload=preload(sys.modules),
             path=_path(),
             token=self.token,
             store_password=secrets.token_hex(16),

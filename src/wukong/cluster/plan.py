@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from wukong import settings
@@ -17,14 +17,30 @@ from wukong import settings
 FUNCTION = settings.EXECUTOR_FUNCTION.default or ""
 _HANDLER = "wukong_executor.handler.handler"
 _BEAT_SECONDS = 0.02
-#: Read by the libraries below NumPy when they are loaded.
+#: What every environment needs, cheap to expensive: the zygote imports it before it forks the first.
+PRELOAD = ("numpy", "dask", "cloudpickle", "wukong_executor.handler", "boto3")
+#: What takes long to import. The zygote imports those that the user's program has imported: its tasks will
+#: need them, and the others must not delay its first job.
+_PRELOAD_IF_USED = (
+    "pandas",
+    "scipy.linalg",
+    "dask.array",
+    "dask.bag",
+    "dask.dataframe",
+    "xarray",
+    "sklearn.base",
+    "sklearn.svm",
+    "dask_ml.wrappers",
+)
+#: Read by the libraries below NumPy when they are loaded. These start their threads when they first compute.
 _THREADS = (
-    "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+#: The zygote must have one thread when it forks; these libraries start theirs as soon as they are loaded.
+_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 #: boto3 refuses to work without a region and credentials. These are nobody's, so that the user's own are
 #: never looked for, and never sent to an emulator.
 _AWS = {
@@ -120,6 +136,7 @@ class Plan:
         return {
             settings.LISTEN.name: listen,
             settings.ZYGOTE_SOCKET.name: zygote,
+            settings.LOG_DIR.name: self.folder,
             settings.FUNCTIONS.name: json.dumps({FUNCTION: function}),
         }
 
@@ -160,6 +177,11 @@ class Plan:
         }
 
 
+def preload(imported: Container[str]) -> tuple[str, ...]:
+    """What the zygote shall import, given the names of the modules that the user's program has imported."""
+    return (*PRELOAD, *(module for module in _PRELOAD_IF_USED if module in imported))
+
+
 def children_environ(environ: Mapping[str, str], *, cores: int, environments: int) -> dict[str, str]:
     """The environment variables of the cluster's processes, made of the user's.
 
@@ -174,7 +196,6 @@ def children_environ(environ: Mapping[str, str], *, cores: int, environments: in
         for name in _THREADS
     }
     direct = {
-        name: ",".join(filter(None, [kept.get(name, ""), "127.0.0.1,localhost"]))
-        for name in ("no_proxy", "NO_PROXY")
+        name: ",".join(filter(None, [kept.get(name, ""), "127.0.0.1,localhost"])) for name in ("no_proxy", "NO_PROXY")
     }
-    return {**kept, **limits, **direct, **_AWS}
+    return {**kept, **limits, **_NO_THREADS, **direct, **_AWS}

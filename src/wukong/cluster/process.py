@@ -109,9 +109,7 @@ class ControlProcess:
                 self._channel.sendall(b'{"ask": "processes"}\n')
                 answer = self._read(_ANSWER)
             except OSError as error:
-                raise self._unavailable(
-                    f"the embedded cluster's control process is gone ({error})"
-                ) from error
+                raise self._unavailable(f"the embedded cluster's control process is gone ({error})") from error
         if "error" in answer:
             raise self._unavailable(f"the embedded cluster's control process is gone: {answer['error']}")
         return [(role, pid) for role, pid in answer["processes"]]

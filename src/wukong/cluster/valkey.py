@@ -56,9 +56,7 @@ def server_program(environ: Mapping[str, str] = os.environ) -> str:
             f"install wukong[local], or name a server with {settings.STORE_SERVER.name}"
         )
     machine = platform.machine().lower()
-    machine = {"amd64": "x86_64", "arm64": "aarch64" if sys.platform == "linux" else "arm64"}.get(
-        machine, machine
-    )
+    machine = {"amd64": "x86_64", "arm64": "aarch64" if sys.platform == "linux" else "arm64"}.get(machine, machine)
     folder = f"{platform.system().lower()}-{machine}"
     program = Path(package.submodule_search_locations[0], "_binaries", folder, "valkey-server")
     if not program.is_file():
@@ -99,9 +97,7 @@ class ValkeyServer:
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", lifeline.__file__, *command]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
             config.write(_config(port, self._password).encode())
@@ -138,7 +134,7 @@ class ValkeyServer:
     def _answers(self) -> bool:
         host, _, port = self.address.rpartition(":")
         try:
-            with socket.create_connection((host, int(port)), timeout=1.0) as connection:
+            with socket.create_connection((host, int(port)), timeout=0.1) as connection:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
                 answer = b""
                 while answer.count(b"\r\n") < 2 and (part := connection.recv(4096)):

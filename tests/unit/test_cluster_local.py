@@ -1,0 +1,113 @@
+"""What `LocalCluster` refuses, and what importing it costs. No process of a cluster starts here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wukong
+from wukong.cluster import local
+from wukong.errors import ClusterUnavailable
+
+
+@pytest.fixture(autouse=True)
+def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a process would be started")
+
+    monkeypatch.setattr(local, "ControlProcess", refuse)
+
+
+@pytest.mark.parametrize("keyword", ["policy", "faults", "n_workers"])
+def test_unknown_keyword_is_a_type_error(keyword: str) -> None:
+    with pytest.raises(TypeError, match=keyword):
+        wukong.LocalCluster(**{keyword: 1})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("environments", 0),
+        ("environments", 1.5),
+        ("memory_mb", 64),
+        ("kvs_nodes", 0),
+        ("timeout", 0),
+        ("startup_timeout", 0),
+        ("lease_seconds", -1),
+    ],
+)
+def test_option_outside_its_range_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        wukong.LocalCluster(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("host", "listen"),
+    [
+        (None, "127.0.0.1:0"),
+        ("localhost", "localhost:0"),
+        ("127.0.0.1:8786", "127.0.0.1:8786"),
+        ("127.1.2.3:0", "127.1.2.3:0"),
+    ],
+)
+def test_host_is_where_the_scheduler_listens(host: str | None, listen: str) -> None:
+    assert local._listen(host) == listen
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:http", "127.0.0.1:65536", "0.0.0.0", "example.org:80", ":80", ""])
+def test_other_host_is_refused(host: str) -> None:
+    if host == "":
+        assert local._listen(host) == "127.0.0.1:0"
+        return
+    with pytest.raises(ValueError, match="host is "):
+        wukong.LocalCluster(host)
+
+
+def test_windows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ClusterUnavailable, match="Windows"):
+        wukong.LocalCluster()
+
+
+def test_embedded_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(ClusterUnavailable, match="embeds Python"):
+        wukong.LocalCluster()
+
+
+def test_children_do_not_look_where_the_script_and_the_user_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "scripts" / "main.py"
+    packages = tmp_path / "packages"
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(script.parent), str(tmp_path), str(packages)])
+    path = local._path()
+    assert path[0] == str(packages)
+    assert not {"", str(tmp_path), str(script.parent)} & set(path)
+    assert Path(path[-1], "wukong", "__init__.py").exists()
+
+
+def test_import_wukong_is_cheap() -> None:
+    code = (
+        "import json, sys, time; start = time.perf_counter(); import wukong; "
+        "print(json.dumps([time.perf_counter() - start, list(sys.modules)]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    seconds, modules = json.loads(done.stdout)
+    assert not {"numpy", "dask", "grpc", "asyncio", "cloudpickle", "concurrent.futures"} & set(modules)
+    assert seconds < 0.150
+
+
+def test_every_exported_name_is_there() -> None:
+    for name in wukong.__all__:
+        assert getattr(wukong, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        wukong.Nothing
+    assert set(wukong.__all__) <= set(dir(wukong))

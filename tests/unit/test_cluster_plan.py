@@ -1,0 +1,110 @@
+"""What each part of an embedded cluster is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wukong.cluster.plan import PRELOAD, Plan, children_environ, preload
+
+
+def _plan(**others: object) -> Plan:
+    options = {
+        "listen": "127.0.0.1:0",
+        "folder": "/tmp/x",
+        "store_program": "/bin/valkey",
+        "environments": 4,
+        "memory_mb": 512,
+        "kvs_nodes": 2,
+        "timeout": 60,
+        "lease_seconds": 2.5,
+        "startup_timeout": 30,
+        "preload": ("numpy",),
+        "path": ("/a", "/b"),
+        "token": "the-token",
+        "store_password": "the-password",
+        "signing_key": "00ff",
+        **others,
+    }
+    return Plan(**options)  # type: ignore[arg-type]
+
+
+def test_survives_json_on_one_line() -> None:
+    text = _plan(folder="/tmp/with\nnewline").to_json()
+    assert "\n" not in text
+    assert Plan.from_json(text) == _plan(folder="/tmp/with\nnewline")
+
+
+def test_one_store_each_for_metadata_and_node() -> None:
+    assert _plan(kvs_nodes=3).stores() == ["mds", "kvs-0", "kvs-1", "kvs-2"]
+
+
+def test_services_share_the_secrets() -> None:
+    plan = _plan()
+    for environ in (plan.proxy("m:1"), plan.node("kvs-0", "s:1", "p:1"), plan.scheduler("m:1", "p:1", "http://e:1")):
+        assert environ["WUKONG_TOKEN"] == "the-token"
+        assert environ["WUKONG_STORE_PASSWORD"] == "the-password"
+        assert environ["WUKONG_SIGNING_KEY"] == "00ff"
+        assert environ["WUKONG_LISTEN"] == "127.0.0.1:0"
+
+
+def test_only_the_scheduler_listens_where_the_user_said() -> None:
+    plan = _plan(listen="127.0.0.1:8786")
+    assert plan.scheduler("m:1", "p:1", "http://e:1")["WUKONG_LISTEN"] == "127.0.0.1:8786"
+    assert plan.proxy("m:1")["WUKONG_LISTEN"] == "127.0.0.1:0"
+
+
+def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
+    environ = _plan().emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1")
+    assert environ["WUKONG_LISTEN"] == "127.0.0.1:9001"
+    assert environ["WUKONG_ZYGOTE_SOCKET"] == "/tmp/x/zygote"
+    ((name, function),) = json.loads(environ["WUKONG_FUNCTIONS"]).items()
+    variables = function.pop("environment")
+    assert name == variables["WUKONG_EXECUTOR_FUNCTION"]
+    assert function == {
+        "handler": "wukong_executor.handler.handler",
+        "memory_mb": 512,
+        "timeout": 60,
+        "concurrency": 4,
+    }
+    assert variables["WUKONG_LAMBDA_ENDPOINT"] == "http://127.0.0.1:9001"
+    assert variables["WUKONG_MDS_ADDRESS"] == "m:1"
+    assert variables["WUKONG_PROXY_ADDRESS"] == "p:1"
+    assert variables["WUKONG_PARALLELISM"] == "4"
+    assert variables["WUKONG_LEASE_SECONDS"] == "2.5"
+    assert "the-token" not in json.dumps(environ)
+
+
+@pytest.mark.parametrize(
+    ("cores", "environments", "threads"), [(8, 8, "1"), (8, 2, "4"), (8, 3, "2"), (2, 4, "1"), (1, 1, "1")]
+)
+def test_environments_times_threads_fits_the_cores(cores: int, environments: int, threads: str) -> None:
+    environ = children_environ({}, cores=cores, environments=environments)
+    assert {environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {threads}
+
+
+@pytest.mark.parametrize(("users", "expected"), [("2", "2"), ("16", "4"), ("0", "4"), ("many", "4")])
+def test_lower_thread_limit_of_the_user_stays(users: str, expected: str) -> None:
+    environ = children_environ({"OMP_NUM_THREADS": users}, cores=8, environments=2)
+    assert environ["OMP_NUM_THREADS"] == expected
+
+
+def test_users_credentials_and_settings_stay_with_the_user() -> None:
+    users = {"AWS_SECRET_ACCESS_KEY": "real", "AWS_PROFILE": "work", "WUKONG_TOKEN": "other", "PYTHONPATH": "/lib"}
+    environ = children_environ(users, cores=2, environments=2)
+    assert "real" not in environ.values()
+    assert "AWS_PROFILE" not in environ
+    assert "WUKONG_TOKEN" not in environ
+    assert environ["PYTHONPATH"] == "/lib"
+
+
+def test_loopback_needs_no_proxy() -> None:
+    environ = children_environ({"http_proxy": "http://p:3128", "no_proxy": "intra"}, cores=2, environments=2)
+    assert environ["no_proxy"] == "intra,127.0.0.1,localhost"
+    assert environ["NO_PROXY"] == "127.0.0.1,localhost"
+
+
+def test_zygote_imports_the_dear_modules_that_the_program_uses() -> None:
+    assert preload({"dask.array", "something.else"}) == (*PRELOAD, "dask.array")
+    assert preload(set()) == PRELOAD
