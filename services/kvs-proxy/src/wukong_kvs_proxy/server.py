@@ -1,0 +1,84 @@
+"""Starts the proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+
+import grpc.aio
+
+from wukong import settings
+from wukong.mds.redis import RedisMds
+from wukong.rpc import server as rpc_server
+from wukong.rpc.v1 import data_pb2_grpc, ring_pb2_grpc
+from wukong.values.signing import Signer
+from wukong_kvs_proxy.data import DataService
+from wukong_kvs_proxy.download import Downloads
+from wukong_kvs_proxy.membership import Membership
+from wukong_kvs_proxy.ring import RingAuthority
+from wukong_kvs_proxy.stores import Stores
+from wukong_kvs_proxy.upload import Uploads
+
+MARGIN_SECONDS = 900.0
+"""What an uploaded value stays beyond the longest deadline, for jobs that are submitted some time after it."""
+
+
+class KvsProxy:
+    """A started proxy. It is a `wukong.rpc.service.Service`."""
+
+    def __init__(self, server: rpc_server.Server, authority: RingAuthority, mds: RedisMds, stores: Stores) -> None:
+        self._server = server
+        self._mds = mds
+        self._stores = stores
+        self._watching = asyncio.create_task(authority.watch())
+
+    @property
+    def address(self) -> str:
+        """host:port of the Ring and Data services."""
+        return self._server.address
+
+    async def close(self) -> None:
+        """Stops the watch over the nodes and the server. The ring stays in the metadata store."""
+        self._watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watching
+        await self._server.close()
+        await asyncio.to_thread(self._stores.close)
+        await asyncio.to_thread(self._mds.close_connections)
+
+
+async def serve(environ: Mapping[str, str]) -> KvsProxy:
+    """Starts the proxy with the ring that the metadata store holds; it accepts calls when this returns.
+
+    Raises:
+        ClusterUnavailable: The metadata store cannot be reached, or the address cannot be listened on.
+    """
+    password = settings.STORE_PASSWORD.get(environ)
+    signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
+    deadline = float(settings.DEADLINE_SECONDS.get(environ))
+    mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password)
+    stores = Stores(password)
+    ring = await asyncio.to_thread(mds.newest_ring)
+    authority = RingAuthority(mds, Membership.restored(ring, time.monotonic()))
+    uploads = Uploads(
+        mds,
+        lambda: stores.of(authority.ring),
+        signer,
+        hold=deadline + MARGIN_SECONDS,
+        life=2 * (deadline + MARGIN_SECONDS),
+    )
+    data = DataService(uploads, Downloads(mds, stores, signer))
+
+    def add_servicers(server: grpc.aio.Server) -> None:
+        ring_pb2_grpc.add_RingServicer_to_server(authority, server)
+        data_pb2_grpc.add_DataServicer_to_server(data, server)
+
+    server = await rpc_server.start(
+        settings.LISTEN.get(environ),
+        add_servicers,
+        settings.TOKEN.get(environ),
+        ["wukong.rpc.v1.Ring", "wukong.rpc.v1.Data"],
+    )
+    return KvsProxy(server, authority, mds, stores)

@@ -1,0 +1,100 @@
+"""PutValue: a value from a client to the key-value store, as it arrives.
+
+At most one stripe of a value is in memory. Its bytes are stored under a token of their own, and become a value only
+when all have arrived and have the announced hash: then the manifest is signed and given to the metadata store. The
+same value is never taken twice at a time: who comes second waits, and then finds it known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import weakref
+from collections.abc import AsyncIterator, Callable
+
+from wukong.errors import WukongError
+from wukong.kvs.redis import RedisKvs
+from wukong.kvs.writer import Writer
+from wukong.mds.store import Mds
+from wukong.rpc.v1 import data_pb2, value_pb2
+from wukong.values.signing import Signer
+from wukong.values.values import INPUT, Values
+from wukong_kvs_proxy.intake import Intake
+from wukong_kvs_proxy.work import to_the_end
+
+_log = logging.getLogger(__name__)
+
+NAME = "value"
+"""The name of an uploaded value; its owner is the value itself."""
+
+
+class Uploads:
+    """Takes values.
+
+    Args:
+        mds: Knows the values that were uploaded.
+        kvs: The key-value store at the newest ring.
+        signer: Signs manifests.
+        hold: Seconds for which a value must at least stay for the job that uploads it.
+        life: Seconds after which a new value may vanish; longer, so that later jobs find it known.
+    """
+
+    def __init__(self, mds: Mds, kvs: Callable[[], RedisKvs], signer: Signer, hold: float, life: float) -> None:
+        self._mds = mds
+        self._kvs = kvs
+        self._signer = signer
+        self._hold = hold
+        self._life = life
+        #: Held while a value is taken, by its hash.
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def put(
+        self, header: data_pb2.PutValueHeader, requests: AsyncIterator[data_pb2.PutValueRequest]
+    ) -> value_pb2.ValueRef:
+        """Takes one value, whose bytes are in `requests`, or nothing where it is known."""
+        lock = self._locks.setdefault(header.hash, asyncio.Lock())
+        async with lock:
+            known = await to_the_end(self._mds.hold_input, header.hash, header.job_id, self._hold)
+            if known is not None:
+                return value_pb2.ValueRef(hash=header.hash, mark=known, known=True)
+            kvs = self._kvs()
+            try:
+                mark = await self._receive(kvs, header, requests)
+                await to_the_end(self._mds.place_input, header.hash, header.job_id, mark, self._life)
+            except BaseException:
+                await self._forget(kvs, header.hash)
+                raise
+            return value_pb2.ValueRef(hash=header.hash, mark=mark)
+
+    async def _receive(
+        self,
+        kvs: RedisKvs,
+        header: data_pb2.PutValueHeader,
+        requests: AsyncIterator[data_pb2.PutValueRequest],
+    ) -> bytes:
+        owner, token = INPUT + header.hash, secrets.token_hex(8)
+        intake = Intake(header.hash, header.layout.pickle_length, header.layout.buffer_lengths)
+        writer = kvs.writer(owner, NAME, token, intake.stream_nbytes, self._life)
+        async for request in requests:
+            await to_the_end(_take, intake, writer, request.data)
+        await to_the_end(_finish, intake, writer)
+        return Values(kvs, self._signer).sign_manifest(intake.manifest(owner, NAME, token))
+
+    async def _forget(self, kvs: RedisKvs, content_hash: str) -> None:
+        """Removes what was stored of a value that did not arrive."""
+        try:
+            await to_the_end(kvs.purge, INPUT + content_hash)
+        except WukongError as error:
+            _log.warning("parts of the broken upload %s stay until they expire: %s", content_hash, error)
+
+
+def _take(intake: Intake, writer: Writer, data: bytes) -> None:
+    for piece in intake.take(data):
+        writer.write(piece)
+
+
+def _finish(intake: Intake, writer: Writer) -> None:
+    for piece in intake.finish():
+        writer.write(piece)
+    writer.close()
