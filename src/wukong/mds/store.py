@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from wukong.kvs.ring import Ring
@@ -111,7 +111,7 @@ class Begun:
     begins: int = 0
     depth: int = 0
     first_tasks: Sequence[int] = ()
-    ring: Ring = field(default_factory=lambda: Ring(0, ()))
+    ring: Ring | None = None
     seconds_left: float = 0.0
     parallelism: int = 1
     json_results: bool = False

@@ -50,6 +50,7 @@ class Executor:
     def __init__(
         self, environment: Environment, job: str, record: str, token: str, begun: Begun, memory_limit: int
     ) -> None:
+        assert begun.ring is not None
         self._environment = environment
         self._mds = environment.mds
         self._kvs = environment.kvs(begun.ring)
@@ -218,7 +219,7 @@ class Executor:
             self._environment.lease_seconds,
             pieces,
         )
-        if status is Status.OK:
+        if accepted:
             invoke(self._environment, self._job, [f"{offload}.{i}" for i in range(accepted)])
         with self._lock:
             if status is Status.OK:

@@ -1,0 +1,191 @@
+"""Executors on a real Valkey, in threads of the test, with every invocation started (or started twice) by the test.
+
+What Dask's own scheduler returns is what must come back; every task runs once; a purge leaves only the tombstone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import dask
+import numpy as np
+import pytest
+
+from wukong.cluster.valkey import ValkeyServer
+from wukong.graph.convert import convert
+from wukong.graph.page import build_pages
+from wukong.graph.payload import cut
+from wukong.kvs.ring import Node, Ring
+from wukong.mds import keys
+from wukong.mds.records import Record
+from wukong.mds.store import JobSpec
+from wukong.redis import Connection
+from wukong.values.signing import Signer
+from wukong_executor import handler
+from wukong_executor.environment import Environment
+
+PASSWORD = "open-sesame"
+KEY = "11" * 32
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ValkeyServer(tmp_path_factory.mktemp("valkey"), "store", password=PASSWORD) as server:
+        yield server.address
+
+
+class ThreadLambda:
+    """Invokes the handler in threads, `deliveries` times per call."""
+
+    def __init__(self, environment: Environment, deliveries: int) -> None:
+        self.environment, self.deliveries = environment, deliveries
+        self.threads: list[threading.Thread] = []
+        self.outcomes: list[Any] = []
+        self.events: list[str] = []
+
+    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> None:
+        import json
+
+        assert (FunctionName, InvocationType) == ("wukong-executor", "Event")
+        self.events.append(Payload)
+        for _ in range(self.deliveries):
+            thread = threading.Thread(target=self._run, args=(json.loads(Payload),))
+            self.threads.append(thread)
+            thread.start()
+
+    def _run(self, event: dict[str, Any]) -> None:
+        try:
+            self.outcomes.append(handler.handler(event, None)["status"])
+        except BaseException as error:
+            self.outcomes.append(error)
+
+    def join(self) -> None:
+        while self.threads:
+            self.threads.pop().join()
+
+
+class Harness:
+    def __init__(self, address: str, beat: float, monkeypatch: pytest.MonkeyPatch, deliveries: int) -> None:
+        self.environment = Environment(
+            {
+                "WUKONG_MDS_ADDRESS": address,
+                "WUKONG_STORE_PASSWORD": PASSWORD,
+                "WUKONG_SIGNING_KEY": KEY,
+                "WUKONG_BEAT_SECONDS": str(beat),
+                "WUKONG_LEASE_SECONDS": "10",
+            }
+        )
+        self.ring = Ring(1, (Node("n1", address),))
+        self.lambda_ = ThreadLambda(self.environment, deliveries)
+        monkeypatch.setattr(handler, "_environment", lambda: self.environment)
+        self.environment.__dict__["lambda_client"] = self.lambda_
+        self.connection = Connection(address, password=PASSWORD)
+
+    def get(self, dsk: Any, asked: list[Any], parallelism: int = 4) -> tuple[list[Any], Any]:
+        dag = convert(dsk, asked)
+        job = os.urandom(6).hex()
+        mds, signer = self.environment.mds, self.environment.signer
+        payloads = cut(dag)
+        values = self.environment.values(self.ring)
+        inputs = {
+            task: values.store(job, str(task), values.pack(value), "tok", 60) for task, value in dag.inputs.items()
+        }
+        firsts = [payload.first for payload in payloads]
+        bodies = build_pages(dag.dep_offsets, dag.deps, dag.targets, firsts, [p.data for p in payloads], inputs)
+        pages = [signer.sign(f"page:{job}:{i}", body) + body for i, body in enumerate(bodies)]
+        leaves = [task for task in range(len(dag)) if dag.dep_offsets[task] == dag.dep_offsets[task + 1]]
+        spec = JobSpec(len(dag), len(dag.targets), len(pages), firsts, parallelism, self.ring, 60)
+        assert mds.submit(job, spec, pages, [Record("0", leaves)], 10) == "running"
+        self.lambda_.invoke("wukong-executor", "Event", f'{{"job": "{job}", "record": "0"}}')
+        self.lambda_.join()
+        assert [o for o in self.lambda_.outcomes if isinstance(o, BaseException)] == []
+        info = mds.job(job)
+        if info.failure is not None:
+            raise AssertionError(info.failure.traceback or info.failure.message)
+        assert info.state == "done"
+        targets = [int(task) for task in dag.targets]
+        marks = dict(zip(targets, mds.results(job, targets), strict=True))
+        found = {task: values.load(job, str(task), mark) for task, mark in marks.items()}
+        result = [found[dag.index[key]] for key in asked]
+        mds.purge(job, 60)
+        self.environment.kvs(self.ring).purge(job)
+        assert self.connection.call("KEYS", f"w:{job}*") == [keys.meta(job).encode()]
+        assert 0 < self.connection.call("TTL", keys.meta(job)) <= 60
+        return result, info
+
+    def close(self) -> None:
+        self.lambda_.join()
+        self.connection.close()
+        self.environment.mds.close_connections()
+        self.environment.kvs(self.ring).close()
+
+
+@pytest.fixture(params=[1, 2], ids=["once", "twice"])
+def harness(address: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Harness]:
+    harness = Harness(address, 0.01, monkeypatch, request.param)
+    yield harness
+    harness.close()
+
+
+def add(*values: int) -> int:
+    return sum(values) + 1
+
+
+def slow(*values: int) -> int:
+    time.sleep(0.004)
+    return sum(values) + 1
+
+
+def big(value: int) -> np.ndarray:
+    time.sleep(0.004)
+    return np.full(20_000, value)
+
+
+def total(*arrays: np.ndarray) -> np.ndarray:
+    return sum(arrays)
+
+
+def test_a_chain_runs_in_one_executor(harness: Harness) -> None:
+    dsk: dict[Any, Any] = {"c0": (add, 1)} | {f"c{i}": (add, f"c{i - 1}") for i in range(1, 1000)}
+    result, info = harness.get(dsk, ["c999"])
+    assert result == [1001]
+    assert info.counters.tasks_run == 1000
+    assert info.counters.executors == 1
+
+
+def test_wide_work_spreads_and_runs_once(harness: Harness) -> None:
+    dsk: dict[Any, Any] = {("leaf", i): (slow, i) for i in range(60)}
+    dsk["sum"] = (add, *[("leaf", i) for i in range(60)])
+    result, info = harness.get(dsk, ["sum"])
+    assert result == [dask.get(dsk, "sum")]
+    assert info.counters.tasks_run == 61
+    assert info.counters.executors > 1
+
+
+def test_large_values_cross_executors(harness: Harness) -> None:
+    dsk: dict[Any, Any] = {("leaf", i): (big, i) for i in range(32)}
+    level = [("leaf", i) for i in range(32)]
+    for depth in range(5):
+        pairs = [(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+        level = [("node", depth, i) for i in range(len(pairs))]
+        dsk.update((key, (total, *pair)) for key, pair in zip(level, pairs, strict=True))
+    result, info = harness.get(dsk, level)
+    np.testing.assert_array_equal(result[0], dask.get(dsk, level[0]))
+    assert info.counters.tasks_run == 63
+
+
+def test_all_to_all(harness: Harness) -> None:
+    dsk: dict[Any, Any] = {("a", i): (big, i) for i in range(20)}
+    dsk |= {("b", i): (total, *[("a", j) for j in range(20)]) for i in range(20)}
+    asked = [("b", i) for i in range(20)]
+    result, info = harness.get(dsk, asked)
+    expected = dask.get(dsk, asked)
+    for left, right in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert info.counters.tasks_run == 40
+    assert Counter(harness.lambda_.outcomes)["ended"] == info.counters.executors
