@@ -1,26 +1,21 @@
 from __future__ import annotations
 
-import numpy as np
+from itertools import chain
+
 import pytest
-from wukong_scheduler.schedules import cut, initial_groups
+from wukong_scheduler.schedules import static_schedules
+
+from wukong.engine.policy.heartbeat import LEAVES_PER_GROUP, Heartbeat
 
 
 @pytest.mark.parametrize(
     ("leaves", "parallelism", "groups"),
-    [(1, 8, 1), (50_000, 8, 1), (50_001, 8, 2), (1_000_000, 8, 8), (1_000_000, 100, 20), (100_000, 1, 1)],
+    [(1, 8, 1), (LEAVES_PER_GROUP, 8, 1), (3 * LEAVES_PER_GROUP, 8, 3), (3 * LEAVES_PER_GROUP, 2, 2)],
 )
-def test_heartbeat_starts_with_one_group_unless_leaves_are_very_many(
-    leaves: int, parallelism: int, groups: int
-) -> None:
-    assert initial_groups(leaves, parallelism) == groups
-
-
-@pytest.mark.parametrize(("count", "groups"), [(1, 1), (10, 3), (7, 7), (3, 10)])
-def test_groups_are_contiguous_complete_and_even(count: int, groups: int) -> None:
-    leaves = np.arange(0, count * 2, 2, dtype=np.uint32)
-    pieces = cut(leaves, groups)
-    assert np.concatenate(pieces).tolist() == leaves.tolist()
-    sizes = [len(piece) for piece in pieces]
-    assert len(sizes) == min(count, groups)
-    assert max(sizes) - min(sizes) <= 1
-    assert min(sizes) >= 1
+def test_records_hold_all_leaves_in_contiguous_groups(leaves: int, parallelism: int, groups: int) -> None:
+    tasks = list(range(0, 2 * leaves, 2))
+    records = static_schedules(tasks, parallelism, Heartbeat(0.002))
+    assert len(records) == groups
+    assert [record.id for record in records] == [str(number) for number in range(groups)]
+    assert list(chain.from_iterable(record.entries for record in records)) == tasks
+    assert all(record.depth == 0 and not record.inputs for record in records)

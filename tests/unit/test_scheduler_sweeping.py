@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, forgotten, judge
+from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, MIB, forgotten, judge
 
 from wukong.mds.store import Counters, Due, JobInfo, Sweep
 
@@ -26,7 +26,7 @@ INFO = JobInfo(
 
 
 def due(record: str, begins: int = 0, invokes: int = 1, current: int = -1, memory: int = 0) -> Due:
-    return Due(record=record, begins=begins, invokes=invokes, current=current, memory=memory)
+    return Due(record, begins, invokes, current, memory * MIB, 3000 * MIB if begins else 0)
 
 
 def test_silent_records_are_invoked_again() -> None:
@@ -41,20 +41,22 @@ def test_nothing_due_calls_for_nothing() -> None:
 
 
 def test_a_record_that_killed_all_its_executors_ends_the_job() -> None:
-    memory = 2900 * 1024 * 1024
-    verdict = judge(Sweep("running", [due("0"), due("1", MAX_DEATHS, 3, current=7, memory=memory)]), "f")
+    verdict = judge(Sweep("running", [due("0"), due("1", MAX_DEATHS, 3, current=7, memory=2900)]), "f")
     assert verdict.failure is not None
     assert (verdict.failure.error, verdict.failure.task) == ("ExecutorLost", 7)
     assert "task 7" in verdict.failure.message
-    assert "2,900 MiB" in verdict.failure.message
+    assert "2,900 of 3,000 MiB" in verdict.failure.message
+    assert "probably out of memory" in verdict.failure.message
     assert list(verdict.invoke) == []
 
 
 def test_an_executor_lost_before_its_first_task_names_no_task() -> None:
-    failure = judge(Sweep("running", [due("1", MAX_DEATHS)]), "f").failure
+    failure = judge(Sweep("running", [due("1", MAX_DEATHS, memory=200)]), "f").failure
     assert failure is not None
     assert (failure.error, failure.task) == ("ExecutorLost", -1)
     assert "-1" not in failure.message
+    assert "200 of 3,000 MiB" in failure.message
+    assert "probably out" not in failure.message
 
 
 def test_a_record_that_nobody_ever_begins_ends_the_job_at_last() -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from typing import Any
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from wukong.mds.failure import Failure
 from wukong.mds.store import Event, JobInfo
 from wukong.rpc.v1 import event_pb2, job_pb2
-from wukong.values.mark import JSON_TAG
+from wukong.values.mark import load_json
+from wukong_scheduler.targets import Targets
 
 #: The states after which nothing happens to a job any more, but its removal.
 FINAL = frozenset({"done", "failed", "cancelled", "gone"})
 
 #: Bytes of marks that one Job carries; what is beyond is read with Data.GetResult.
 RESULT_BYTES = 16 * 1024 * 1024
+
+#: Above this a double does not hold every integer.
+_EXACT = 2**53
 
 _STATES = {
     "loading": job_pb2.JOB_STATE_LOADING,
@@ -93,29 +97,37 @@ def error(failure: Failure) -> job_pb2.JobError:
     return message
 
 
-def results(
-    targets: Sequence[int], names: Sequence[str], marks: Sequence[bytes | None], room: int = RESULT_BYTES
-) -> list[job_pb2.Result]:
+def results(targets: Targets, marks: Sequence[bytes | None], room: int = RESULT_BYTES) -> list[job_pb2.Result]:
     """The results of a job, target by target, with the marks that fit into `room` bytes.
 
     Args:
-        targets: The targets in the order asked.
-        names: Their names, for a job of calls; else empty.
+        targets: The targets.
         marks: Their marks as far as they are there.
         room: Bytes of marks.
     """
     messages = []
-    for position, (target, mark) in enumerate(zip(targets, marks, strict=True)):
-        message = job_pb2.Result(task=target, target=names[position] if names else "")
+    for position, (target, mark) in enumerate(zip(targets.tasks, marks, strict=True)):
+        message = job_pb2.Result(task=target, target=targets.names[position] if targets.names else "")
         messages.append(message)
         if mark is None or len(mark) > room:
             continue
         room -= len(mark)
-        if names and mark.startswith(JSON_TAG):
-            message.json.CopyFrom(json_format.ParseDict(json.loads(mark[1:]), struct_pb2.Value()))
+        if mark.startswith(b"J"):
+            json_format.ParseDict(_lossless(load_json(mark)), message.json)
         else:
             message.mark = mark
     return messages
+
+
+def _lossless(value: Any) -> Any:
+    """A JSON value whose integers a double holds exactly; others become strings, as protobuf's own JSON does it."""
+    if isinstance(value, list):
+        return [_lossless(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _lossless(item) for name, item in value.items()}
+    if type(value) is int and abs(value) > _EXACT:
+        return str(value)
+    return value
 
 
 def event(entry: Event) -> event_pb2.JobEvent:
@@ -124,7 +136,9 @@ def event(entry: Event) -> event_pb2.JobEvent:
     message = event_pb2.JobEvent(sequence=entry.sequence, time=timestamp(milliseconds / 1000))
     if entry.kind == "log":
         message.log.CopyFrom(
-            event_pb2.LogLines(task=max(0, entry.task), stream=_STREAMS[entry.stream], text=entry.text)
+            event_pb2.LogLines(
+                task=max(0, entry.task), key=str(entry.task), stream=_STREAMS[entry.stream], text=entry.text
+            )
         )
     else:
         message.state.state = _STATES[entry.text]

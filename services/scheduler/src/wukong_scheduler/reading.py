@@ -7,7 +7,7 @@ import time
 from wukong.errors import UnknownJob
 from wukong.mds.store import Mds
 from wukong.rpc.v1 import job_pb2
-from wukong_scheduler import messages
+from wukong_scheduler import messages, targets
 
 
 class Reading:
@@ -27,8 +27,8 @@ class Reading:
             raise UnknownJob(name)
         message = messages.job(name, info, time.time())
         if info.state == "done":
-            targets, names = self._mds.targets(name)
-            message.results.extend(messages.results(targets, names, self._mds.results(name, targets)))
+            asked = targets.read(self._mds, name)
+            message.results.extend(messages.results(asked, self._mds.results(name, asked.tasks)))
         return message
 
     def jobs(self, limit: int) -> list[job_pb2.Job]:

@@ -14,25 +14,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 
+from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
-from wukong.mds.records import Record
 from wukong.mds.store import JobSpec, Mds
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
 from wukong.values.signing import Signer
-from wukong_scheduler import messages
+from wukong_scheduler import messages, targets
 from wukong_scheduler.admission import Shape, check_graph, check_payloads
 from wukong_scheduler.config import Config
 from wukong_scheduler.invocations import Invocations
 from wukong_scheduler.rings import Rings
 from wukong_scheduler.runtime import Runtime, check_runtime
-from wukong_scheduler.schedules import cut, initial_groups
+from wukong_scheduler.schedules import static_schedules
+from wukong_scheduler.targets import Targets
 
 #: Seconds that a page is kept which was uploaded ahead of its job.
 UPLOAD_SECONDS = 600
+
+#: What starting an executor is taken to cost; it decides nothing before the first beat.
+INVOCATION_SECONDS = 0.005
 
 #: Pages read back in one round trip.
 _BATCH = 32
@@ -78,6 +82,7 @@ class Submission:
         self._rings = rings
         self._invocations = invocations
         self._signer = Signer(config.signing_key)
+        self._policy = Heartbeat(INVOCATION_SECONDS)
         self._turns = _Turns()
 
     def keep_page(self, page: graph_pb2.Page) -> None:
@@ -119,7 +124,7 @@ class Submission:
             Call(
                 id=task.id,
                 function=task.call.function,
-                args=json_format.MessageToDict(task.call.args),
+                args=_values(task.call.args),
                 kwargs=json_format.MessageToDict(task.call.kwargs),
             )
             for task in request.tasks
@@ -194,14 +199,16 @@ class Submission:
 
     def _write(self, name: str, work: Work, options: job_pb2.JobOptions) -> str:
         """Write the job and have its first executors invoked; returns its state."""
+        known = self._mds.job(name)
+        if known is not None and known.state != "loading":
+            return known.state
         shape = work.shape
         ring = self._rings.newest()
         if ring is None or not ring.nodes:
             raise ClusterUnavailable("the key-value store has no node yet; try again in a moment")
         spec = JobSpec(
             tasks=shape.tasks,
-            targets=shape.targets.tolist(),
-            names=work.names,
+            sinks=len(shape.targets),
             pages=len(shape.firsts),
             first_tasks=shape.firsts.tolist(),
             parallelism=self._parallelism(options),
@@ -214,13 +221,19 @@ class Submission:
             shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs
         )
         pages = [self._signer.sign(f"page:{name}:{i}", body) + body for i, body in enumerate(bodies)]
-        leaves = shape.leaves
-        groups = cut(leaves, initial_groups(len(leaves), spec.parallelism))
-        records = [Record(id=str(i), entries=group.tolist()) for i, group in enumerate(groups)]
+        records = static_schedules(shape.leaves.tolist(), spec.parallelism, self._policy)
+        targets.keep(self._mds, name, Targets(shape.targets.tolist(), work.names), spec.seconds)
         state = self._mds.submit(name, spec, pages, records, self._config.lease)
         if state == "running":
             self._invocations.start(name, [record.id for record in records])
         return state
+
+
+def _values(args: struct_pb2.ListValue) -> list[object]:
+    # The converter's annotation knows dicts only.
+    values: object = json_format.MessageToDict(args)
+    assert isinstance(values, list)
+    return values
 
 
 def _check_hash(page: graph_pb2.Page) -> None:

@@ -14,6 +14,9 @@ MAX_DEATHS = 3
 #: Invocations of a record that nobody ever began; the pauses between them double, so this is hours.
 MAX_INVOCATIONS = 12
 
+#: Share of the memory limit from which on a silent end probably was for want of memory.
+NEARLY_FULL = 0.7
+
 MIB = 1024 * 1024
 
 
@@ -70,8 +73,10 @@ def forgotten(info: JobInfo, now: float, keep: float) -> bool:
 
 def _lost(due: Due) -> Failure:
     cause = f"its executors ended {due.begins} times without a word"
-    if due.memory:
-        cause += f", the last one with {due.memory / MIB:,.0f} MiB in use (probably out of memory)"
+    if due.memory_limit:
+        cause += f", with {due.memory / MIB:,.0f} of {due.memory_limit / MIB:,.0f} MiB in use at the last beat"
+        if due.memory > NEARLY_FULL * due.memory_limit:
+            cause += " (probably out of memory)"
     return Failure(
         error="ExecutorLost",
         message=f"the executor that ran task {due.current} was lost: {cause}. "

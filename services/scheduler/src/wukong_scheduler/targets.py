@@ -1,0 +1,59 @@
+"""The targets of jobs, in the order asked and by name, kept in the metadata store beside each job.
+
+The job's own record counts its sinks; which ones they are, only whoever answers for the job has to know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wukong.mds.store import Mds
+
+#: Seconds that targets outlive their job's deadline, as all of a job does.
+GRACE = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The tasks whose values were asked for, in the order asked; and their names, in a job of calls."""
+
+    tasks: Sequence[int] = ()
+    names: Sequence[str] = ()
+
+    def encode(self) -> bytes:
+        """As bytes: how many tasks, the tasks, the names as JSON."""
+        words = np.array([len(self.tasks), *self.tasks], "<u4").tobytes()
+        return words + (json.dumps(self.names).encode() if self.names else b"")
+
+    @classmethod
+    def decode(cls, data: bytes) -> Targets:
+        """Read what `encode` wrote."""
+        count = int.from_bytes(data[:4], "little")
+        end = 4 + 4 * count
+        tasks: list[int] = np.frombuffer(data[4:end], "<u4").tolist()
+        return cls(tasks, json.loads(data[end:]) if len(data) > end else ())
+
+
+def keep(mds: Mds, job: str, targets: Targets, seconds: float) -> None:
+    """Keep a job's targets until its deadline, in `seconds`, and a while longer."""
+    mds.put_upload(_name(job), targets.encode(), seconds + GRACE)
+
+
+def read(mds: Mds, job: str) -> Targets:
+    """A job's targets; none if they are gone."""
+    (data,) = mds.uploads([_name(job)])
+    return Targets.decode(data) if data else Targets()
+
+
+def drop(mds: Mds, job: str) -> None:
+    """Forget a job's targets."""
+    mds.put_upload(_name(job), b"", 0.001)
+
+
+def _name(job: str) -> str:
+    # No content hash contains a colon, so no page can have this name.
+    return f"targets:{job}"
