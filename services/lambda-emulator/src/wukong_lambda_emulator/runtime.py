@@ -28,9 +28,9 @@ def become(variables: dict[str, str], directory: str, lifeline_fd: int) -> None:
         score.write("500")
     os.environ.update(variables)
     time.tzset()
-    if directory:
+    if directory:  # Without one, the starter's own is a user's, whose files must not shadow any module.
         os.chdir(directory)
-    sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, os.getcwd())
     random.seed()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
@@ -79,8 +79,9 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="wukong_lambda_emulator.runtime")
     parser.add_argument("--handler", required=True)
     parser.add_argument("--lifeline", type=int, required=True)
+    parser.add_argument("--directory", default="")
     arguments = parser.parse_args()
-    become({}, "", arguments.lifeline)
+    become({}, arguments.directory, arguments.lifeline)
     run(arguments.handler)
 
 

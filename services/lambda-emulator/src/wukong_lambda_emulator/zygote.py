@@ -153,13 +153,12 @@ class Zygote:
         return None
 
     def _spawn_child(self, launch: Launch, output: int) -> int:
-        arguments = ["--handler", launch.handler, "--lifeline", str(self._lifeline)]
+        arguments = ["--handler", launch.handler, "--lifeline", str(self._lifeline), "--directory", launch.directory]
         process = subprocess.Popen(
-            [sys.executable, "-m", "wukong_lambda_emulator.runtime", *arguments],
+            [sys.executable, "-P", "-m", "wukong_lambda_emulator.runtime", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            cwd=launch.directory or None,
             env={**os.environ, **launch.variables},
             pass_fds=(self._lifeline,),
             start_new_session=True,
