@@ -81,6 +81,8 @@ class _Conversion:
         self._inputs: dict[int, object] = {}
         #: The task of each input, by the identity of its value (which `_inputs` keeps alive).
         self._input_tasks: dict[int, int] = {}
+        #: The tasks of constants that were asked for, by the number that `find` gives; their users fold them all the same.
+        self._constant_tasks: dict[int, int] = {}
         self._sizes: dict[int, bool] = {}
 
     # What a compiler asks (`wukong.graph.compile.Names`). ---------------------------------------------------------
@@ -111,7 +113,10 @@ class _Conversion:
         except TypeError:
             raise InvalidGraph(f"{key!r} was asked for, but it cannot be a key: it is not hashable") from None
         if task < 0:
-            task = self._tasks[key] = self._add(key, DataNode(key, self.constants[~task]))
+            constant = task
+            task = self._constant_tasks.get(constant, -1)
+            if task < 0:
+                task = self._constant_tasks[constant] = self._add(key, DataNode(key, self.constants[~constant]))
         return task
 
     def run(self) -> None:

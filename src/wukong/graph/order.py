@@ -51,13 +51,13 @@ def depth_first(
 def _cycle(stack: list[int], state: bytearray, entry: int, name: Callable[[int], object]) -> InvalidGraph:
     # The open tasks of the stack are the path to its top. One that was also pushed earlier as somebody's sibling is
     # open too, lower down, but its last place in the stack is its place on the path.
-    path: list[int] = []
+    path: dict[int, None] = {}
     for task in reversed(stack):
-        if state[task] == _OPEN and task not in path:
-            path.append(task)
+        if state[task] == _OPEN:
+            path.setdefault(task)
         if task == entry:
             break
-    return cycle_error([name(task) for task in path])
+    return cycle_error([name(task) for task in reversed(path)])
 
 
 def cycle_error(path: Sequence[object]) -> InvalidGraph:
