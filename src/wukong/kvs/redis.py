@@ -6,17 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
-
 from wukong.errors import ClusterUnavailable, ValueRefused
 from wukong.kvs import keys
+from wukong.kvs.buffer import allocate
 from wukong.kvs.ring import Node, Ring
 from wukong.kvs.store import STRIPE, Counters, Place, StoreFull, ValueMissing
 from wukong.kvs.writer import Writer
 from wukong.redis import Buffer, Gather, MissingKey, Pool, ReplyError, WrongSize
 
-#: Where a received stream starts in memory: what vector instructions and Arrow like best.
-ALIGNMENT = 64
 #: Keys that one round trip of a purge removes.
 BATCH = 1000
 
@@ -75,7 +72,7 @@ class RedisKvs:
 
     def get_many(self, places: Sequence[Place]) -> list[memoryview]:
         """See `Kvs.get_many`."""
-        buffers = [_allocate(place.nbytes) for place in places]
+        buffers = [allocate(place.nbytes) for place in places]
         wanted: dict[Node, tuple[list[str], list[memoryview], list[Place]]] = {}
         for place, buffer in zip(places, buffers, strict=True):
             for number, start in enumerate(range(0, place.nbytes, STRIPE)):
@@ -156,13 +153,6 @@ class RedisKvs:
                     removed += cast("int", replies[0])
                 if cursor == b"0":
                     return removed
-
-
-def _allocate(nbytes: int) -> memoryview:
-    """A writable aligned buffer. Not a bytearray: that would touch every page once more to clear it."""
-    whole = np.empty(nbytes + ALIGNMENT, np.uint8)
-    start = -whole.ctypes.data % ALIGNMENT
-    return whole.data[start : start + nbytes]
 
 
 def _refused(place: Place) -> ValueRefused:

@@ -98,7 +98,5 @@ def _parts(argument: Arg) -> tuple[Sequence[bytes | memoryview], int]:
     elif isinstance(argument, int | float) and not isinstance(argument, bool):
         text = repr(argument).encode()
     else:
-        raise TypeError(
-            f"{argument!r} of type {type(argument).__name__} cannot be an argument of a Redis command"
-        )
+        raise TypeError(f"{argument!r} of type {type(argument).__name__} cannot be an argument of a Redis command")
     return (text,), len(text)

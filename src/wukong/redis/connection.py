@@ -327,14 +327,11 @@ class Connection:
     def _refused(self, error: ReplyError) -> Exception:
         """The error to raise for an error reply."""
         if error.code == "LOADING":
-            return ClusterUnavailable(
-                f"the Redis at {self.address} is starting and still reads its data; try again"
-            )
+            return ClusterUnavailable(f"the Redis at {self.address} is starting and still reads its data; try again")
         if error.code == "NOAUTH":
             return ReplyError(
                 error.code,
-                f"the Redis at {self.address} asks for a password and none was given. "
-                "Set WUKONG_STORE_PASSWORD.",
+                f"the Redis at {self.address} asks for a password and none was given. Set WUKONG_STORE_PASSWORD.",
             )
         return error
 
@@ -355,8 +352,7 @@ class Connection:
             )
         if isinstance(error, hiredis.HiredisError):
             return ClusterUnavailable(
-                f"{doing} answered what is not RESP2 ({error}). "
-                "Check that the address is that of a Redis or Valkey."
+                f"{doing} answered what is not RESP2 ({error}). Check that the address is that of a Redis or Valkey."
             )
         return error
 

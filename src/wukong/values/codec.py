@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,14 +28,12 @@ import cloudpickle
 import numpy as np
 
 from wukong.errors import WukongError
+from wukong.kvs.buffer import ALIGNMENT
 from wukong.redis.command import Buffer
 from wukong.values.scalar import scalar_mark
 
 #: Bytes from which a buffer is kept out of the pickle.
 LARGE: Final = 4096
-#: Bytes to a multiple of which the parts of a stream are padded.
-ALIGNMENT: Final = 64
-
 _PADDING: Final = bytes(ALIGNMENT)
 
 #: Entries up to which a container is looked through for what plain pickle can do.
@@ -78,10 +76,6 @@ class Packed:
     def lengths(self) -> list[int]:
         """The bytes of each buffer."""
         return list(map(len, self.buffers))
-
-    def stream(self) -> list[Buffer]:
-        """The pickle and the buffers, padded: what an upload consists of."""
-        return padded([self.pickle, *self.buffers])
 
 
 def pack(value: object) -> Packed:
@@ -129,14 +123,9 @@ def pad(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
-def padded(parts: Sequence[Buffer]) -> list[Buffer]:
-    """The parts of a stream with the padding between and behind them."""
-    stream: list[Buffer] = []
-    for part in parts:
-        stream.append(part)
-        if missing := -len(part) % ALIGNMENT:
-            stream.append(_PADDING[:missing])
-    return stream
+def padding(nbytes: int) -> bytes:
+    """What comes behind a part of `nbytes`."""
+    return _PADDING[: -nbytes % ALIGNMENT]
 
 
 def cut(stream: memoryview, lengths: Iterable[int]) -> list[memoryview]:

@@ -76,6 +76,11 @@ class Manifest:
         return cls(owner, name, token, pickle_length, lengths, inside if carried else None, b"" if carried else inside)
 
 
+def layout(owner: str, name: str, token: str, pickle_length: int, lengths: Sequence[int]) -> Manifest:
+    """The manifest of a value whose bytes are not known yet."""
+    return Manifest(owner, name, token, pickle_length, lengths, b"" if pickle_length <= CARRIED else None, b"")
+
+
 def digest(parts: Iterable[Buffer]) -> bytes:
     """What a manifest says of a pickle that it does not carry."""
     state = sha256()

@@ -22,6 +22,11 @@ from wukong.values.codec import Packed
 from wukong.values.manifest import Manifest
 from wukong.values.signing import SIZE
 
+#: The tags of marks with a pickle, with JSON, and with a manifest; all others are scalars.
+PICKLE_TAG: Final = b"P"
+JSON_TAG: Final = b"J"
+MANIFEST_TAG: Final = b"M"
+
 #: Tag, signature, number of buffers, bytes of the pickle.
 _PICKLE_HEAD: Final = struct.Struct(f"<c{SIZE}sIQ")
 
@@ -54,7 +59,7 @@ class Inline(NamedTuple):
 def pickle_mark(signature: bytes, packed: Packed) -> bytes:
     """The mark of a value that travels with it."""
     lengths = packed.lengths()
-    head = _PICKLE_HEAD.pack(b"P", signature, len(lengths), len(packed.pickle))
+    head = _PICKLE_HEAD.pack(PICKLE_TAG, signature, len(lengths), len(packed.pickle))
     return b"".join((head, struct.pack(f"<{len(lengths)}Q", *lengths), packed.pickle, *packed.buffers))
 
 
@@ -81,7 +86,7 @@ def split_pickle_mark(mark: bytes) -> Inline:
 
 def manifest_mark(signature: bytes, body: bytes) -> bytes:
     """The mark of a value in the KVS, from its manifest's bytes."""
-    return b"M" + signature + body
+    return MANIFEST_TAG + signature + body
 
 
 def split_manifest_mark(mark: bytes) -> tuple[bytes, bytes]:
@@ -95,7 +100,7 @@ def nbytes(mark: bytes) -> int:
     Raises:
         ValueError, struct.error: It is malformed.
     """
-    if mark[:1] != b"M":
+    if not mark.startswith(MANIFEST_TAG):
         return len(mark)
     manifest = Manifest.decode(split_manifest_mark(mark)[1])
     return manifest.pickle_length + sum(manifest.lengths)
@@ -108,7 +113,8 @@ def json_mark(value: object) -> bytes:
         NotJson: Something in it has no form in JSON.
     """
     try:
-        return b"J" + json.dumps(_plain(value, "it"), allow_nan=False, separators=(",", ":")).encode()
+        text = json.dumps(_plain(value, "it"), allow_nan=False, separators=(",", ":"))
+        return JSON_TAG + text.encode()
     except RecursionError as error:
         raise NotJson("it", "is nested too deeply, or contains itself") from error
     except ValueError as error:

@@ -10,9 +10,11 @@ from wukong.kvs.store import Kvs, Place
 from wukong.redis.command import Buffer
 from wukong.values import codec, mark
 from wukong.values.codec import Packed
-from wukong.values.manifest import CARRIED, Manifest, digest
+from wukong.values.download import Carried, Download, Stored
+from wukong.values.manifest import Manifest, digest, layout
 from wukong.values.scalar import load_scalar
 from wukong.values.signing import Signer
+from wukong.values.upload import Upload
 
 #: How the owner of an uploaded input starts. Any job may use one, since inputs are named by their content.
 INPUT = "in:"
@@ -56,20 +58,37 @@ class Values:
         """
         if packed.scalar is not None:
             return packed.scalar
-        carried = len(packed.pickle) <= CARRIED
-        manifest = Manifest(
-            owner,
-            name,
-            token,
-            len(packed.pickle),
-            packed.lengths(),
-            packed.pickle if carried else None,
-            b"" if carried else digest([packed.pickle]),
-        )
-        parts: list[Buffer] = [*packed.buffers] if carried else [packed.pickle, *packed.buffers]
-        if parts:
-            self.kvs.put(owner, name, token, codec.padded(parts), seconds)
-        return self.sign_manifest(manifest)
+        upload = self.upload(owner, name, token, len(packed.pickle), packed.lengths(), seconds)
+        upload.write(packed.pickle)
+        for buffer in packed.buffers:
+            upload.write(buffer)
+        return upload.close()
+
+    def upload(
+        self, owner: str, name: str, token: str, pickle_length: int, lengths: Sequence[int], seconds: float
+    ) -> Upload:
+        """Write a value to the KVS as its bytes come, holding at most one stripe. Arguments are those of `store`.
+
+        Args:
+            pickle_length: The bytes of the pickle.
+            lengths: The bytes of each buffer.
+        """
+        place = layout(owner, name, token, pickle_length, lengths).place()
+        writer = self.kvs.writer(*place, seconds)
+        return Upload(writer, place, pickle_length, lengths, self._sign_manifest)
+
+    def download(self, owner: str, name: str, of: bytes) -> Download:
+        """The verified bytes of a value with the tag P or M, for one who rebuilds it elsewhere. Errors as in `load`.
+
+        Raises:
+            ValueError: The mark is a scalar or JSON, which needs no download.
+        """
+        if of.startswith(mark.MANIFEST_TAG):
+            return Stored(self.kvs, self._manifest(owner, name, of))
+        if of.startswith(mark.PICKLE_TAG):
+            inline = self._split(owner, name, of)
+            return Carried(inline.pickle, inline.buffers)
+        raise ValueError(f"the mark of the value {name!r} of {owner!r} is the value itself")
 
     def load(self, owner: str, name: str, of: bytes) -> object:
         """The value that a mark stands for.
@@ -91,8 +110,8 @@ class Values:
         found: list[object] = [None] * len(items)
         stored: list[tuple[int, Manifest]] = []
         for number, (owner, name, of) in enumerate(items):
-            if of[:1] == b"M":
-                stored.append((number, self.manifest(owner, name, of)))
+            if of.startswith(mark.MANIFEST_TAG):
+                stored.append((number, self._manifest(owner, name, of)))
             else:
                 found[number] = self._load_carried(owner, name, of)
         if stored:
@@ -105,7 +124,7 @@ class Values:
         """The bytes of the value that a mark stands for."""
         return mark.nbytes(of)
 
-    def manifest(self, owner: str, name: str, of: bytes) -> Manifest:
+    def _manifest(self, owner: str, name: str, of: bytes) -> Manifest:
         """The verified manifest in a mark with the tag M. Errors as in `load`."""
         signature, body = mark.split_manifest_mark(of)
         try:
@@ -119,12 +138,12 @@ class Values:
             )
         return manifest
 
-    def sign_manifest(self, manifest: Manifest) -> bytes:
+    def _sign_manifest(self, manifest: Manifest) -> bytes:
         """The mark of a value whose stream is complete in the KVS."""
         body = manifest.encode()
         return mark.manifest_mark(self._signer.sign(_manifest_context(manifest.owner, manifest.name), body), body)
 
-    def split(self, owner: str, name: str, of: bytes) -> mark.Inline:
+    def _split(self, owner: str, name: str, of: bytes) -> mark.Inline:
         """The verified parts of a mark with the tag P. Errors as in `load`."""
         try:
             inline = mark.split_pickle_mark(of)
@@ -134,11 +153,11 @@ class Values:
         return inline
 
     def _load_carried(self, owner: str, name: str, of: bytes) -> object:
-        if of[:1] == b"P":
-            inline = self.split(owner, name, of)
+        if of.startswith(mark.PICKLE_TAG):
+            inline = self._split(owner, name, of)
             return codec.unpack(inline.pickle, inline.buffers)
         try:
-            return mark.load_json(of) if of[:1] == b"J" else load_scalar(of)
+            return mark.load_json(of) if of.startswith(mark.JSON_TAG) else load_scalar(of)
         except (ValueError, KeyError, IndexError, struct.error) as error:
             raise _malformed(owner, name, error) from error
 
