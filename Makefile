@@ -34,7 +34,7 @@ check: setup  ## lint, formatting, types, import rules, generated code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
 	@$(BIN)/python protos/generate.py --check
 
