@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import accumulate
 from typing import Protocol
 
@@ -52,6 +53,9 @@ class Carried:
 class Stored:
     """A `Download` of a value in the KVS.
 
+    The pickle is verified stripe by stripe before the first byte is given. When a stripe of it is read again, it
+    must be the one that was verified: a store that changes in between is found out. At most one stripe is held.
+
     Raises:
         ValueRefused: The pickle in the KVS is not the one that the manifest tells of.
     """
@@ -62,37 +66,65 @@ class Stored:
         self.total = self.pickle_length + sum(self.lengths)
         self._kvs = kvs
         self._place = manifest.place()
-        #: What comes before the bytes in the KVS.
-        self._head = manifest.pickle or b""
-        parts = manifest.parts()
-        #: Where each part starts: among the bytes without padding, and in the stream.
-        self._plain = [0, *accumulate(parts)]
-        self._padded = [0, *accumulate(map(codec.pad, parts))]
+        #: The last stripe of the pickle that was read, and its number. A pickle that the manifest carries is one.
+        self._stripe: Buffer = manifest.pickle or b""
+        self._number = 0
+        #: The hash of each stripe of the pickle.
+        self._hashes: list[bytes] = []
+        #: Where each buffer starts: among the buffers without padding, and in the stream.
+        start = 0 if manifest.pickle is not None else codec.pad(self.pickle_length)
+        self._plain = list(accumulate(self.lengths, initial=0))
+        self._padded = list(accumulate(map(codec.pad, self.lengths), initial=start))
         if manifest.pickle is None:
-            pieces = (
-                kvs.read(*self._place, start, min(STRIPE, self.pickle_length - start))
-                for start in range(0, self.pickle_length, STRIPE)
-            )
-            if digest(pieces) != manifest.digest:
-                raise ValueRefused(
-                    f"the pickle of the value {manifest.name!r} of {manifest.owner!r} was changed in the KVS"
-                )
+            self._verify(manifest)
 
     def read(self, offset: int, length: int) -> bytes:
         """See `Download.read`."""
-        data = self._head[offset : offset + length]
-        start = max(0, offset - len(self._head))
-        end = min(self._plain[-1], offset + length - len(self._head))
-        if start >= end:
-            return data
+        end = min(self.total, offset + length)
+        pieces: list[Buffer] = []
+        while offset < min(end, self.pickle_length):
+            number, start = divmod(offset, STRIPE)
+            piece = self._verified(number)[start : start + end - offset]
+            pieces.append(piece)
+            offset += len(piece)
+        if offset < end:
+            pieces += self._read_buffers(offset - self.pickle_length, end - self.pickle_length)
+        return b"".join(pieces)
+
+    def _verify(self, manifest: Manifest) -> None:
+        whole = sha256()
+        for number in range(-(-self.pickle_length // STRIPE)):
+            self._number, self._stripe = number, self._fetch(number)
+            whole.update(self._stripe)
+            self._hashes.append(digest([self._stripe]))
+        if whole.digest() != manifest.digest:
+            raise self._changed()
+
+    def _verified(self, number: int) -> Buffer:
+        if number != self._number:
+            stripe = self._fetch(number)
+            if digest([stripe]) != self._hashes[number]:
+                raise self._changed()
+            self._number, self._stripe = number, stripe
+        return self._stripe
+
+    def _fetch(self, number: int) -> Buffer:
+        start = number * STRIPE
+        return self._kvs.read(*self._place, start, min(STRIPE, self.pickle_length - start))
+
+    def _changed(self) -> ValueRefused:
+        owner, name = self._place[:2]
+        return ValueRefused(f"the pickle of the value {name!r} of {owner!r} was changed in the KVS")
+
+    def _read_buffers(self, start: int, end: int) -> list[Buffer]:
         first = bisect_right(self._plain, start) - 1
         last = bisect_right(self._plain, end - 1) - 1
         begin = self._padded[first] + start - self._plain[first]
         stop = self._padded[last] + end - self._plain[last]
         stream = self._kvs.read(*self._place, begin, stop - begin)
-        pieces: list[Buffer] = [data]
+        pieces: list[Buffer] = []
         for part in range(first, last + 1):
             low = max(start, self._plain[part]) - self._plain[part] + self._padded[part] - begin
             high = min(end, self._plain[part + 1]) - self._plain[part] + self._padded[part] - begin
             pieces.append(stream[low:high])
-        return b"".join(pieces)
+        return pieces

@@ -35,6 +35,8 @@ class DataService(data_pb2_grpc.DataServicer):
             await _refuse(context, f"{header.job_id!r} is not the id of a job: 1 to 64 letters, digits, '-' and '_'")
         if not _HASH.fullmatch(header.hash):
             await _refuse(context, f"{header.hash!r} is not a SHA-256 in lower-case hexadecimal digits")
+        if not header.layout.pickle_length:
+            await _refuse(context, "the value has no pickle")
         return await self._uploads.put(header, request_iterator)
 
     async def GetResult(  # noqa: N802

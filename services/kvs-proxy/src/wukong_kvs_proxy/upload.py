@@ -13,14 +13,14 @@ import secrets
 import weakref
 from collections.abc import AsyncIterator, Callable
 
-from wukong.errors import WukongError
+from wukong.errors import ValueRefused, WukongError
 from wukong.kvs.redis import RedisKvs
-from wukong.kvs.writer import Writer
 from wukong.mds.store import Mds
+from wukong.rpc.content import ContentHash
 from wukong.rpc.v1 import data_pb2, value_pb2
 from wukong.values.signing import Signer
+from wukong.values.upload import Upload
 from wukong.values.values import INPUT, Values
-from wukong_kvs_proxy.intake import Intake
 from wukong_kvs_proxy.work import to_the_end
 
 _log = logging.getLogger(__name__)
@@ -73,13 +73,17 @@ class Uploads:
         header: data_pb2.PutValueHeader,
         requests: AsyncIterator[data_pb2.PutValueRequest],
     ) -> bytes:
-        owner, token = INPUT + header.hash, secrets.token_hex(8)
-        intake = Intake(header.hash, header.layout.pickle_length, header.layout.buffer_lengths)
-        writer = kvs.writer(owner, NAME, token, intake.stream_nbytes, self._life)
+        layout = header.layout
+        content = ContentHash(layout.pickle_length, layout.buffer_lengths)
+        upload = Values(kvs, self._signer).upload(
+            INPUT + header.hash, NAME, secrets.token_hex(8), layout.pickle_length, layout.buffer_lengths, self._life
+        )
         async for request in requests:
-            await to_the_end(_take, intake, writer, request.data)
-        await to_the_end(_finish, intake, writer)
-        return Values(kvs, self._signer).sign_manifest(intake.manifest(owner, NAME, token))
+            await to_the_end(_take, content, upload, request.data)
+        mark = await to_the_end(upload.close)
+        if content.hexdigest() != header.hash:
+            raise ValueRefused(f"the uploaded value has the hash {content.hexdigest()}, not {header.hash}")
+        return mark
 
     async def _forget(self, kvs: RedisKvs, content_hash: str) -> None:
         """Removes what was stored of a value that did not arrive."""
@@ -89,12 +93,6 @@ class Uploads:
             _log.warning("parts of the broken upload %s stay until they expire: %s", content_hash, error)
 
 
-def _take(intake: Intake, writer: Writer, data: bytes) -> None:
-    for piece in intake.take(data):
-        writer.write(piece)
-
-
-def _finish(intake: Intake, writer: Writer) -> None:
-    for piece in intake.finish():
-        writer.write(piece)
-    writer.close()
+def _take(content: ContentHash, upload: Upload, data: bytes) -> None:
+    content.update(data)
+    upload.write(data)

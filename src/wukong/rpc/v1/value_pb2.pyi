@@ -27,7 +27,7 @@ class ValueLayout(_message.Message):
     PICKLE_LENGTH_FIELD_NUMBER: _builtins.int
     BUFFER_LENGTHS_FIELD_NUMBER: _builtins.int
     pickle_length: _builtins.int
-    """Bytes of the pickle (protocol 5)."""
+    """Bytes of the pickle (protocol 5), at least 1."""
     @_builtins.property
     def buffer_lengths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Bytes of each out-of-band buffer, in the order in which the pickle takes them."""
