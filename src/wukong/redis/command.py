@@ -38,38 +38,43 @@ def encode(command: tuple[Arg, ...]) -> bytes | list[Buffer]:
     Raises:
         TypeError: For an argument that is none of `Arg`.
     """
+    return _packed(command) if _is_small(command) else encode_all([command])
+
+
+def encode_all(commands: Sequence[Sequence[Arg]]) -> list[Buffer]:
+    """The buffers of a pipeline: what is small joined, large arguments apart."""
+    buffers: list[Buffer] = []
+    small: list[bytes] = []
+    for command in commands:
+        command = tuple(command)
+        if _is_small(command):
+            small.append(_packed(command))
+        else:
+            _scatter(command, small, buffers)
+    if small:
+        buffers.append(b"".join(small))
+    return buffers
+
+
+def _is_small(command: tuple[Arg, ...]) -> bool:
     for argument in command:
         kind = type(argument)
         if kind is str or kind is int or kind is float:
             continue
         if kind is bytes and len(argument) < LARGE:  # type: ignore[arg-type]
             continue
-        return _scatter(command)
+        return False
+    return True
+
+
+def _packed(command: tuple[Arg, ...]) -> bytes:
     packed: bytes = hiredis.pack_command(command)
     return packed
 
 
-def encode_all(commands: Sequence[Sequence[Arg]]) -> list[Buffer]:
-    """The buffers of a pipeline: runs of small commands joined, large arguments apart."""
-    buffers: list[Buffer] = []
-    small: list[bytes] = []
-    for command in commands:
-        encoded = encode(tuple(command))
-        if isinstance(encoded, bytes):
-            small.append(encoded)
-            continue
-        if small:
-            buffers.append(b"".join(small))
-            small = []
-        buffers += encoded
-    if small:
-        buffers.append(b"".join(small))
-    return buffers
-
-
-def _scatter(command: tuple[Arg, ...]) -> list[Buffer]:
-    buffers: list[Buffer] = []
-    small = [b"*%d\r\n" % len(command)]
+def _scatter(command: tuple[Arg, ...], small: list[bytes], buffers: list[Buffer]) -> None:
+    """Append a command to the buffers; its end, which is small, to what will be joined next."""
+    small.append(b"*%d\r\n" % len(command))
     for argument in command:
         parts, nbytes = _parts(argument)
         small.append(b"$%d\r\n" % nbytes)
@@ -79,10 +84,8 @@ def _scatter(command: tuple[Arg, ...]) -> list[Buffer]:
             else:
                 buffers.append(b"".join(small))
                 buffers.append(part)
-                small = []
+                small.clear()
         small.append(b"\r\n")
-    buffers.append(b"".join(small))
-    return buffers
 
 
 def _parts(argument: Arg) -> tuple[Sequence[bytes | memoryview], int]:
