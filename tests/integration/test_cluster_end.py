@@ -53,8 +53,8 @@ def program(
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        with process:
+            process.kill()
 
 
 def _all(roles: dict[str, list[int]]) -> list[int]:
