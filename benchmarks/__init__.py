@@ -1,0 +1,1 @@
+"""Measures Wukong beside Dask's own synchronous scheduler: same graphs, one run, results compared."""

@@ -1,0 +1,128 @@
+"""Random graphs of every shape, on a real cluster: what Dask's synchronous scheduler returns, each task run once,
+nothing left behind.
+
+A graph is also run with every invocation delivered twice, as Lambda may do: equal, and no task lost.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dask
+import numpy as np
+import pytest
+
+from wukong import Client, LocalCluster
+from wukong.mds import keys
+from wukong.redis import Connection
+from wukong.testing.graphs import SHAPES, random_graph, same_value
+
+GRAPHS = 200
+BATCH = 20
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["once", "twice"])
+def own_cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
+    with LocalCluster(environments=2, faults={"deliveries": request.param}) as cluster:
+        yield cluster
+
+
+def left_behind(client: Client, jobs: set[str]) -> dict[str, set[bytes]]:
+    """The keys of every store but the ring, the tombstones of `jobs`, and what live clients hold."""
+    direct = client.info().direct
+    found = {}
+    for address in [direct.mds_address, *(node.address for node in direct.ring.nodes)]:
+        connection = Connection(address, password=direct.store_password)
+        names = set(connection.call("KEYS", "*"))
+        tombstones = {keys.meta(job).encode() for job in jobs} & names
+        assert all(0 < connection.call("TTL", name) <= 24 * 3600 for name in tombstones)
+        found[address] = {n for n in names - tombstones if not n.startswith((b"w:ring", keys.JOBS.encode(), b"w:in:"))}
+        connection.close()
+    return found
+
+
+def run_and_compare(client: Client, dsk: dict[Any, Any], asked: Any, exactly_once: bool) -> None:
+    expected = dask.get(dsk, asked)
+    assert same_value(list_of(client.get(dsk, asked)), list_of(expected))
+    report = client.report()
+    assert report.tasks_run == report.tasks if exactly_once else report.tasks_run >= report.tasks
+
+
+def list_of(nested: Any) -> Any:
+    return [list_of(item) for item in nested] if isinstance(nested, tuple) else nested
+
+
+@pytest.mark.parametrize("first", range(0, GRAPHS, BATCH))
+def test_random_graphs_equal_dask(own_cluster: LocalCluster, first: int) -> None:
+    with Client(own_cluster) as client:
+        for seed in range(first, first + BATCH):
+            dsk, asked = random_graph(seed)
+            run_and_compare(client, dsk, asked, exactly_once=True)
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_every_shape_spread_over_executors(own_cluster: LocalCluster, shape: str) -> None:
+    """Slow leaves, so that work is given away in the middle of each shape."""
+    with Client(own_cluster) as client:
+        dsk, asked = random_graph(7, tasks=60, shape=shape)
+        slowed = {key: (slowly, task) if isinstance(task, int) else task for key, task in dsk.items()}
+        run_and_compare(client, slowed, asked, exactly_once=True)
+
+
+def slowly(value: Any) -> Any:
+    time.sleep(0.01)
+    return value
+
+
+def add(*values: Any) -> Any:
+    return sum(v if isinstance(v, int) else 1 for v in values)
+
+
+def test_a_chain_of_20000(own_cluster: LocalCluster) -> None:
+    dsk: dict[Any, Any] = {"c0": (add, 1)} | {f"c{i}": (add, f"c{i - 1}", 1) for i in range(1, 20_000)}
+    with Client(own_cluster) as client:
+        assert client.get(dsk, "c19999") == 20_000
+
+
+def test_a_fan_in_of_5000_small_and_large_values(own_cluster: LocalCluster) -> None:
+    def leaf(i: int) -> Any:
+        time.sleep(0.0002)
+        return np.full(200 if i % 50 == 0 else 1, i)
+
+    def total(*parts: Any) -> int:
+        return int(sum(part.sum() for part in parts))
+
+    dsk: dict[Any, Any] = {("l", i): (leaf, i) for i in range(5000)}
+    dsk["sum"] = (total, *[("l", i) for i in range(5000)])
+    with Client(own_cluster) as client:
+        run_and_compare(client, dsk, "sum", exactly_once=True)
+        assert client.report().executors > 1
+
+
+def test_persisted_inputs_and_none(own_cluster: LocalCluster) -> None:
+    rng = np.random.default_rng(0)
+    large = {("x", i): rng.random((100, 100)) for i in range(8)}
+    dsk: dict[Any, Any] = dict(large)
+    dsk |= {("n", i): (lambda x: None, ("x", i)) for i in range(8)}
+    dsk["all"] = (lambda *parts: [part is None for part in parts], *[("n", i) for i in range(8)])
+    dsk["sum"] = (lambda *parts: sum(part.sum() for part in parts), *large)
+    with Client(own_cluster) as client:
+        assert client.get(dsk, ["all", "sum", ("n", 3)]) == dask.get(dsk, ["all", "sum", ("n", 3)])
+
+
+def test_nothing_is_left_but_tombstones(own_cluster: LocalCluster) -> None:
+    with Client(own_cluster) as client, Client(own_cluster) as observer:
+        for seed in range(20):
+            dsk, asked = random_graph(random.Random(seed).randrange(10_000))
+            client.get(dsk, asked)
+        client.close()
+        deadline = time.monotonic() + 10
+        direct = observer.info().direct
+        with_meta = Connection(direct.mds_address, password=direct.store_password)
+        jobs = {name.decode()[2:-2] for name in with_meta.call("KEYS", keys.meta("*"))}
+        with_meta.close()
+        while any(left := left_behind(observer, jobs)[address] for address in left_behind(observer, jobs)):
+            assert time.monotonic() < deadline, left
