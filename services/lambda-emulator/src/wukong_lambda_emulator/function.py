@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,8 +39,6 @@ from wukong_lambda_emulator.launch import Launch
 from wukong_lambda_emulator.pool import Pool
 from wukong_lambda_emulator.provider import Provider, ProviderUnavailable
 from wukong_lambda_emulator.runtime_api import RuntimeApi
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class Function:
         outcome = None if request.asynchronous else self._loop.create_future()
         invocation = Invocation(id_, request.payload, header, self.arn, request.client_context, outcome)
         if self.settings.recursive_loop == "Terminate" and visits > trace.LONGEST_CHAIN:
-            _log.warning("%s: invocation %s is the %dth of its chain and is stopped", self.name, id_, visits)
+            self._say(f"invocation {id_} is the {visits}th of its chain and is stopped")
             if not request.asynchronous:
                 raise api_error.recursive(self.name)
             return invocation
