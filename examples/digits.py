@@ -25,9 +25,7 @@ def run(get: Callable[..., Any], blocks: int = 16, train: int = 597) -> str:
     images, labels = images[train:], labels[train:]
 
     shared = dask.delayed(model)
-    found = dask.delayed(sum)(
-        [dask.delayed(hits)(shared, images[i::blocks], labels[i::blocks]) for i in range(blocks)]
-    )
+    found = dask.delayed(sum)([dask.delayed(hits)(shared, images[i::blocks], labels[i::blocks]) for i in range(blocks)])
     count = found.compute(scheduler=get)
 
     assert count == found.compute(scheduler="synchronous")

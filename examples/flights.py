@@ -24,9 +24,7 @@ def data(file: str) -> Path:
 
 def run(get: Callable[..., Any], rows: int | None = None, partitions: int = 12) -> str:
     """Delay and distance by airline and month, compared with Dask's own and with plain pandas."""
-    frame = pd.read_csv(
-        data("flights.csv.zip"), usecols=["carrier", "month", "dep_delay", "distance"], nrows=rows
-    )
+    frame = pd.read_csv(data("flights.csv.zip"), usecols=["carrier", "month", "dep_delay", "distance"], nrows=rows)
     by = ["carrier", "month"]
     what = {"dep_delay": ["mean", "count"], "distance": "sum"}
     grouped = dd.from_pandas(frame, npartitions=partitions).groupby(by).agg(what)

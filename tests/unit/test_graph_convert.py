@@ -158,6 +158,7 @@ def test_a_fused_graph_that_tasks_share_is_compiled_once():
     dsk["w"] = same_twice
     keys = [("z", 0), ("z", 1), ("z", 2), "w"]
     agree(dsk, keys)
+    agree(dsk, keys[::-1])
     dag = convert(dsk, keys)
     assert dag.programs[dag.index["z", 0]] is dag.programs[dag.index["z", 1]]
     assert dag.dependencies(dag.index["w"]) == [dag.index["z", 0] - 2]

@@ -27,7 +27,7 @@ from wukong.graph import payload
 from wukong.graph.convert import convert
 from wukong.graph.dag import Dag
 from wukong.graph.modules import register_user_modules
-from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2
+from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
 
 #: Seconds that `close` waits for the cluster to confirm what this client no longer needs.
 _FAREWELL_SECONDS = 2.0
@@ -174,10 +174,18 @@ class Client:
             (job.job_id, job_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()) for job in answer.jobs
         ]
 
-    def info(self) -> cluster_pb2.Cluster:
-        """What the cluster says about itself now."""
+    def info(self) -> dict[str, Any]:
+        """What the cluster says about itself: version, parallelism, kvs_nodes, python, and packages with versions."""
         self._check_open()
-        return self._connection.call(self._connection.scheduler.GetCluster, scheduler_pb2.GetClusterRequest())
+        cluster = self._connection.call(self._connection.scheduler.GetCluster, scheduler_pb2.GetClusterRequest())
+        return {
+            "address": self._connection.address,
+            "version": cluster.version,
+            "parallelism": cluster.parallelism,
+            "kvs_nodes": cluster.kvs_nodes,
+            "python": cluster.runtime.python,
+            "packages": dict(cluster.runtime.packages),
+        }
 
     def close(self) -> None:
         """End the connection to the cluster. May be called again."""

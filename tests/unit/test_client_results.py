@@ -1,0 +1,99 @@
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from wukong.client.connection import Connection
+from wukong.client.results import read
+from wukong.client.stores import Stores
+from wukong.errors import ClusterUnavailable, ValueRefused
+from wukong.rpc.v1 import data_pb2, job_pb2, value_pb2
+from wukong.values import codec
+
+CHUNK = 1000
+
+
+class Proxy:
+    """Serves one value; its streams break after some chunks."""
+
+    def __init__(self, value: object, breaks: int = 0, short: int = 0) -> None:
+        packed = codec.pack(value)
+        self._scalar = packed.scalar
+        self._layout = value_pb2.ValueLayout(
+            pickle_length=len(packed.pickle), buffer_lengths=[len(buffer) for buffer in packed.buffers]
+        )
+        content = b"".join([packed.pickle, *packed.buffers])
+        self._content = content[: len(content) - short]
+        self._breaks = breaks
+        self.offsets: list[int] = []
+        self.data = self
+        self.data_address = "proxy:1"
+
+    def GetResult(self, request: data_pb2.GetResultRequest) -> Iterator[data_pb2.ResultChunk]:
+        assert (request.job_id, request.task) == ("j", 4)
+        self.offsets.append(request.offset)
+        if self._scalar is not None:
+            yield data_pb2.ResultChunk(mark=self._scalar)
+            return
+        for start in range(request.offset, len(self._content), CHUNK):
+            chunk = data_pb2.ResultChunk(total=len(self._content), data=self._content[start : start + CHUNK])
+            if start == request.offset:
+                chunk.layout.CopyFrom(self._layout)
+            yield chunk
+            if self._breaks:
+                self._breaks -= 1
+                raise ClusterUnavailable("broken")
+
+    def repeat(self, attempt: Any) -> Any:
+        while True:
+            try:
+                return attempt()
+            except ClusterUnavailable:
+                continue
+
+
+def job(mark: bytes = b"") -> job_pb2.Job:
+    return job_pb2.Job(job_id="j", results=[job_pb2.Result(task=4, mark=mark)])
+
+
+def fetch(proxy: Proxy) -> Any:
+    return read(job(), cast("Connection", proxy), None)[4]
+
+
+def test_a_value_comes_from_the_proxy_where_the_stores_cannot_be_reached() -> None:
+    value = {"a": np.arange(5000.0), "b": [None, "text"], "c": np.ones((3, 700))}
+    found = fetch(Proxy(value))
+    np.testing.assert_equal(found, value)
+    found["a"][0] = 7
+    assert found["a"].flags.aligned
+
+
+def test_a_broken_stream_goes_on_where_it_broke() -> None:
+    proxy = Proxy(np.arange(1000.0), breaks=3)
+    np.testing.assert_array_equal(fetch(proxy), np.arange(1000.0))
+    assert proxy.offsets == [0, 1000, 2000, 3000]
+
+
+@pytest.mark.parametrize("value", [None, True, 12, 1.5, "text", b"bytes"])
+def test_scalars_need_no_stream_of_bytes(value: object) -> None:
+    assert fetch(Proxy(value)) == value
+
+
+def test_a_value_that_ends_early_is_refused() -> None:
+    with pytest.raises(ValueRefused):
+        fetch(Proxy(np.arange(1000.0), short=8))
+
+
+def test_marks_that_the_job_leaves_out_are_read_from_the_metadata_store() -> None:
+    class Mds:
+        def results(self, name: str, tasks: list[int]) -> list[bytes]:
+            assert (name, tasks) == ("j", [4])
+            return [b"I12"]
+
+    class Values:
+        def load_many(self, items: list[tuple[str, str, bytes]]) -> list[object]:
+            return [f"{owner} {name} {mark.decode()}" for owner, name, mark in items]
+
+    stores = Stores(cast("Any", Mds()), cast("Any", Values()))
+    assert read(job(), cast("Connection", None), stores) == {4: "j 4 I12"}

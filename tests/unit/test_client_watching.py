@@ -1,0 +1,137 @@
+from collections.abc import Iterator
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from wukong.client import watching
+from wukong.client.connection import Connection
+from wukong.errors import ClusterUnavailable
+from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
+
+KEYS = ["a", ("x", 1)]
+DONE = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_DONE)
+
+
+class Broken(grpc.RpcError):
+    """What gRPC raises when the server goes away."""
+
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "connection reset"
+
+
+class Stream:
+    def __init__(self, events: list[event_pb2.JobEvent | Exception]) -> None:
+        self._events = events
+        self.cancelled = False
+
+    def __iter__(self) -> Iterator[event_pb2.JobEvent]:
+        for event in self._events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Scheduler:
+    """Plays one stream per WatchJob, and one answer per GetJob."""
+
+    def __init__(self, streams: list[list[event_pb2.JobEvent | Exception]], jobs: list[Any] = []) -> None:  # noqa: B006
+        self.address = "somewhere:1"
+        self.scheduler = self
+        self.streams = [Stream(events) for events in streams]
+        self.played: list[Stream] = []
+        self.jobs = list(jobs)
+        self.asked: list[str] = []
+
+    def WatchJob(self, request: scheduler_pb2.WatchJobRequest) -> Stream:
+        self.asked.append(request.after_sequence)
+        self.played.append(self.streams.pop(0))
+        return self.played[-1]
+
+    def GetJob(self) -> None: ...
+
+    def call(self, method: Any, request: Any) -> job_pb2.Job:
+        job = self.jobs.pop(0)
+        if isinstance(job, Exception):
+            raise job
+        return cast("job_pb2.Job", job)
+
+
+def final(job: job_pb2.Job | None = DONE, sequence: str = "9-0") -> event_pb2.JobEvent:
+    return event_pb2.JobEvent(sequence=sequence, state=event_pb2.StateChange(state=job_pb2.JOB_STATE_DONE, job=job))
+
+
+def running(sequence: str) -> event_pb2.JobEvent:
+    return event_pb2.JobEvent(sequence=sequence, state=event_pb2.StateChange(state=job_pb2.JOB_STATE_RUNNING))
+
+
+def log(text: str, task: int = 1, stream: event_pb2.LogStream.ValueType = event_pb2.LOG_STREAM_STDOUT) -> Any:
+    return event_pb2.JobEvent(sequence="5-0", log=event_pb2.LogLines(task=task, stream=stream, text=text))
+
+
+def watch(scheduler: Scheduler, keys: Any = KEYS) -> job_pb2.Job:
+    return watching.watch(cast("Connection", scheduler), "j", keys)
+
+
+def test_it_returns_the_job_that_the_last_event_tells() -> None:
+    scheduler = Scheduler([[running("1-0"), final()]])
+    assert watch(scheduler) == DONE
+    assert scheduler.played[0].cancelled
+
+
+def test_a_broken_stream_goes_on_after_the_last_event_seen() -> None:
+    progress = event_pb2.JobEvent(progress=event_pb2.Progress(tasks_total=2))
+    alive = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_RUNNING)
+    scheduler = Scheduler([[running("3-1"), progress, Broken()], [final()]], [alive])
+    assert watch(scheduler) == DONE
+    assert scheduler.asked == ["", "3-1"]
+
+
+def test_a_job_that_ended_meanwhile_is_not_watched_again() -> None:
+    scheduler = Scheduler([[Broken()]], [DONE])
+    assert watch(scheduler) == DONE
+    assert scheduler.asked == [""]
+
+
+def test_an_end_that_tells_no_job_is_asked_for() -> None:
+    scheduler = Scheduler([[final(job=None)]], [DONE])
+    assert watch(scheduler) == DONE
+
+
+def test_a_scheduler_that_stays_away_ends_the_watch() -> None:
+    with pytest.raises(ClusterUnavailable, match="gone for good"):
+        watch(Scheduler([[Broken()]], [ClusterUnavailable("gone for good")]))
+
+
+def test_output_is_marked_with_the_key_and_goes_where_it_would_have_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    err = event_pb2.LOG_STREAM_STDERR
+    watch(Scheduler([[log("one\ntwo\n"), log("oops", task=0, stream=err), final()]]))
+    out = capsys.readouterr()
+    assert out.out == "[('x', 1)] one\n[('x', 1)] two\n"
+    assert out.err == "[a] oops\n"
+
+
+def test_output_can_be_left_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    watch(Scheduler([[log("one\n"), final()]]), keys=None)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_interrupt_ends_the_stream() -> None:
+    class Interrupted(Stream):
+        def __iter__(self) -> Iterator[event_pb2.JobEvent]:
+            raise KeyboardInterrupt
+
+    scheduler = Scheduler([])
+    scheduler.streams = [stream := Interrupted([])]
+    with pytest.raises(KeyboardInterrupt):
+        watch(scheduler)
+    assert stream.cancelled
