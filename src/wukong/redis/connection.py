@@ -91,7 +91,7 @@ class Connection:
         self._socket: socket.socket | None = None
         self._process = 0
         self._near = False
-        self._scratch = bytearray(SCRATCH)
+        self._scratch = memoryview(bytearray(SCRATCH))
         self._reader = self._new_reader()
 
     def call(self, *command: Arg) -> Reply:
@@ -209,8 +209,7 @@ class Connection:
         while done < buffer.nbytes:
             # The line end, and the start of the next reply, come in the same system call.
             tail = bytearray(64)
-            count = stream.recvmsg_into([buffer[done:], tail])[0]
-            self._count(count)
+            count = self._receive_into(stream, [buffer[done:], tail])
             spare = done + count - buffer.nbytes
             done += count
             if spare > 0:
@@ -220,33 +219,33 @@ class Connection:
         return rest[2:]
 
     def _more(self, stream: socket.socket) -> bytes:
-        received = stream.recv(SCRATCH)
-        self._count(len(received))
-        return received
-
-    def _count(self, received: int) -> None:
-        if not received:
-            raise EOFError("the server closed the connection")
-        self.bytes_received += received
+        return bytes(self._scratch[: self._receive_into(stream, [self._scratch])])
 
     def _receive(self, stream: socket.socket, replies: list[Reply]) -> None:
         """Wait for bytes and append the replies that they complete."""
         scratch = self._scratch
-        count = -1
-        if self._near:
-            for _ in range(TRIES):
-                try:
-                    count = stream.recv_into(scratch, 0, socket.MSG_DONTWAIT)
-                    break
-                except BlockingIOError:
-                    os.sched_yield()
-        if count < 0:
-            count = stream.recv_into(scratch)
-        self._count(count)
+        count = self._receive_into(stream, [scratch])
         reader = self._reader
         reader.feed(scratch, 0, count)
         while (reply := reader.gets()) is not _PENDING:
             replies.append(reply)
+
+    def _receive_into(self, stream: socket.socket, buffers: list[bytearray | memoryview]) -> int:
+        """Wait for bytes, into one buffer after the other; returns how many came."""
+        count = -1
+        if self._near:
+            for _ in range(TRIES):
+                try:
+                    count = stream.recvmsg_into(buffers, 0, socket.MSG_DONTWAIT)[0]
+                    break
+                except BlockingIOError:
+                    os.sched_yield()
+        if count < 0:
+            count = stream.recvmsg_into(buffers)[0]
+        if not count:
+            raise EOFError("the server closed the connection")
+        self.bytes_received += count
+        return count
 
     def _send(self, stream: socket.socket, buffers: list[Buffer], replies: list[Reply]) -> None:
         """Send all of the buffers, and append the replies that come in meanwhile."""
