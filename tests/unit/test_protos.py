@@ -24,9 +24,7 @@ def test_the_committed_code_is_what_the_protos_say(generate: ModuleType) -> None
     assert generate.differences() == []
 
 
-def test_a_changed_file_is_noticed(
-    generate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_file_is_noticed(generate: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generate.generate(tmp_path)
     package = tmp_path / generate.PACKAGE
     (package / "job_pb2.py").write_text("stale")

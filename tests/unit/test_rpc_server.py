@@ -46,9 +46,7 @@ class Node(node_pb2_grpc.NodeServicer):
     async def Stats(self, request: node_pb2.StatsRequest, context: Context) -> node_pb2.NodeStats:
         return node_pb2.NodeStats(node_id="n-1")
 
-    async def PurgeJob(
-        self, request: node_pb2.PurgeJobRequest, context: Context
-    ) -> node_pb2.PurgeJobResponse:
+    async def PurgeJob(self, request: node_pb2.PurgeJobRequest, context: Context) -> node_pb2.PurgeJobResponse:
         raise RAISED[request.owner]()
 
 
@@ -266,9 +264,7 @@ async def _start(listen: str, token: str = TOKEN) -> None:
 
 
 def test_a_port_in_use_is_refused_by_name(address: str) -> None:
-    with pytest.raises(
-        errors.ClusterUnavailable, match=rf"cannot listen on {address}: Address already in use"
-    ):
+    with pytest.raises(errors.ClusterUnavailable, match=rf"cannot listen on {address}: Address already in use"):
         asyncio.run(_start(address))
 
 

@@ -28,9 +28,7 @@ EXAMPLES = [
 
 
 def test_every_error_class_has_a_status_and_an_example() -> None:
-    classes = {
-        kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, WukongError)
-    }
+    classes = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, WukongError)}
     assert classes == set(status.STATUS) == {type(example) for example in EXAMPLES}
 
 
