@@ -99,13 +99,13 @@ class Compiler:
             simple = None
         if simple is not None:
             return simple
-        builder = self._builder = Builder(self._interned)
-        if plain:
-            return builder.finish(self._plain_call(node))
         if kind is Task and node.func is _execute_subgraph:
             shared = self._shared(node.args)
             if shared is not None:
                 return shared
+        builder = self._builder = Builder(self._interned)
+        if plain:
+            return builder.finish(self._plain_call(node))
         if isinstance(node, GraphNode):
             return builder.finish(self._node(node, None))
         return builder.finish(self._whole(node))
@@ -299,12 +299,11 @@ class Compiler:
             return None
         template = self._templates.get(id(inner))
         if template is None or template[0] != outkey or template[1] != inkeys:
-            builder = self._builder
+            builder = self._builder = Builder(self._interned)
             slots = [builder.dependency(~number) for number in range(len(inkeys))]
             result = self._subgraph(inner, outkey, _Scope(zip(inkeys, slots, strict=True)))
             program, needed = builder.finish(result)
             template = self._templates[id(inner)] = (outkey, inkeys, program, needed[len(inkeys) :])
-            self._builder = Builder(self._interned)
         dependencies += template[3]
         if len(set(dependencies)) != len(dependencies):
             return None

@@ -81,7 +81,7 @@ class _Conversion:
         self._inputs: dict[int, object] = {}
         #: The task of each input, by the identity of its value (which `_inputs` keeps alive).
         self._input_tasks: dict[int, int] = {}
-        #: The tasks of constants that were asked for, by the number that `find` gives; their users fold them all the same.
+        #: The tasks of constants that were asked for, by the number that `find` gives; their users fold them anyway.
         self._constant_tasks: dict[int, int] = {}
         self._sizes: dict[int, bool] = {}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from wukong.graph.calls import CALLS, compile_calls
 from wukong.graph.dag import Dag, Key, Program
 
 PICKLE = b"P"
+#: What the unpickler says when a module is there and the function in it is not.
+_ABSENT = re.compile(r"Can't get attribute .* on <module '([^']+)'")
 
 MOST_TASKS = 256
 #: Bytes that a page of several tasks stays below.
@@ -95,7 +98,10 @@ def load(
     except ImportError as error:
         raise MissingModule(error.name or "a module", str(error)) from error
     except AttributeError as error:
-        raise MissingModule(getattr(error.obj, "__name__", "a module"), str(error)) from error
+        module = _ABSENT.match(str(error))
+        if module is None:
+            raise
+        raise MissingModule(module[1], str(error)) from error
     return keys, programs
 
 

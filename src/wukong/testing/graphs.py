@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from dask._task_spec import Alias, DataNode, Dict, List, Set, Task, TaskRef, Tuple
+from dask._task_spec import Alias, DataNode, Dict, List, Set, Task, TaskRef, Tuple, _execute_subgraph
 from dask.utils import apply
 
 from wukong.graph.dag import Key
@@ -188,6 +188,15 @@ class _Writer:
         self._dsk: dict[Key, Any] = {}
         #: Embedded in many graphs in several places, as a persisted array would be.
         self._persisted = np.arange(12_000, dtype=np.float64)
+        #: Sub-graphs that many tasks share, as the tasks of one blockwise layer do.
+        self._blocks = {
+            2: {"in": Task("in", mix, TaskRef("_1"), 5, TaskRef("_0")), "out": Task("out", listed, TaskRef("in"))},
+            3: {
+                "data": DataNode("data", self._persisted),
+                "in": Task("in", array, TaskRef("_2"), TaskRef("_0")),
+                "out": Task("out", mix, TaskRef("data"), TaskRef("in"), TaskRef("_1"), TaskRef("_2")),
+            },
+        }
 
     def write(self, shape: Shape) -> tuple[dict[Key, Any], list[Any]]:
         rng = self._rng
@@ -257,6 +266,7 @@ class _Writer:
             lambda: Task(key, mix, Tuple(refs[0], number), Set(number, 7), Alias(first), *refs[1:]),
             lambda: Task(key, mix, Task(None, listed, *refs), DataNode(None, number)),
             lambda: self._fused(key, refs),
+            lambda: self._block(key, refs),
         ]
         return rng.choice(forms)()
 
@@ -272,6 +282,13 @@ class _Writer:
         fused = Task.fuse(*inner, key=key)
         assert isinstance(fused, Task)
         return fused
+
+    def _block(self, key: Key, refs: list[TaskRef]) -> Task:
+        """A task of a blockwise layer: its own inputs for a sub-graph that others have too."""
+        count = self._rng.choice([2, 3])
+        inputs = [refs[number % len(refs)] for number in range(count)]
+        names = tuple(f"_{number}" for number in range(count))
+        return Task(key, _execute_subgraph, self._blocks[count], "out", names, *inputs)
 
     def _alias(self, key: Key) -> Key:
         """A key that stands for another one, through a chain of aliases."""
