@@ -33,6 +33,9 @@ _PASSING = frozenset({"ServiceException", "InternalFailure", "ServiceUnavailable
 
 _log = logging.getLogger(__name__)
 
+#: Asks for one executor for each of some records of a job, and returns at once.
+Invoke = Callable[[str, Sequence[str]], None]
+
 #: Called with a job and the reason why none of its executors can be started.
 OnRefused = Callable[[str, Failure], None]
 

@@ -73,9 +73,9 @@ async def serve(environ: Mapping[str, str]) -> Service:
     removal = Removal(mds, rings, config.store_password)
     announcements = Announcements(config.mds_address, config.store_password)
     invocations = Invocations(config.lambda_endpoint, config.function, refused)
-    submission = Submission(config, mds, rings, invocations)
+    submission = Submission(config, mds, rings, invocations.start)
     servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements)
-    sweeper = Sweeper(mds, invocations, removal, lease=config.lease, keep=config.keep, function=config.function)
+    sweeper = Sweeper(mds, invocations.start, removal, lease=config.lease, keep=config.keep, function=config.function)
     try:
         served = await server.start(
             config.listen,

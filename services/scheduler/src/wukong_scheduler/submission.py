@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from google.protobuf import json_format, struct_pb2
 
 from wukong.engine.policy.heartbeat import Heartbeat
-from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph
+from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph, LimitExceeded
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
 from wukong.mds.store import JobSpec, Mds
@@ -26,7 +26,7 @@ from wukong.values.signing import Signer
 from wukong_scheduler import messages, targets
 from wukong_scheduler.admission import Shape, check_graph, check_payloads
 from wukong_scheduler.config import Config
-from wukong_scheduler.invocations import Invocations
+from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.rings import Rings
 from wukong_scheduler.runtime import Runtime, check_runtime
 from wukong_scheduler.schedules import static_schedules
@@ -76,11 +76,11 @@ class MissingPagesError(Exception):
 class Submission:
     """Takes jobs and pages."""
 
-    def __init__(self, config: Config, mds: Mds, rings: Rings, invocations: Invocations) -> None:
+    def __init__(self, config: Config, mds: Mds, rings: Rings, invoke: Invoke) -> None:
         self._config = config
         self._mds = mds
         self._rings = rings
-        self._invocations = invocations
+        self._invoke = invoke
         self._signer = Signer(config.signing_key)
         self._policy = Heartbeat(INVOCATION_SECONDS)
         self._turns = _Turns()
@@ -108,11 +108,14 @@ class Submission:
         name = request.job_id
         if not _JOB_ID.fullmatch(name):
             raise InvalidGraph(f"{name!r} is no job id: it has 1 to 64 letters, digits, '-' and '_'")
-        try:
-            work = self._calls(request) if request.tasks else self._graph(request)
-        except MissingPagesError as missing:
-            return scheduler_pb2.SubmitJobResponse(job_id=name, missing_pages=missing.hashes)
         with self._turns.of(name):
+            known = self._mds.job(name)
+            if known is not None and known.state != "loading":
+                return scheduler_pb2.SubmitJobResponse(job_id=name, state=messages.state(known.state))
+            try:
+                work = self._calls(request) if request.tasks else self._graph(request)
+            except MissingPagesError as missing:
+                return scheduler_pb2.SubmitJobResponse(job_id=name, missing_pages=missing.hashes)
             state = self._write(name, work, request.options)
         return scheduler_pb2.SubmitJobResponse(job_id=name, state=messages.state(state), warnings=work.warnings)
 
@@ -185,10 +188,10 @@ class Submission:
 
     def _seconds(self, options: job_pb2.JobOptions) -> float:
         asked = options.deadline_seconds if options.HasField("deadline_seconds") else self._config.deadline
-        if not 0 < asked <= self._config.deadline:
-            raise InvalidGraph(
-                f"a deadline of {asked:g} s is not between 0 and the cluster's {self._config.deadline:g} s"
-            )
+        if not asked > 0:
+            raise InvalidGraph(f"a deadline of {asked:g} s is over before the job begins; give a number above 0")
+        if asked > self._config.deadline:
+            raise LimitExceeded("deadline_seconds", asked, self._config.deadline)
         return asked
 
     def _parallelism(self, options: job_pb2.JobOptions) -> int:
@@ -199,9 +202,6 @@ class Submission:
 
     def _write(self, name: str, work: Work, options: job_pb2.JobOptions) -> str:
         """Write the job and have its first executors invoked; returns its state."""
-        known = self._mds.job(name)
-        if known is not None and known.state != "loading":
-            return known.state
         shape = work.shape
         ring = self._rings.newest()
         if ring is None or not ring.nodes:
@@ -225,7 +225,7 @@ class Submission:
         targets.keep(self._mds, name, Targets(shape.targets.tolist(), work.names), spec.seconds)
         state = self._mds.submit(name, spec, pages, records, self._config.lease)
         if state == "running":
-            self._invocations.start(name, [record.id for record in records])
+            self._invoke(name, [record.id for record in records])
         return state
 
 

@@ -9,7 +9,7 @@ import time
 
 from wukong.errors import WukongError
 from wukong.mds.store import Mds
-from wukong_scheduler.invocations import Invocations
+from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.removal import TOMBSTONE, Removal
 from wukong_scheduler.sweeping import forgotten, judge
 
@@ -19,19 +19,10 @@ _log = logging.getLogger(__name__)
 class Sweeper:
     """Sweeps all jobs, every quarter of a lease."""
 
-    def __init__(
-        self,
-        mds: Mds,
-        invocations: Invocations,
-        removal: Removal,
-        *,
-        lease: float,
-        keep: float,
-        function: str,
-    ) -> None:
+    def __init__(self, mds: Mds, invoke: Invoke, removal: Removal, *, lease: float, keep: float, function: str) -> None:
         """Times are seconds: an executor's lease, and how long an ended job is kept for its client."""
         self._mds = mds
-        self._invocations = invocations
+        self._invoke = invoke
         self._removal = removal
         self._lease = lease
         self._keep = keep
@@ -76,7 +67,7 @@ class Sweeper:
             if verdict.failure is not None:
                 _log.warning("job %s failed: %s", job, verdict.failure.message)
                 self._mds.close(job, "failed", verdict.failure)
-            self._invocations.start(job, verdict.invoke)
+            self._invoke(job, verdict.invoke)
             return
         info = self._mds.job(job)
         if info is None:

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from wukong_scheduler.config import Config
+from wukong_scheduler.rings import Rings
+from wukong_scheduler.runtime import installed
+from wukong_scheduler.submission import Submission
+
+from wukong.errors import (
+    ClusterUnavailable,
+    InputLost,
+    InvalidGraph,
+    LimitExceeded,
+    VersionMismatch,
+    WukongError,
+)
+from wukong.graph.page import Page
+from wukong.kvs.ring import Node, Ring
+from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, value_pb2
+from wukong.testing.mds import MemoryMds
+from wukong.values.signing import Signer
+
+KEY = bytes(range(32))
+PAYLOADS = [b"Pfirst page", b"Psecond page"]
+HASHES = [hashlib.sha256(data).hexdigest() for data in PAYLOADS]
+
+
+class Desk:
+    """A submission on a store in memory, which notes what it has invoked."""
+
+    def __init__(self, **environ: str) -> None:
+        self.mds = MemoryMds()
+        self.mds.put_ring(Ring(1, (Node("node-1", "localhost:1"),)))
+        self.invoked: list[tuple[str, list[str]]] = []
+        config = Config.read(
+            {
+                "WUKONG_MDS_ADDRESS": "localhost:1",
+                "WUKONG_TOKEN": "token",
+                "WUKONG_SIGNING_KEY": KEY.hex(),
+                "WUKONG_PROXY_ADDRESS": "localhost:2",
+                **environ,
+            }
+        )
+        self.submission = Submission(config, self.mds, Rings(self.mds), self._invoke)
+        self.empty = self.mds.keys()
+
+    def _invoke(self, job: str, records: Sequence[str]) -> None:
+        self.invoked.append((job, list(records)))
+
+    def submit(self, request: scheduler_pb2.SubmitJobRequest) -> scheduler_pb2.SubmitJobResponse:
+        return self.submission.submit(request)
+
+
+def words(values: Sequence[int]) -> bytes:
+    return np.asarray(values, dtype="<u4").tobytes()
+
+
+def diamond(name: str = "job-1") -> scheduler_pb2.SubmitJobRequest:
+    """0 -> 1, 2 -> 3 on two pages; 3 and 1 are asked for."""
+    here = installed()
+    return scheduler_pb2.SubmitJobRequest(
+        job_id=name,
+        graph=graph_pb2.Graph(
+            page_hashes=HASHES,
+            first_tasks=[0, 2],
+            dep_offsets=words([0, 0, 1, 2, 4]),
+            deps=words([0, 0, 1, 2]),
+            targets=words([3, 1]),
+            pages=[graph_pb2.Page(hash=name, data=data) for name, data in zip(HASHES, PAYLOADS, strict=True)],
+        ),
+        client=cluster_pb2.Runtime(python=here.python, packages=here.packages),
+    )
+
+
+def calls(*tasks: tuple[str, str], targets: Sequence[str]) -> scheduler_pb2.SubmitJobRequest:
+    """Tasks that call a function with one argument, the value of the task after the colon."""
+    request = scheduler_pb2.SubmitJobRequest(job_id="calls-1", targets=targets)
+    for name, needed in tasks:
+        task = request.tasks.add(id=name)
+        task.call.function = "math:sqrt"
+        argument: Any = {"$task": needed} if needed else 1.0
+        task.call.args.extend([argument])
+    return request
+
+
+def test_pages_are_signed_for_their_job_and_place() -> None:
+    desk = Desk()
+    desk.submit(diamond())
+    for index, page in enumerate(desk.mds.pages("job-1", [0, 1])):
+        Signer(KEY).verify(f"page:job-1:{index}", page[:32], page[32:])
+        assert bytes(Page.decode(page[32:]).payload) == PAYLOADS[index]
+
+
+def test_the_first_executor_is_invoked_once_for_all_submissions_of_a_job() -> None:
+    desk = Desk()
+    for _ in range(3):
+        answer = desk.submit(diamond())
+        assert (answer.job_id, answer.state) == ("job-1", job_pb2.JOB_STATE_RUNNING)
+    assert desk.invoked == [("job-1", ["0"])]
+
+
+def test_a_job_that_could_not_be_written_is_written_when_it_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+
+    def crash(*arguments: object) -> str:
+        raise ClusterUnavailable("power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.mds, "submit", crash)
+        with pytest.raises(ClusterUnavailable, match="power cut"):
+            desk.submit(diamond())
+    assert desk.invoked == []
+    assert desk.submit(diamond()).state == job_pb2.JOB_STATE_RUNNING
+    assert desk.invoked == [("job-1", ["0"])]
+
+
+def test_missing_pages_are_named_and_nothing_is_stored() -> None:
+    desk = Desk()
+    request = diamond()
+    del request.graph.pages[:]
+    assert desk.submit(request).missing_pages == HASHES
+    assert desk.mds.keys() == desk.empty
+    desk.submission.keep_page(graph_pb2.Page(hash=HASHES[1], data=PAYLOADS[1]))
+    assert desk.submit(request).missing_pages == HASHES[:1]
+    desk.submission.keep_page(graph_pb2.Page(hash=HASHES[0], data=PAYLOADS[0]))
+    assert desk.submit(request).state == job_pb2.JOB_STATE_RUNNING
+
+
+def test_a_page_with_a_false_hash_is_refused() -> None:
+    with pytest.raises(InvalidGraph, match="came with the hash"):
+        Desk().submission.keep_page(graph_pb2.Page(hash=HASHES[0], data=b"other"))
+
+
+def test_the_mark_of_an_input_is_the_clients_or_the_stores() -> None:
+    desk = Desk()
+    desk.mds.place_input("stored", "job-1", b"M stored", 1e6)
+    request = diamond()
+    request.graph.dep_offsets = words([0, 0, 0, 1, 3])
+    request.graph.deps = words([0, 1, 2])
+    request.graph.inputs.add(task=0, ref=value_pb2.ValueRef(hash="stored"))
+    request.graph.inputs.add(task=1, ref=value_pb2.ValueRef(hash="sent", mark=b"M sent"))
+    desk.submit(request)
+    (page,) = desk.mds.pages("job-1", [0])
+    assert dict(Page.decode(page[32:]).inputs) == {0: b"M stored", 1: b"M sent"}
+
+
+def test_calls_are_put_in_order() -> None:
+    desk = Desk()
+    desk.submit(calls(("c", "b"), ("b", "a"), ("a", ""), targets=["c"]))
+    begun = desk.mds.begin("calls-1", "0", "holder", 30.0)
+    assert begun.json_results
+    assert list(begun.entries) == [0]
+    (page,) = desk.mds.pages("calls-1", [0])
+    assert [list(Page.decode(page[32:]).deps(task)) for task in range(3)] == [[], [0], [1]]
+
+
+def test_options_are_kept_within_the_clusters_limits() -> None:
+    desk = Desk(WUKONG_PARALLELISM="10", WUKONG_DEADLINE_SECONDS="100")
+    for name, asked, given in [("a", 3, 3), ("b", 99, 10)]:
+        request = diamond(name)
+        request.options.max_parallelism = asked
+        request.options.deadline_seconds = 50
+        desk.submit(request)
+        info = desk.mds.job(name)
+        assert info is not None
+        assert info.parallelism == given
+        assert info.deadline - info.created == pytest.approx(50, abs=0.01)
+
+
+def test_other_packages_are_warned_about() -> None:
+    request = diamond()
+    request.client.packages["numpy"] = "0.9"
+    (warning,) = Desk().submit(request).warnings
+    assert "numpy is 0.9" in warning
+
+
+def test_a_cluster_without_nodes_asks_to_try_again() -> None:
+    desk = Desk()
+    mds = MemoryMds()
+    desk.submission._mds = mds
+    desk.submission._rings = Rings(mds)
+    with pytest.raises(ClusterUnavailable, match="no node yet") as caught:
+        desk.submit(diamond())
+    assert caught.value.retryable
+    assert mds.keys() == []
+
+
+def cyclic(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.graph.deps = words([3, 0, 1, 2])
+
+
+def both(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.tasks.extend(calls(("a", ""), targets=["a"]).tasks)
+
+
+def empty(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.graph.Clear()
+
+
+def nothing(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.ClearField("graph")
+
+
+def late(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.deadline_seconds = 1e9
+
+
+def over(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.deadline_seconds = 0.0
+
+
+def alone(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.max_parallelism = 0
+
+
+def old(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.client.packages["dask"] = "0.1"
+
+
+def silent(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.ClearField("client")
+
+
+def named(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.job_id = "w:*"
+
+
+def unnamed(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.job_id = ""
+
+
+def false(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.graph.pages[0].data = b"other"
+
+
+def lost(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.graph.inputs.add(task=0, ref=value_pb2.ValueRef(hash="nowhere"))
+
+
+def short(request: scheduler_pb2.SubmitJobRequest) -> None:
+    del request.graph.page_hashes[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (cyclic, InvalidGraph, "cycle"),
+        (both, InvalidGraph, "not both"),
+        (empty, InvalidGraph, "no tasks"),
+        (nothing, InvalidGraph, "no tasks"),
+        (late, LimitExceeded, "deadline_seconds"),
+        (over, InvalidGraph, "deadline of 0 s"),
+        (alone, InvalidGraph, "max_parallelism"),
+        (named, InvalidGraph, "no job id"),
+        (unnamed, InvalidGraph, "no job id"),
+        (old, VersionMismatch, r"dask 0\.1"),
+        (silent, VersionMismatch, "does not say"),
+        (false, InvalidGraph, "came with the hash"),
+        (lost, InputLost, "nowhere"),
+        (short, InvalidGraph, "2 pages, but 1 payloads"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_is_stored(
+    change: Callable[[scheduler_pb2.SubmitJobRequest], None], error: type[WukongError], message: str
+) -> None:
+    desk = Desk()
+    request = diamond()
+    change(request)
+    with pytest.raises(error, match=message):
+        desk.submit(request)
+    assert desk.mds.keys() == desk.empty
+    assert desk.invoked == []
+
+
+@pytest.mark.parametrize(
+    ("tasks", "targets", "message"),
+    [
+        ([("a", "b"), ("b", "a")], ["a"], "cycle"),
+        ([("a", "nobody")], ["a"], "'nobody', which is not in the graph"),
+        ([("a", "")], ["nobody"], "target 'nobody'"),
+        ([("a", "")], [], "no targets"),
+        ([("a", ""), ("a", "")], ["a"], "two tasks have the id 'a'"),
+    ],
+)
+def test_calls_that_cannot_run_are_refused(tasks: list[tuple[str, str]], targets: list[str], message: str) -> None:
+    desk = Desk()
+    with pytest.raises(InvalidGraph, match=message):
+        desk.submit(calls(*tasks, targets=targets))
+    assert desk.mds.keys() == desk.empty
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ('{"tasks": 3}', "tasks is 4, above the limit of 3"),
+        ('{"edges": 3}', "edges is 4"),
+        ('{"page_bytes": 11}', "page_bytes is 12"),
+        ('{"payload_bytes": 22}', "payload_bytes is 23"),
+        ('{"inline_pages_bytes": 22}', "inline_pages_bytes is 23.*UploadPages"),
+    ],
+)
+def test_limits_are_the_operators(limits: str, message: str) -> None:
+    with pytest.raises(LimitExceeded, match=message):
+        Desk(WUKONG_LIMITS=limits).submit(diamond())
+
+
+def test_uploaded_pages_have_the_same_limit() -> None:
+    with pytest.raises(LimitExceeded, match="page_bytes is 12"):
+        Desk(WUKONG_LIMITS='{"page_bytes": 11}').submission.keep_page(graph_pb2.Page(hash=HASHES[1], data=PAYLOADS[1]))
