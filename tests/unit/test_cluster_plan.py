@@ -15,6 +15,7 @@ def _plan(**others: object) -> Plan:
         "folder": "/tmp/x",
         "store_program": "/bin/valkey",
         "environments": 4,
+        "threads": 2,
         "memory_mb": 512,
         "kvs_nodes": 2,
         "timeout": 60,
@@ -71,28 +72,27 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
     assert variables["WUKONG_LAMBDA_ENDPOINT"] == "http://127.0.0.1:9001"
     assert variables["WUKONG_MDS_ADDRESS"] == "m:1"
     assert variables["WUKONG_PROXY_ADDRESS"] == "p:1"
+    assert variables["OPENBLAS_NUM_THREADS"] == "2"
     assert variables["WUKONG_PARALLELISM"] == "4"
     assert variables["WUKONG_LEASE_SECONDS"] == "2.5"
     assert "the-token" not in json.dumps(environ)
 
 
-@pytest.mark.parametrize(
-    ("cores", "environments", "threads"), [(8, 8, "1"), (8, 2, "4"), (8, 3, "2"), (2, 4, "1"), (1, 1, "1")]
-)
-def test_environments_times_threads_fits_the_cores(cores: int, environments: int, threads: str) -> None:
-    environ = children_environ({}, cores=cores, environments=environments)
-    assert {environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {threads}
+def test_threads_are_limited_and_the_zygotes_to_one() -> None:
+    environ = children_environ({}, 4)
+    assert {environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {"4"}
+    assert environ["OPENBLAS_NUM_THREADS"] == "1"
 
 
 @pytest.mark.parametrize(("users", "expected"), [("2", "2"), ("16", "4"), ("0", "4"), ("many", "4")])
 def test_lower_thread_limit_of_the_user_stays(users: str, expected: str) -> None:
-    environ = children_environ({"OMP_NUM_THREADS": users}, cores=8, environments=2)
+    environ = children_environ({"OMP_NUM_THREADS": users}, 4)
     assert environ["OMP_NUM_THREADS"] == expected
 
 
 def test_users_credentials_and_settings_stay_with_the_user() -> None:
     users = {"AWS_SECRET_ACCESS_KEY": "real", "AWS_PROFILE": "work", "WUKONG_TOKEN": "other", "PYTHONPATH": "/lib"}
-    environ = children_environ(users, cores=2, environments=2)
+    environ = children_environ(users, 1)
     assert "real" not in environ.values()
     assert "AWS_PROFILE" not in environ
     assert "WUKONG_TOKEN" not in environ
@@ -100,7 +100,7 @@ def test_users_credentials_and_settings_stay_with_the_user() -> None:
 
 
 def test_loopback_needs_no_proxy() -> None:
-    environ = children_environ({"http_proxy": "http://p:3128", "no_proxy": "intra"}, cores=2, environments=2)
+    environ = children_environ({"http_proxy": "http://p:3128", "no_proxy": "intra"}, 1)
     assert environ["no_proxy"] == "intra,127.0.0.1,localhost"
     assert environ["NO_PROXY"] == "127.0.0.1,localhost"
 

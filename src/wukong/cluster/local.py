@@ -75,6 +75,7 @@ class LocalCluster:
         for name, seconds in (("startup_timeout", startup_timeout), ("lease_seconds", lease_seconds)):
             if not seconds > 0:
                 raise ValueError(f"{name} is {seconds!r}; it must be a number of seconds above 0")
+        threads = max(1, cores // environments)  # environments × threads fits the cores
         self.forward_output = forward_output
         self.token = secrets.token_hex(16)
         self._size = f"{environments} environments of {memory_mb} MB, {kvs_nodes} KVS nodes"
@@ -83,6 +84,7 @@ class LocalCluster:
             folder=tempfile.mkdtemp(prefix="wukong-"),
             store_program=server_program(),
             environments=environments,
+            threads=threads,
             memory_mb=memory_mb,
             kvs_nodes=kvs_nodes,
             timeout=timeout,
@@ -94,8 +96,7 @@ class LocalCluster:
             store_password=secrets.token_hex(16),
             signing_key=secrets.token_hex(32),
         )
-        environ = children_environ(os.environ, cores=cores, environments=environments)
-        self._control = ControlProcess(plan, environ)
+        self._control = ControlProcess(plan, children_environ(os.environ, threads))
         # Runs at most once: by close(), by the garbage collector, or when the interpreter ends.
         self._finalizer = weakref.finalize(self, self._control.close)
         try:

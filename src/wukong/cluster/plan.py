@@ -63,6 +63,7 @@ class Plan:
         folder: Where logs and the zygote's socket live.
         store_program: The Valkey or Redis server to start.
         environments: Most environments, and so executors, at once.
+        threads: Threads that linear algebra in an environment may use.
         memory_mb: Memory of an environment, in MB.
         kvs_nodes: KVS nodes, each with a server of its own.
         timeout: Seconds that one invocation may take.
@@ -79,6 +80,7 @@ class Plan:
     folder: str
     store_program: str
     environments: int
+    threads: int
     memory_mb: int
     kvs_nodes: int
     timeout: int
@@ -131,7 +133,12 @@ class Plan:
             "memory_mb": self.memory_mb,
             "timeout": self.timeout,
             "concurrency": self.environments,
-            "environment": {**_AWS, **self._invoking(f"http://{listen}"), **self._executing(mds, proxy)},
+            "environment": {
+                **_AWS,
+                **self._invoking(f"http://{listen}"),
+                **self._executing(mds, proxy),
+                "OPENBLAS_NUM_THREADS": str(self.threads),
+            },
         }
         return {
             settings.LISTEN.name: listen,
@@ -182,15 +189,13 @@ def preload(imported: Container[str]) -> tuple[str, ...]:
     return (*PRELOAD, *(module for module in _PRELOAD_IF_USED if module in imported))
 
 
-def children_environ(environ: Mapping[str, str], *, cores: int, environments: int) -> dict[str, str]:
+def children_environ(environ: Mapping[str, str], threads: int) -> dict[str, str]:
     """The environment variables of the cluster's processes, made of the user's.
 
-    Left out: AWS credentials and Wukong's own variables. Limited: the threads of the libraries below NumPy,
-    so that environments × threads fits the cores (a lower limit of the user's stays). Loopback needs no
-    proxy.
+    Left out: AWS credentials and Wukong's own variables. Limited to `threads`: the libraries below NumPy (a
+    lower limit of the user's stays). Loopback needs no proxy.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith(("AWS_", "WUKONG_"))}
-    threads = max(1, cores // environments)
     limits = {
         name: kept[name] if kept.get(name, "").isdecimal() and 0 < int(kept[name]) < threads else str(threads)
         for name in _THREADS

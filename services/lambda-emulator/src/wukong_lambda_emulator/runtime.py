@@ -19,6 +19,7 @@ import traceback
 from typing import NoReturn
 
 from wukong.cluster import lifeline
+from wukong_lambda_emulator.threads import allow_openblas
 
 
 def become(variables: dict[str, str], directory: str, lifeline_fd: int) -> None:
@@ -28,6 +29,8 @@ def become(variables: dict[str, str], directory: str, lifeline_fd: int) -> None:
         score.write("500")
     os.environ.update(variables)
     time.tzset()
+    if (threads := variables.get("OPENBLAS_NUM_THREADS", "")).isdecimal():
+        allow_openblas(int(threads))
     if directory:  # Without one, the starter's own is a user's, whose files must not shadow any module.
         os.chdir(directory)
         sys.path.insert(0, os.getcwd())
