@@ -58,10 +58,10 @@ def test_pieces_of_any_size_and_type_are_one_stream(kvs: Kvs) -> None:
     assert kvs.get("job", "x", "t", len(whole)) == whole
 
 
-def test_a_received_buffer_is_aligned(two_nodes: RedisKvs) -> None:
+def test_a_received_buffer_is_aligned(kvs: Kvs) -> None:
     for nbytes in (1, 100, 5000, 1 << 20):
-        two_nodes.put("job", str(nbytes), "t", [bytes(nbytes)], MINUTE)
-        assert np.frombuffer(two_nodes.get("job", str(nbytes), "t", nbytes), np.uint8).ctypes.data % 64 == 0
+        kvs.put("job", str(nbytes), "t", [bytes(nbytes)], MINUTE)
+        assert np.frombuffer(kvs.get("job", str(nbytes), "t", nbytes), np.uint8).ctypes.data % 64 == 0
 
 
 def test_owners_names_and_tokens_are_apart(kvs: Kvs) -> None:

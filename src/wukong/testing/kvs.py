@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from wukong.errors import ValueRefused
 from wukong.kvs import keys
+from wukong.kvs.buffer import allocate
 from wukong.kvs.store import STRIPE, Counters, Place, ValueMissing
 from wukong.kvs.writer import Writer
 from wukong.redis import Buffer
@@ -61,7 +62,7 @@ class MemoryKvs:
             streams = [self._stream(place) for place in places]
             if any(place.nbytes for place in places):
                 self._count(sum(map(len, streams)), 0)
-        return [memoryview(stream) for stream in streams]
+        return streams
 
     def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
         """See `Kvs.read`."""
@@ -97,10 +98,10 @@ class MemoryKvs:
         now = self._clock()
         return sorted(key for key, (_, until) in self._stripes.items() if until > now)
 
-    def _stream(self, place: Place) -> bytearray:
-        stream = bytearray()
-        for number in range(-(-place.nbytes // STRIPE)):
-            stream += self._stripe(place, number)
+    def _stream(self, place: Place) -> memoryview:
+        stream = allocate(place.nbytes)
+        for number, start in enumerate(range(0, place.nbytes, STRIPE)):
+            stream[start : start + STRIPE] = self._stripe(place, number)
         return stream
 
     def _stripe(self, place: Place, number: int) -> bytes:
