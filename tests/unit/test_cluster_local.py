@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,15 @@ def test_other_host_is_refused(host: str) -> None:
         return
     with pytest.raises(ValueError, match="host is "):
         wukong.LocalCluster(host)
+
+
+def test_folder_has_a_path_short_enough_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = local._folder()
+    os.rmdir(folder)
+    assert len(folder) <= 80
 
 
 def test_windows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ class LocalCluster:
         self._size = f"{environments} environments of {memory_mb} MB, {kvs_nodes} KVS nodes"
         plan = Plan(
             listen=_listen(host),
-            folder=tempfile.mkdtemp(prefix="wukong-"),
+            folder=_folder(),
             store_program=server_program(),
             environments=environments,
             threads=threads,
@@ -136,6 +136,12 @@ class LocalCluster:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
+
+
+def _folder() -> str:
+    """A new folder of this user's for logs and the zygote's socket, whose path must be short (100 bytes)."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="wukong-", dir=usual if len(os.fsencode(usual)) <= 80 else "/tmp")
 
 
 def _cores() -> int:
