@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import threading
@@ -67,6 +68,9 @@ class Client:
         AccessDenied: The token is wrong.
         ValueError: There is no address or token, or it is malformed.
     """
+
+    #: Dask asks before it takes a client for its scheduler.
+    asynchronous = False
 
     def __init__(
         self,
@@ -144,8 +148,12 @@ class Client:
         return found[0] if len(collections) == 1 else found
 
     def persist(self, *collections: Any, **options: Any) -> Any:
-        """Dask collections whose values are computed already: of one collection one, of several a tuple."""
-        found = dask.persist(*collections, scheduler=self.get, **options)
+        """Dask collections whose values are computed already: of one argument one object, of several a tuple.
+
+        A list or tuple of collections counts as one argument. Dask calls this in `dask.persist(scheduler=client.get)`.
+        """
+        # Not the method itself: Dask would find the client behind it, and call this.
+        found = dask.persist(*collections, scheduler=functools.partial(self.get), **options)
         return found[0] if len(collections) == 1 else found
 
     def report(self, job: str | None = None) -> Report:
