@@ -31,6 +31,7 @@ from wukong.mds.store import (
 )
 from wukong.mds.tasks import pack_tasks, unpack_tasks
 from wukong.redis.command import Arg
+from wukong.redis.connection import Connection
 from wukong.redis.pool import Pool
 
 #: How long keys outlive the job's deadline, in seconds.
@@ -52,53 +53,31 @@ class RedisMds:
     # Jobs.
 
     def submit(self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float) -> str:
-        meta = keys.meta(job)
+        meta, held = keys.meta(job), keys.job_inputs(job)
+        fields: list[Arg] = ["gen", 0, "tasks", spec.tasks, "sinks", spec.sinks, "left", spec.sinks]
+        fields += ["pages", len(pages), "firsts", array("I", spec.first_tasks).tobytes()]
+        fields += ["parallelism", spec.parallelism, "ring", spec.ring.version, "json", int(spec.json_results)]
         with self._pool.connection() as redis:
-            created, state, time = redis.pipeline(
-                [
-                    ["HSETNX", meta, "state", "loading"],
-                    ["HGET", meta, "state"],
-                    ["TIME"],
-                    ["EXPIRE", meta, int(spec.seconds) + GRACE, "NX"],
-                ]
-            )[:3]
-            if not created and state != b"loading":
+            created = scripts.CREATE.call(
+                redis,
+                [meta, keys.JOBS, keys.ring(spec.ring.version)],
+                [job, _ms(spec.seconds), GRACE, spec.ring.to_json(), *fields],
+            )
+            state, *expiry = cast(list[Any], created)
+            if not expiry:
                 return cast(bytes, state).decode()
-            seconds, micros = (int(part) for part in cast(list[bytes], time))
-            now = seconds * 1000 + micros // 1000
-            expire_at = seconds + int(spec.seconds) + GRACE
             for first, batch in _batches(pages):
                 redis.pipeline(
-                    [["SET", keys.page(job, first + i), page, "EXAT", expire_at] for i, page in enumerate(batch)]
+                    [["SET", keys.page(job, first + i), page, "EXAT", expiry[0]] for i, page in enumerate(batch)]
                 )
+            if spec.inputs:
+                redis.pipeline([["SADD", held, *spec.inputs], ["EXPIREAT", held, expiry[0]]])
             args: list[Arg] = [keys.prefix(job), len(pages), _ms(lease), len(records)]
             args.extend(chain.from_iterable((record.id, pack_tasks(record.entries)) for record in records))
-            deadline = now + _ms(spec.seconds)
-            last = pages[-1:] if len(pages) == 1 else []
-            preparation: list[list[Arg]] = [
-                [
-                    *("HSET", meta, "gen", 0, "tasks", spec.tasks, "sinks", spec.sinks, "left", spec.sinks),
-                    *("pages", len(pages), "firsts", array("I", spec.first_tasks).tobytes()),
-                    *(
-                        "parallelism",
-                        spec.parallelism,
-                        "ring",
-                        spec.ring.version,
-                        "json",
-                        int(spec.json_results),
-                    ),
-                    *("created", now, "deadline", deadline, "expire_at", expire_at),
-                ],
-                ["EXPIREAT", meta, expire_at],
-                ["ZADD", keys.JOBS, deadline // 1000, job],
-                ["SET", keys.ring(spec.ring.version), spec.ring.to_json(), "NX"],
-            ]
-            preparation.extend(["SET", keys.page(job, 0), page, "EXAT", expire_at] for page in last)
-            if spec.inputs:
-                preparation.append(["SADD", keys.job_inputs(job), *spec.inputs])
-                preparation.append(["EXPIREAT", keys.job_inputs(job), expire_at])
-            redis.pipeline(preparation)
             opened = scripts.OPEN.call(redis, [meta, keys.look(job), keys.events(job)], args)
+            if opened == b"gone":
+                # It was purged meanwhile, and not all of this was there to be removed.
+                _unlink(redis, [*(keys.page(job, i) for i in range(len(pages))), held])
             return cast(bytes, opened).decode()
 
     def job(self, job: str) -> JobInfo | None:
@@ -159,7 +138,7 @@ class RedisMds:
                 doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
                 doomed.append(keys.owners(job, gen))
             doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.job_inputs(job)])
-            redis.pipeline([["UNLINK", *doomed[i : i + UNLINK_KEYS]] for i in range(0, len(doomed), UNLINK_KEYS)])
+            _unlink(redis, doomed)
 
     # Uploads.
 
@@ -179,19 +158,12 @@ class RedisMds:
     def hold_input(self, content_hash: str, job: str, seconds: float) -> bytes | None:
         with self._pool.connection() as redis:
             held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
-            return cast("bytes | None", scripts.HOLD_INPUT.call(redis, held, [job, content_hash, int(seconds)]))
+            return cast("bytes | None", scripts.HOLD_INPUT.call(redis, held, [job, content_hash, _ms(seconds)]))
 
     def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
-        name, held = keys.uploaded_input(content_hash), keys.job_inputs(job)
         with self._pool.connection() as redis:
-            redis.pipeline(
-                [
-                    ["HSET", name, "mark", mark, f"h:{job}", 1],
-                    ["EXPIRE", name, int(seconds)],
-                    ["SADD", held, content_hash],
-                    ["EXPIRE", held, int(seconds)],
-                ]
-            )
+            held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
+            scripts.PLACE_INPUT.call(redis, held, [job, content_hash, _ms(seconds), mark])
 
     def drop_inputs(self, job: str) -> list[str]:
         with self._pool.connection() as redis:
@@ -242,7 +214,7 @@ class RedisMds:
         args.append(len(sync.results))
         args += chain.from_iterable(sync.results)
         args.append(len(sync.logs))
-        args += chain.from_iterable((log.task, log.stream, log.text) for log in sync.logs)
+        args += chain.from_iterable((log.task, log.stream, log.text.encode(errors="replace")) for log in sync.logs)
         with self._pool.connection() as redis:
             reply = scripts.SYNC.call(
                 redis,
@@ -294,6 +266,8 @@ class RedisMds:
         return Status(cast(bytes, reply).decode())
 
     def pages(self, job: str, indices: Sequence[int]) -> list[bytes]:
+        if not indices:
+            return []
         with self._pool.connection() as redis:
             bodies = cast(list["bytes | None"], redis.call("MGET", *(keys.page(job, i) for i in indices)))
         if None in bodies:
@@ -334,15 +308,21 @@ def _ms(seconds: float) -> int:
 
 
 def _batches(pages: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
-    """Cut pages into pipelines; a single page travels with the preparation instead."""
-    if len(pages) == 1:
-        return
+    """Cut pages into pipelines of about `LOAD_BYTES`, each with the index of its first page."""
+    batch: list[bytes] = []
     first = size = 0
-    for index, page in enumerate(pages):
+    for page in pages:
+        batch.append(page)
         size += len(page)
-        if size >= LOAD_BYTES or index == len(pages) - 1:
-            yield first, pages[first : index + 1]
-            first, size = index + 1, 0
+        if size >= LOAD_BYTES:
+            yield first, batch
+            first, size, batch = first + len(batch), 0, []
+    if batch:
+        yield first, batch
+
+
+def _unlink(redis: Connection, doomed: Sequence[str]) -> None:
+    redis.pipeline([["UNLINK", *doomed[i : i + UNLINK_KEYS]] for i in range(0, len(doomed), UNLINK_KEYS)])
 
 
 def _mapping(flat: Sequence[bytes]) -> dict[str, bytes]:

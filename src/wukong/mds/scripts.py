@@ -41,6 +41,7 @@ class Script:
         return connection.pipeline([["EVAL", self.source, len(keys), *keys, *args], *after])
 
 
+CREATE = Script("create")
 OPEN = Script("open")
 BEGIN = Script("begin")
 SYNC = Script("sync")
@@ -51,4 +52,5 @@ SWEEP = Script("sweep")
 CLOSE = Script("close")
 BURY = Script("bury")
 HOLD_INPUT = Script("hold_input")
+PLACE_INPUT = Script("place_input")
 DROP_INPUT = Script("drop_input")

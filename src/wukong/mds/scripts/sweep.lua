@@ -16,7 +16,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0
   elseif not fields[3] or tonumber(fields[3]) <= now then
     local invokes = redis.call('HINCRBY', record, 'invokes', 1)
     redis.call('HINCRBY', KEYS[1], 'invocations', 1)
-    redis.call('ZADD', KEYS[2], now + ARGV[2] * 2 ^ math.min(invokes, 10), id)
+    redis.call('ZADD', KEYS[2], now + ARGV[2] * 2 ^ math.min(invokes - 2, 10), id)
     reply[#reply + 1] = {id, fields[1], invokes, fields[4] or '-1', fields[5] or '0', fields[6] or '0'}
   end
 end

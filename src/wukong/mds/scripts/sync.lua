@@ -60,6 +60,7 @@ for _ = 1, arrivals do
       end
       if have >= need then
         redis.call('HSET', owners, child, id)
+        redis.call('EXPIREAT', owners, expires)
         redis.call('HSET', KEYS[3], 'c:' .. child, 1)
         verdict = 'C'
       end
