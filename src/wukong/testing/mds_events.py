@@ -1,0 +1,43 @@
+"""The stream of events of one job, as the in-memory metadata store keeps it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from wukong.mds.store import Event, LogText
+
+#: Events kept; older ones are dropped.
+KEPT = 10_000
+
+
+class EventStream:
+    """Events in order. Their sequence numbers are the time in milliseconds and a count, and always grow."""
+
+    def __init__(self) -> None:
+        self._events: deque[tuple[tuple[int, int], Event]] = deque(maxlen=KEPT)
+        self._last = (0, 0)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add_state(self, now: int, state: str) -> None:
+        """The job changed its state."""
+        sequence = self._next(now)
+        self._events.append((self._last, Event(sequence, "state", state)))
+
+    def add_log(self, now: int, log: LogText) -> None:
+        """A task printed."""
+        sequence = self._next(now)
+        self._events.append((self._last, Event(sequence, "log", log.text, log.task, log.stream)))
+
+    def after(self, sequence: str, count: int) -> list[Event]:
+        """At most `count` events after a sequence number, oldest first."""
+        time, _, number = sequence.partition("-")
+        start = (int(time), int(number or 0))
+        found = [event for position, event in self._events if position > start]
+        return found[:count]
+
+    def _next(self, now: int) -> str:
+        time, number = self._last
+        self._last = (now, 0) if now > time else (time, number + 1)
+        return f"{self._last[0]}-{self._last[1]}"

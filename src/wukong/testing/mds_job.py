@@ -1,0 +1,233 @@
+"""One job, as the in-memory metadata store keeps it: the model of what the scripts do.
+
+Every method is one step; the caller holds the store's lock and says what time it is. Times are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wukong.mds import keys
+from wukong.mds.failure import Failure
+from wukong.mds.records import Record
+from wukong.mds.store import (
+    Answer,
+    Arrival,
+    Begun,
+    Due,
+    JobInfo,
+    JobSpec,
+    Status,
+    Sweep,
+    Sync,
+    Synced,
+    Verdict,
+)
+from wukong.testing.mds_events import EventStream
+from wukong.testing.mds_fan_ins import FanIns
+from wukong.testing.mds_meta import JobMeta
+from wukong.testing.mds_record import LiveRecord
+
+#: Silent records told of in one sweep.
+SWEPT = 100
+
+
+class MemoryJob:
+    """A job from its creation to the end of its tombstone."""
+
+    def __init__(self, name: str, spec: JobSpec, now: int) -> None:
+        self.name = name
+        self.meta = JobMeta(spec, now)
+        self.pages: dict[int, bytes] = {}
+        self._clear()
+
+    def open(self, records: Sequence[Record], now: int, lease: int) -> str:
+        """Loading -> running, with the initial records; returns the state."""
+        if self.meta.state != "loading":
+            return self.meta.state
+        for record in records:
+            self.records[record.id] = LiveRecord(list(record.entries), (), 0, now + lease)
+        self.meta.state = "running"
+        self.meta.count_invocations(len(records))
+        self.events.add_state(now, "running")
+        return self.meta.state
+
+    def begin(self, record: str, token: str, now: int, lease: int, cold: bool) -> Begun:
+        """Become a record's holder. The ring and the pages are the store's to add."""
+        if self.meta.state != "running":
+            return Begun(Status.STOP)
+        live = self.records.get(record)
+        if live is None:
+            return Begun(Status.GONE)
+        if live.holder not in (None, token) and live.until > now:
+            return Begun(Status.BUSY)
+        if live.holder != token:
+            live.begins += 1
+            self.meta.count_holder(cold)
+        live.holder = token
+        live.hold(now, lease)
+        return Begun(
+            status=Status.OK,
+            generation=0,
+            begins=live.begins,
+            depth=live.depth,
+            first_tasks=list(self.meta.spec.first_tasks),
+            seconds_left=(self.meta.deadline - now) / 1000,
+            parallelism=self.meta.spec.parallelism,
+            json_results=self.meta.spec.json_results,
+            entries=list(live.entries),
+            inputs=list(live.inputs),
+            claims=list(live.claims),
+            given=[task for _, tasks in live.given.values() for task in tasks],
+        )
+
+    def sync(self, record: str, token: str, generation: int, now: int, lease: int, sync: Sync) -> Synced:
+        """Beat, report, commit and end."""
+        live = self._held(record, token, generation)
+        if isinstance(live, Status):
+            return Synced(live)
+        live.hold(now, lease)
+        live.current, live.memory, live.memory_limit = sync.current, sync.memory, sync.memory_limit
+        self.meta.count_work(sync.counters)
+        answers = [self._arrive(record, live, arrival) for arrival in sync.arrivals]
+        self._commit(sync.results, now)
+        for log in sync.logs:
+            self.events.add_log(now, log)
+        if self.meta.state == "done":
+            self.events.add_state(now, "done")
+        pending = any(
+            answer.verdict is Verdict.CLAIMED or (answer.verdict is Verdict.NOT_YET and arrival.offers)
+            for arrival, answer in zip(sync.arrivals, answers, strict=True)
+        )
+        ended = sync.end and not pending
+        if ended:
+            self.fan_ins.forget(live.claims)
+            del self.records[record]
+        return Synced(Status.OK, answers, self._room(), ended)
+
+    def renew(self, record: str, token: str, generation: int, now: int, lease: int) -> Status:
+        """Renew the lease."""
+        live = self._held(record, token, generation)
+        if isinstance(live, Status):
+            return live
+        live.hold(now, lease)
+        return Status.OK
+
+    def offload(
+        self,
+        record: str,
+        token: str,
+        generation: int,
+        offload: str,
+        now: int,
+        lease: int,
+        pieces: Sequence[Record],
+        end: bool,
+    ) -> tuple[Status, int]:
+        """Give pieces away, as many as there is room for (all with `end`)."""
+        live = self._held(record, token, generation)
+        if isinstance(live, Status):
+            return live, 0
+        if offload in live.given:
+            return Status.OK, live.given[offload][0]
+        accepted = pieces if end else pieces[: self._room()]
+        depth = max((piece.depth for piece in pieces), default=0)
+        for i, piece in enumerate(accepted):
+            child = LiveRecord(list(piece.entries), list(piece.inputs), depth, now + lease)
+            self.records[f"{offload}.{i}"] = child
+        live.given[offload] = len(accepted), [task for piece in accepted for task in piece.entries]
+        self.meta.count_invocations(len(accepted))
+        return Status.OK, len(accepted)
+
+    def fail(self, record: str, token: str, generation: int, failure: Failure, now: int) -> Status:
+        """End the job with a task's error."""
+        live = self._held(record, token, generation)
+        if isinstance(live, Status):
+            return live
+        self.close("failed", failure, now)
+        return Status.OK
+
+    def close(self, state: str, failure: Failure | None, now: int) -> str:
+        """End a job that is loading or running."""
+        if self.meta.state in ("loading", "running"):
+            self.meta.end(state, now, failure)
+            self.events.add_state(now, state)
+        return self.meta.state
+
+    def sweep(self, now: int, pause: int) -> Sweep:
+        """Find what needs attention."""
+        if self.meta.state != "running":
+            return Sweep(self.meta.state)
+        stalled = not self.records and self.meta.left > 0
+        looked_at = sorted((live.look, name) for name, live in self.records.items() if live.look <= now)
+        due: list[Due] = []
+        for _, name in looked_at[:SWEPT]:
+            live = self.records[name]
+            if live.until <= now:
+                live.invokes += 1
+                live.look = now + pause * 2 ** min(live.invokes - 2, 10)
+                due.append(live.due(name))
+        self.meta.count_invocations(len(due))
+        return Sweep("running", due, stalled, now > self.meta.deadline)
+
+    def bury(self, now: int, tombstone: int) -> None:
+        """Remove all but the tombstone, which lives that long from the first time on."""
+        if self.meta.state != "gone":
+            self.meta.state = "gone"
+            self.meta.expires = now + tombstone
+        self.pages.clear()
+        self._clear()
+
+    def info(self) -> JobInfo:
+        """The job's record."""
+        return self.meta.info(len(self.records))
+
+    def keys(self) -> list[str]:
+        """The names of the keys that a server would hold for this job, but for its inputs."""
+        name = self.name
+        names = [keys.meta(name), *(keys.page(name, i) for i in self.pages)]
+        names += [keys.record(name, record) for record in self.records]
+        names += [keys.fan_in(name, 0, child) for child in self.fan_ins.marks]
+        held = {
+            keys.look(name): self.records,
+            keys.owners(name, 0): self.fan_ins.owners,
+            keys.sinks(name): self.results,
+            keys.events(name): self.events,
+        }
+        return names + [key for key, content in held.items() if len(content)]
+
+    # Inside.
+
+    def _clear(self) -> None:
+        self.records: dict[str, LiveRecord] = {}
+        self.fan_ins = FanIns()
+        self.results: dict[int, bytes] = {}
+        self.events = EventStream()
+
+    def _held(self, record: str, token: str, generation: int) -> LiveRecord | Status:
+        """The guard: the record if the token holds it, else why the call is refused."""
+        if self.meta.state != "running":
+            return Status.STOP
+        live = self.records.get(record)
+        if live is None:
+            return Status.GONE
+        if generation != 0 or live.holder != token:
+            return Status.STALE
+        return live
+
+    def _arrive(self, record: str, live: LiveRecord, arrival: Arrival) -> Answer:
+        answer = self.fan_ins.arrive(record, arrival)
+        if answer.verdict is Verdict.CLAIMED:
+            live.claims[arrival.child] = None
+        return answer
+
+    def _commit(self, results: Sequence[tuple[int, bytes]], now: int) -> None:
+        for sink, mark in results:
+            if sink not in self.results:
+                self.results[sink] = mark
+                self.meta.left -= 1
+        if results and self.meta.left == 0:
+            self.meta.end("done", now)
+
+    def _room(self) -> int:
+        return max(0, self.meta.spec.parallelism - len(self.records))
