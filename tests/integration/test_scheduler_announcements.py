@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wukong_scheduler.announcements import Announcements
 
 from wukong.cluster.valkey import ValkeyServer
 from wukong.mds import keys
 from wukong.redis.connection import Connection
+from wukong_scheduler.announcements import Announcements
 
 PASSWORD = "secret"
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from wukong_scheduler.invocations import Invocations, pause_lengths
 
 from wukong.mds.failure import Failure
+from wukong_scheduler.invocations import Invocations, pause_lengths
 
 
 class Endpoint:

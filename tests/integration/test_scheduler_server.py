@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wukong_scheduler.runtime import installed
-from wukong_scheduler.server import serve
 
 from wukong.cluster.valkey import ValkeyServer
 from wukong.errors import (
@@ -38,10 +36,13 @@ from wukong.rpc.channel import channel
 from wukong.rpc.status import wukong_errors
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, scheduler_pb2_grpc, value_pb2
 from wukong.values.signing import Signer
+from wukong_scheduler.runtime import installed
+from wukong_scheduler.server import serve
 
 PASSWORD = "store-password"
 TOKEN = "token"
 KEY = bytes(range(32))
+HERE = installed()
 
 
 class Lambda:
@@ -215,11 +216,6 @@ def words(values: Sequence[int]) -> bytes:
     return np.asarray(values, dtype="<u4").tobytes()
 
 
-def runtime() -> cluster_pb2.Runtime:
-    here = installed()
-    return cluster_pb2.Runtime(python=here.python, packages=here.packages)
-
-
 PAYLOADS = [b"Pfirst page", b"Psecond page"]
 HASHES = [hashlib.sha256(data).hexdigest() for data in PAYLOADS]
 
@@ -236,7 +232,7 @@ def diamond(name: str = "job-1", pages: Sequence[bytes] = PAYLOADS) -> scheduler
             targets=words([3, 1]),
             pages=[graph_pb2.Page(hash=hashlib.sha256(data).hexdigest(), data=data) for data in pages],
         ),
-        client=runtime(),
+        client=cluster_pb2.Runtime(python=HERE.python, packages=HERE.packages),
     )
 
 
@@ -426,7 +422,7 @@ def test_the_cluster_is_described(stage: Stage, direct: bool) -> None:
     assert cluster.data_endpoint == "127.0.0.1:7"
     assert (cluster.parallelism, cluster.kvs_nodes, cluster.ring_version) == (8, 1, 1)
     assert cluster.limits.tasks == 77
-    assert cluster.runtime.packages["dask"] == installed().packages["dask"]
+    assert cluster.runtime.packages["dask"] == HERE.packages["dask"]
     assert cluster.HasField("direct") == direct
     if direct:
         assert cluster.direct.mds_address == stage.store

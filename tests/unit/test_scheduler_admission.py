@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from wukong_scheduler.admission import Shape, check_graph, check_payloads
-from wukong_scheduler.limits import Limits
 
 from wukong.errors import InvalidGraph, LimitExceeded
+from wukong_scheduler.admission import Shape, check_graph, check_payloads
+from wukong_scheduler.limits import Limits
 
 
 def words(values: Sequence[int]) -> bytes:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import dataclasses
 
 from google.protobuf import json_format
-from wukong_scheduler import messages
-from wukong_scheduler.targets import Targets
 
 from wukong.mds.failure import Failure
 from wukong.mds.store import Counters, Event, JobInfo
 from wukong.rpc.v1 import event_pb2, job_pb2
 from wukong.values.mark import json_mark
+from wukong_scheduler import messages
+from wukong_scheduler.targets import Targets
 
 INFO = JobInfo(
     state="running",

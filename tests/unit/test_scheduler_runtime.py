@@ -5,9 +5,9 @@ import platform
 import cloudpickle
 import dask
 import pytest
-from wukong_scheduler.runtime import Runtime, check_runtime, installed
 
 from wukong.errors import VersionMismatch
+from wukong_scheduler.runtime import Runtime, check_runtime, installed
 
 EXECUTOR = Runtime("3.11.4", {"dask": "2026.1.0", "cloudpickle": "3.1.2", "numpy": "2.1.0", "pandas": "2.3.0"})
 

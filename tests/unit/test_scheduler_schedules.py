@@ -3,9 +3,9 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
-from wukong_scheduler.schedules import static_schedules
 
 from wukong.engine.policy.heartbeat import LEAVES_PER_GROUP, Heartbeat
+from wukong_scheduler.schedules import static_schedules
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wukong_scheduler.config import Config
-from wukong_scheduler.rings import Rings
-from wukong_scheduler.runtime import installed
-from wukong_scheduler.submission import Submission
 
 from wukong.errors import (
     ClusterUnavailable,
@@ -24,6 +20,10 @@ from wukong.kvs.ring import Node, Ring
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, value_pb2
 from wukong.testing.mds import MemoryMds
 from wukong.values.signing import Signer
+from wukong_scheduler.config import Config
+from wukong_scheduler.rings import Rings
+from wukong_scheduler.runtime import installed
+from wukong_scheduler.submission import Submission
 
 KEY = bytes(range(32))
 PAYLOADS = [b"Pfirst page", b"Psecond page"]
@@ -240,6 +240,10 @@ def false(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.graph.pages[0].data = b"other"
 
 
+def nosy(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.graph.page_hashes[0] = "targets:other-job"
+
+
 def lost(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.graph.inputs.add(task=0, ref=value_pb2.ValueRef(hash="nowhere"))
 
@@ -263,6 +267,7 @@ def short(request: scheduler_pb2.SubmitJobRequest) -> None:
         (old, VersionMismatch, r"dask 0\.1"),
         (silent, VersionMismatch, "does not say"),
         (false, InvalidGraph, "came with the hash"),
+        (nosy, InvalidGraph, "no page's hash"),
         (lost, InputLost, "nowhere"),
         (short, InvalidGraph, "2 pages, but 1 payloads"),
     ],

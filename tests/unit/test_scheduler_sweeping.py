@@ -3,9 +3,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, MIB, forgotten, judge
 
 from wukong.mds.store import Counters, Due, JobInfo, Sweep
+from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, MIB, forgotten, judge
 
 INFO = JobInfo(
     state="done",

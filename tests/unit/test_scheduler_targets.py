@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from wukong_scheduler.targets import Targets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from wukong.mds.failure import Failure
@@ -50,7 +51,8 @@ class Scheduler:
         await self._served.close()
         await self._sweeper.close()
         await self._announcements.close()
-        self._invocations.close()
+        # In a thread: the endpoint may live in this very loop, and has to answer what is under way.
+        await asyncio.to_thread(self._invocations.close)
         self._removal.close()
         self._mds.close_connections()
 
@@ -84,7 +86,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
             [SERVICE],
         )
     except BaseException:
-        invocations.close()
+        await asyncio.to_thread(invocations.close)
         raise
     announcements.start()
     sweeper.start()

@@ -41,6 +41,7 @@ INVOCATION_SECONDS = 0.005
 #: Pages read back in one round trip.
 _BATCH = 32
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -169,6 +170,9 @@ class Submission:
             _check_hash(page)
             known[page.hash] = page.data
         wanted = [name for name in dict.fromkeys(graph.page_hashes) if name not in known]
+        for name in wanted:
+            if not _HASH.fullmatch(name):
+                raise InvalidGraph(f"{name!r} is no page's hash: it has 64 hexadecimal digits")
         for i in range(0, len(wanted), _BATCH):
             batch = wanted[i : i + _BATCH]
             known.update(zip(batch, self._mds.uploads(batch), strict=True))

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 
-from wukong.errors import WukongError
+from wukong.errors import ClusterUnavailable, WukongError
 from wukong.mds.store import Mds
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.removal import TOMBSTONE, Removal
@@ -41,22 +41,31 @@ class Sweeper:
             await self._task
 
     async def _run(self) -> None:
-        while not self._stopped.is_set():
+        # Whoever could not reach the store for a while is given a whole lease to come back to it.
+        pause = self._lease
+        while not await self._stopped_within(pause):
+            pause = self._lease
             try:
                 await asyncio.to_thread(self.sweep)
+                pause = self._lease / 4
             except WukongError as error:
                 _log.warning("no sweep: %s", error)
             except Exception:
                 # Whatever it is, the next sweep must come.
                 _log.exception("the sweep was cut short")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), self._lease / 4)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+        return self._stopped.is_set()
 
     def sweep(self) -> None:
         """Sweep every job once; trouble with one does not keep the others waiting."""
         for job, _ in self._mds.jobs():
             try:
                 self._sweep(job)
+            except ClusterUnavailable:
+                raise
             except WukongError as error:
                 _log.warning("job %s was not swept: %s", job, error)
 
