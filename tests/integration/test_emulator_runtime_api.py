@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import aiohttp
 import pytest
+
 from wukong_lambda_emulator.environment import Environment
 from wukong_lambda_emulator.environment_log import EnvironmentLog, FunctionLog
 from wukong_lambda_emulator.failure import Failure

@@ -20,6 +20,7 @@ import boto3
 import psutil
 import pytest
 from botocore.config import Config
+
 from wukong_lambda_emulator import zygote_provider
 from wukong_lambda_emulator.server import Service, serve
 
@@ -400,11 +401,11 @@ def test_memory_shared_with_a_forked_child_counts_once(emulate: Emulate) -> None
     assert 180 < int(answer["LogResult"].split("Max Memory Used: ")[1].split()[0]) < 300
 
 
-def test_an_environment_ends_with_what_it_started(emulate: Emulate) -> None:
+def test_an_environment_ends_with_what_it_started(emulate: Emulate, gone: Callable[[list[int]], None]) -> None:
     emulator = emulate("have_child", idle_seconds=0.2)
     pids = emulator.invoke()["Payload"]
     assert all(map(psutil.pid_exists, pids))
-    until(lambda: not any(map(psutil.pid_exists, pids)))
+    gone(pids)
 
 
 def test_a_handler_that_cannot_be_imported_is_reported(emulate: Emulate) -> None:
@@ -548,7 +549,7 @@ def test_callers_who_wait_are_told_when_the_emulator_closes(emulate: Emulate, lo
 
 
 def test_without_a_zygote_callers_are_told_and_a_new_one_is_used(
-    emulate: Emulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    emulate: Emulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: Callable[[list[int]], None]
 ) -> None:
     monkeypatch.setattr(zygote_provider, "REPLACEMENT_SECONDS", 0.1)
     path = tmp_path / "socket"
@@ -556,7 +557,7 @@ def test_without_a_zygote_callers_are_told_and_a_new_one_is_used(
     emulator = emulate("pid", environ={"WUKONG_ZYGOTE_SOCKET": str(path)}, concurrency=1)
     pid = emulator.invoke()["Payload"]
     zygote.process.kill()
-    until(lambda: not psutil.pid_exists(pid))
+    gone([pid])
     until(lambda: not emulator.service.pids())
     with pytest.raises(emulator.client.exceptions.ServiceException, match="no zygote listens on"):
         emulator.invoke()

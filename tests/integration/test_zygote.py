@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from wukong_lambda_emulator.launch import Launch
 
 COMMAND = [sys.executable, "-m", "wukong_lambda_emulator.zygote"]
@@ -176,7 +177,9 @@ def test_a_request_that_makes_no_sense_is_refused(zygote: Zygote, stub: RuntimeS
 
 
 @pytest.mark.parametrize("end", ["lifeline", "kill -9", "terminate"])
-def test_no_environment_outlives_its_zygote(zygote: Zygote, stub: RuntimeStub, end: str) -> None:
+def test_no_environment_outlives_its_zygote(
+    zygote: Zygote, stub: RuntimeStub, gone: Callable[[list[int]], None], end: str
+) -> None:
     pids = [zygote.start(stub).pid for _ in range(3)]
     for _ in pids:
         stub.wait_for_poll()
@@ -191,10 +194,12 @@ def test_no_environment_outlives_its_zygote(zygote: Zygote, stub: RuntimeStub, e
     if end == "kill -9":
         # Fresh interpreters hear of it through the lifeline, which whoever starts zygotes cuts then.
         zygote.cut_lifeline()
-    until(lambda: not any(map(psutil.pid_exists, pids)))
+    gone(pids)
 
 
-def test_nothing_outlives_a_program_that_is_killed(tmp_path: Path, stub: RuntimeStub) -> None:
+def test_nothing_outlives_a_program_that_is_killed(
+    tmp_path: Path, stub: RuntimeStub, gone: Callable[[list[int]], None]
+) -> None:
     # A program that starts a zygote, as a cluster does, and then does not get to end it.
     program = (
         "import os, subprocess, sys, time\n"
@@ -217,8 +222,7 @@ def test_nothing_outlives_a_program_that_is_killed(tmp_path: Path, stub: Runtime
         stub.wait_for_poll()
     starter.kill()
     starter.wait()
-    for pid in (zygote, *(environment.pid for environment in environments)):
-        until(lambda: not psutil.pid_exists(pid))  # noqa: B023
+    gone([zygote, *(environment.pid for environment in environments)])
     for environment in environments:
         environment.close()
 

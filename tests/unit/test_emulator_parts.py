@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from wukong_lambda_emulator import environment_log, failure, function_name, function_settings, trace
 from wukong_lambda_emulator.api_error import ApiError
 from wukong_lambda_emulator.environment_log import EnvironmentLog, FunctionLog
@@ -123,6 +124,7 @@ def log(tmp_path: Path) -> Iterator[FunctionLog]:
 @pytest.fixture
 def printed(log: FunctionLog) -> Iterator[EnvironmentLog]:
     printed = EnvironmentLog(1, log)
+    printed.open()
     yield printed
     printed.close()
 

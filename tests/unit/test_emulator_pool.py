@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
+
 from wukong_lambda_emulator.events import (
     Answered,
     ConcurrencySet,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import deque
 from pathlib import Path
@@ -58,6 +57,12 @@ class EnvironmentLog:
         self._log = log
         self._line = b""
         self._tail = bytearray()
+        self._reading = -1
+        #: What the environment writes to; -1 while this process does not hold it.
+        self.writing = -1
+
+    def open(self) -> None:
+        """Make the pipe."""
         self._reading, self.writing = os.pipe()
         os.set_blocking(self._reading, False)
 
@@ -67,6 +72,8 @@ class EnvironmentLog:
 
     def drain(self) -> bool:
         """Take in what was printed so far, at most a MiB of it. False at the end of the pipe."""
+        if self._reading < 0:
+            return False
         for _ in range(16):
             try:
                 data = os.read(self._reading, 65536)
@@ -110,9 +117,10 @@ class EnvironmentLog:
 
     def close(self) -> None:
         """Take in the rest and close the pipe."""
-        with contextlib.suppress(OSError):
+        if self._reading >= 0:
             self.drain()
+            os.close(self._reading)
+            self._reading = -1
         if self._line:
             self._add(b"\n")
         self.close_writing()
-        os.close(self._reading)

@@ -161,9 +161,7 @@ class Function:
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case Start(number):
-                life = self._loop.create_task(self._live(number))
-                self._lives.add(life)
-                life.add_done_callback(self._lives.discard)
+                self._start(number)
             case Kill(number):
                 if environment := self._environments.get(number):
                     environment.kill()
@@ -208,17 +206,28 @@ class Function:
 
     # The life of an environment.
 
-    async def _live(self, number: int) -> None:
+    def _start(self, number: int) -> None:
         log = EnvironmentLog(number, self.log)
         environment = Environment(number, self, log, self.settings.timeout, self.settings.memory_mb)
         self._environments[number] = environment
-        api = RuntimeApi(environment)
-        self._loop.add_reader(log.fileno(), self._printed, log)
+        life = self._loop.create_task(self._live(environment))
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+
+    async def _live(self, environment: Environment) -> None:
+        number, log, api = environment.number, environment.log, RuntimeApi(environment)
         try:
-            ended = await self._run(environment, api)
+            try:
+                log.open()
+                self._loop.add_reader(log.fileno(), self._printed, log)
+                ended = await self._run(environment, api)
+            except OSError as error:
+                trouble = failure.unavailable(f"the emulator cannot prepare an environment: {error}")
+                ended = Exited(number, trouble, unavailable=True)
             self._happened(ended)
         finally:
-            self._loop.remove_reader(log.fileno())
+            if log.fileno() >= 0:
+                self._loop.remove_reader(log.fileno())
             del self._environments[number]
             environment.close()
             await api.close()

@@ -39,8 +39,8 @@ from wukong.cluster import lifeline
 from wukong_lambda_emulator import runtime
 from wukong_lambda_emulator.launch import Launch
 
-# Numeric libraries start their threads when they are loaded, unless they are told not to.
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# What keeps libraries (NumPy's OpenBLAS, PyArrow's allocator) from starting threads when they are loaded.
+_SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 # The parts of awslambdaric that do not look at the environment's variables: 20 ms less in each child.
 _RUNTIME_MODULES = (
@@ -48,6 +48,7 @@ _RUNTIME_MODULES = (
     "awslambdaric.lambda_runtime_exception",
     "awslambdaric.lambda_runtime_marshaller",
     "awslambdaric.lambda_literals",
+    "awslambdaric.lambda_runtime_log_utils",
     "http.client",
 )
 
@@ -239,15 +240,17 @@ class Zygote:
 
 def preload(modules: list[str]) -> None:
     """Import `modules`, and make sure that it left the process with one thread."""
-    for name in _THREADS:
-        os.environ.setdefault(name, "1")
+    for name, value in _SINGLE.items():
+        os.environ.setdefault(name, value)
     for module in modules:
         importlib.import_module(module)
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         sys.exit(
             f"the zygote has {threads} threads after importing {', '.join(modules)}; a process with more than one "
-            f"cannot be forked safely. Set {', '.join(_THREADS)} to 1, or do not preload the module that starts them."
+            "cannot be forked safely. Check that these variables are set: "
+            f"{' '.join(f'{name}={value}' for name, value in _SINGLE.items())}; "
+            "or do not preload the module that starts the threads."
         )
 
 

@@ -159,9 +159,12 @@ class ZygoteProvider:
             await asyncio.sleep(POLL_SECONDS)
             if not self._sandboxes:
                 continue
-            if polls % POLLS_PER_LOOKUP == 0:
-                families = memory.members(sandbox.pid for sandbox in self._sandboxes)
-                for sandbox in self._sandboxes:
-                    sandbox.pids = families[sandbox.pid] or [sandbox.pid]
-            polls += 1
-            await asyncio.gather(*(sandbox.watch() for sandbox in list(self._sandboxes)))
+            try:
+                if polls % POLLS_PER_LOOKUP == 0:
+                    families = memory.members(sandbox.pid for sandbox in self._sandboxes)
+                    for sandbox in self._sandboxes:
+                        sandbox.pids = families[sandbox.pid] or [sandbox.pid]
+                polls += 1
+                await asyncio.gather(*(sandbox.watch() for sandbox in list(self._sandboxes)))
+            except Exception:  # Whatever it was, the next look must still come.
+                _log.exception("the memory of environments could not be looked at")
