@@ -49,7 +49,7 @@ if TYPE_CHECKING:
             """The first process of each environment that runs now."""
 
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("wukong.cluster.control")  # run as a program, this module has another name
 
 _GROUP = "wukong.components"
 #: Seconds that the services may take to end when told to.

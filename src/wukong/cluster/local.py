@@ -175,4 +175,4 @@ def _path() -> tuple[str, ...]:
     own = {os.getcwd(), os.path.dirname(os.path.abspath(main))} if main else {os.getcwd()}
     entries = [os.path.abspath(entry) for entry in sys.path if entry]
     root = os.path.dirname(os.path.dirname(os.path.abspath(wukong.__file__)))
-    return (*(entry for entry in entries if entry not in own), root)
+    return tuple(dict.fromkeys([*(entry for entry in entries if entry not in own), root]))
