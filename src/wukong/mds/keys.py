@@ -53,6 +53,11 @@ def sinks(job: str) -> str:
     return f"w:{job}:s"
 
 
+def targets(job: str) -> str:
+    """String: which sinks were asked for, as the scheduler wrote it."""
+    return f"w:{job}:t"
+
+
 def events(job: str) -> str:
     """Stream of the job's events; also the name of the channel that announces them."""
     return f"w:{job}:e"

@@ -70,14 +70,19 @@ class RedisMds:
                 redis.pipeline(
                     [["SET", keys.page(job, first + i), page, "EXAT", expiry[0]] for i, page in enumerate(batch)]
                 )
+            notes: list[list[Arg]] = []
+            if spec.targets:
+                notes.append(["SET", keys.targets(job), spec.targets, "EXAT", expiry[0]])
             if spec.inputs:
-                redis.pipeline([["SADD", held, *spec.inputs], ["EXPIREAT", held, expiry[0]]])
+                notes += [["SADD", held, *spec.inputs], ["EXPIREAT", held, expiry[0]]]
+            if notes:
+                redis.pipeline(notes)
             args: list[Arg] = [keys.prefix(job), len(pages), _ms(lease), len(records)]
             args.extend(chain.from_iterable((record.id, pack_tasks(record.entries)) for record in records))
             opened = scripts.OPEN.call(redis, [meta, keys.look(job), keys.events(job)], args)
             if opened == b"gone":
                 # It was purged meanwhile, and not all of this was there to be removed.
-                _unlink(redis, [*(keys.page(job, i) for i in range(len(pages))), held])
+                _unlink(redis, [*(keys.page(job, i) for i in range(len(pages))), held, keys.targets(job)])
             return cast(bytes, opened).decode()
 
     def job(self, job: str) -> JobInfo | None:
@@ -103,6 +108,10 @@ class RedisMds:
         with self._pool.connection() as redis:
             replies = redis.pipeline([["HMGET", keys.sinks(job), *batch] for batch in batches])
         return cast(list["bytes | None"], list(chain.from_iterable(cast(list[list[Any]], replies))))
+
+    def targets(self, job: str) -> bytes:
+        with self._pool.connection() as redis:
+            return cast("bytes | None", redis.call("GET", keys.targets(job))) or b""
 
     def sweep(self, job: str, pause: float) -> Sweep:
         with self._pool.connection() as redis:
@@ -137,7 +146,7 @@ class RedisMds:
             for gen, children in enumerate(owners):
                 doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
                 doomed.append(keys.owners(job, gen))
-            doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.job_inputs(job)])
+            doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)])
             _unlink(redis, doomed)
 
     # Uploads.
@@ -168,7 +177,9 @@ class RedisMds:
     def drop_inputs(self, job: str) -> list[str]:
         with self._pool.connection() as redis:
             held = [name.decode() for name in cast(list[bytes], redis.call("SMEMBERS", keys.job_inputs(job)))]
-            return [name for name in held if scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) == 1]
+            freed = [name for name in held if scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) == 1]
+            redis.call("UNLINK", keys.job_inputs(job))
+            return freed
 
     # The ring.
 

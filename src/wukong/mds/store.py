@@ -45,6 +45,7 @@ class JobSpec:
         seconds: Until the deadline; keys live a grace longer.
         json_results: Whether sinks are committed as JSON (jobs of calls).
         inputs: Hashes of the uploaded inputs that the job holds.
+        targets: Which sinks were asked for, in the scheduler's own encoding; nobody else reads it.
     """
 
     tasks: int
@@ -56,6 +57,7 @@ class JobSpec:
     seconds: float
     json_results: bool = False
     inputs: Sequence[str] = ()
+    targets: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,9 @@ class Mds(Protocol):
 
     def results(self, job: str, tasks: Sequence[int]) -> list[bytes | None]:
         """Marks of committed sinks, in the order asked."""
+
+    def targets(self, job: str) -> bytes:
+        """What the job's `JobSpec.targets` was; empty when the job was purged."""
 
     def sweep(self, job: str, pause: float) -> Sweep:
         """Find silent records, a stall, a passed deadline. A record is found again after `pause`, then twice that."""

@@ -68,10 +68,12 @@ class MemoryMds:
             submitted.pages[index] = page
         initial = list(records)
         with self._step() as now:
+            submitted.targets = spec.targets
             self._uploads.keep(job, spec.inputs, submitted.meta.expires)
             state = submitted.open(initial, now, _ms(lease))
             if state == "gone":
                 submitted.pages.clear()
+                submitted.targets = b""
                 self._uploads.forget(job)
             return state
 
@@ -91,6 +93,10 @@ class MemoryMds:
         with self._step():
             committed = self._jobs[job].results if job in self._jobs else {}
             return [committed.get(task) for task in tasks]
+
+    def targets(self, job: str) -> bytes:
+        with self._step():
+            return self._jobs[job].targets if job in self._jobs else b""
 
     def sweep(self, job: str, pause: float) -> Sweep:
         with self._step() as now:

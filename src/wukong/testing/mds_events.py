@@ -26,9 +26,10 @@ class EventStream:
         self._events.append((self._last, Event(sequence, "state", state)))
 
     def add_log(self, now: int, log: LogText) -> None:
-        """A task printed."""
+        """A task printed. What UTF-8 cannot carry is replaced."""
         sequence = self._next(now)
-        self._events.append((self._last, Event(sequence, "log", log.text, log.task, log.stream)))
+        text = log.text.encode(errors="replace").decode()
+        self._events.append((self._last, Event(sequence, "log", text, log.task, log.stream)))
 
     def after(self, sequence: str, count: int) -> list[Event]:
         """At most `count` events after a sequence number, oldest first."""

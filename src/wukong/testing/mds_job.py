@@ -5,7 +5,7 @@ Every method is one step; the caller holds the store's lock and says what time i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from wukong.mds import keys
 from wukong.mds.failure import Failure
@@ -188,11 +188,12 @@ class MemoryJob:
         names = [keys.meta(name), *(keys.page(name, i) for i in self.pages)]
         names += [keys.record(name, record) for record in self.records]
         names += [keys.fan_in(name, 0, child) for child in self.fan_ins.marks]
-        held = {
+        held: dict[str, Sized] = {
             keys.look(name): self.records,
             keys.owners(name, 0): self.fan_ins.owners,
             keys.sinks(name): self.results,
             keys.events(name): self.events,
+            keys.targets(name): self.targets,
         }
         return names + [key for key, content in held.items() if len(content)]
 
@@ -203,6 +204,7 @@ class MemoryJob:
         self.fan_ins = FanIns()
         self.results: dict[int, bytes] = {}
         self.events = EventStream()
+        self.targets = b""
 
     def _held(self, record: str, token: str, generation: int) -> LiveRecord | Status:
         """The guard: the record if the token holds it, else why the call is refused."""

@@ -85,6 +85,7 @@ class Uploads:
             if not item.holders:
                 del self._inputs[name]
                 freed.append(name)
+        self.forget(job)
         return freed
 
     def forget(self, job: str) -> None:

@@ -207,6 +207,6 @@ def server_store(address: str, stack: ExitStack) -> Store:
         known = names()
         ttls = connection.pipeline([["TTL", name] for name in known])
         eternal = {name for name, ttl in zip(known, ttls, strict=True) if ttl == -1}
-        return sorted(eternal - {keys.JOBS, keys.RING_NEWEST, keys.ring(RING.version)})
+        return sorted(name for name in eternal - {keys.JOBS, keys.RING_NEWEST} if not name.startswith("w:ring:"))
 
     return Store(mds, names, time.monotonic, time.sleep, lasting)

@@ -156,6 +156,13 @@ def test_many_offers_in_one_call(three: list[Holder]) -> None:
     assert three[0].verdicts(Arrival(9, 20_001, [], range(20_000))) == "C"
 
 
+def test_many_marks_in_one_call(store: Store, three: list[Holder]) -> None:
+    """More than the protocol's batch; a script must not fail half-way for it."""
+    marks = [(edge, b"I%d" % edge) for edge in range(20_000)]
+    assert three[0].verdicts(Arrival(9, 20_001, marks)) == "N"
+    assert store.mds.marks("job", 0, 9, range(20_001)) == [*(mark for _, mark in marks), None]
+
+
 def test_task_ids_up_to_the_largest(store: Store, three: list[Holder]) -> None:
     child = 2**32 - 1
     assert three[0].verdicts(Arrival(child, 2, [(0, b"a")])) == "N"

@@ -176,7 +176,8 @@ def test_a_failure_of_a_task_ends_the_job_once(store: Store) -> None:
 
 
 def test_purge_leaves_only_the_tombstone(store: Store) -> None:
-    store.submit([0], [1], pages=[b"a", b"b"], sinks=2, inputs=["c0ffee"])
+    store.submit([0], [1], pages=[b"a", b"b"], sinks=2, inputs=["c0ffee"], targets=b"two of them")
+    assert store.mds.targets("job") == b"two of them"
     holder = store.holder()
     holder.sync(Arrival(5, 3, [(0, b"I1")]), Arrival(6, 1, [(0, b"I1")]), results=[(9, b"N")])
     holder.offload("x", [3], [4])
@@ -185,6 +186,7 @@ def test_purge_leaves_only_the_tombstone(store: Store) -> None:
     assert store.of_job() == ["m"]
     assert store.names() == ["w:job:m", "w:ring:3"]
     assert store.info().state == "gone"
+    assert store.mds.targets("job") == b""
     store.mds.purge("job", 60)
     assert store.names() == ["w:job:m", "w:ring:3"]
 

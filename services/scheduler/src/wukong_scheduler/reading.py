@@ -7,7 +7,8 @@ import time
 from wukong.errors import UnknownJob
 from wukong.mds.store import Mds
 from wukong.rpc.v1 import job_pb2
-from wukong_scheduler import messages, targets
+from wukong_scheduler import messages
+from wukong_scheduler.targets import Targets
 
 
 class Reading:
@@ -27,7 +28,7 @@ class Reading:
             raise UnknownJob(name)
         message = messages.job(name, info, time.time())
         if info.state == "done":
-            asked = targets.read(self._mds, name)
+            asked = Targets.decode(self._mds.targets(name))
             message.results.extend(messages.results(asked, self._mds.results(name, asked.tasks)))
         return message
 

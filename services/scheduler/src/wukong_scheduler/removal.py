@@ -10,7 +10,6 @@ from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Ring
 from wukong.mds.failure import Failure
 from wukong.mds.store import JobInfo, Mds
-from wukong_scheduler import targets
 from wukong_scheduler.rings import Rings
 
 #: Seconds that a removed job's name stays refused: twice the longest invocation of AWS Lambda.
@@ -55,7 +54,6 @@ class Removal:
             self._mds.close(job, "cancelled", failure)
         freed = self._mds.drop_inputs(job)
         self._purge_values(info, [job, *(f"in:{name}" for name in freed)])
-        targets.drop(self._mds, job)
         self._mds.purge(job, TOMBSTONE)
 
     def close(self) -> None:

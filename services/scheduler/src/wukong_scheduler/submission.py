@@ -23,7 +23,7 @@ from wukong.graph.page import build_pages
 from wukong.mds.store import JobSpec, Mds
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
 from wukong.values.signing import Signer
-from wukong_scheduler import messages, targets
+from wukong_scheduler import messages
 from wukong_scheduler.admission import Shape, check_graph, check_payloads
 from wukong_scheduler.config import Config
 from wukong_scheduler.invocations import Invoke
@@ -220,13 +220,13 @@ class Submission:
             seconds=self._seconds(options),
             json_results=bool(work.names),
             inputs=work.hashes,
+            targets=Targets(shape.targets.tolist(), work.names).encode(),
         )
         bodies = build_pages(
             shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs
         )
         pages = [self._signer.sign(f"page:{name}:{i}", body) + body for i, body in enumerate(bodies)]
         records = static_schedules(shape.leaves.tolist(), spec.parallelism, self._policy)
-        targets.keep(self._mds, name, Targets(shape.targets.tolist(), work.names), spec.seconds)
         state = self._mds.submit(name, spec, pages, records, self._config.lease)
         if state == "running":
             self._invoke(name, [record.id for record in records])

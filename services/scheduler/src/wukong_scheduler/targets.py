@@ -11,11 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wukong.mds.store import Mds
-
-#: Seconds that targets outlive their job's deadline, as all of a job does.
-GRACE = 900
-
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -31,29 +26,8 @@ class Targets:
 
     @classmethod
     def decode(cls, data: bytes) -> Targets:
-        """Read what `encode` wrote."""
+        """Read what `encode` wrote; nothing is no targets."""
         count = int.from_bytes(data[:4], "little")
         end = 4 + 4 * count
         tasks: list[int] = np.frombuffer(data[4:end], "<u4").tolist()
         return cls(tasks, json.loads(data[end:]) if len(data) > end else ())
-
-
-def keep(mds: Mds, job: str, targets: Targets, seconds: float) -> None:
-    """Keep a job's targets until its deadline, in `seconds`, and a while longer."""
-    mds.put_upload(_name(job), targets.encode(), seconds + GRACE)
-
-
-def read(mds: Mds, job: str) -> Targets:
-    """A job's targets; none if they are gone."""
-    (data,) = mds.uploads([_name(job)])
-    return Targets.decode(data) if data else Targets()
-
-
-def drop(mds: Mds, job: str) -> None:
-    """Forget a job's targets."""
-    mds.put_upload(_name(job), b"", 0.001)
-
-
-def _name(job: str) -> str:
-    # No content hash contains a colon, so no page can have this name.
-    return f"targets:{job}"

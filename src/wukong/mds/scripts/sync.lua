@@ -7,6 +7,8 @@
 --       number of log texts, then for each: task, stream, text.
 -- Reply: status, or {OK, room, ended, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
 local WIDE = 256
+-- Arguments handed on at once: Lua takes some thousands, and a script that fails half-way is not rolled back. Even.
+local UNPACK = 2000
 local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at')
 if meta[1] ~= 'running' then return {'STOP'} end
@@ -46,7 +48,10 @@ for _ = 1, arrivals do
     verdict = 'T'
   else
     if marks > 0 then
-      redis.call('HSET', fan_in, unpack(ARGV, marked_from, marked_from + 2 * marks - 1))
+      local marked_to = marked_from + 2 * marks - 1
+      for i = marked_from, marked_to, UNPACK do
+        redis.call('HSET', fan_in, unpack(ARGV, i, math.min(i + UNPACK - 1, marked_to)))
+      end
       if not owner then
         redis.call('HSET', owners, child, '')
         redis.call('EXPIREAT', fan_in, expires)
