@@ -1,0 +1,147 @@
+"""The store in memory against the real one: the same random calls get the same answers and leave the same keys."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from wukong.errors import ClusterUnavailable
+from wukong.kvs.ring import Node, Ring
+from wukong.mds.failure import Failure
+from wukong.mds.records import Record
+from wukong.mds.store import Arrival, Begun, Counters, Event, JobInfo, JobSpec, LogText, Mds, Sync, Synced
+
+if TYPE_CHECKING:
+    from tests.contract.mds.conftest import Store
+
+CALLS = 120
+JOBS = ["j", "k"]
+TOKENS = ["a", "b"]
+MARKS = [b"N", b"I0", b"", b"x" * 5000, b"\x00\xff"]
+HASHES = ["a" * 64, "b" * 64]
+
+
+class Calls:
+    """Random calls. A call is a function of a store, made once and then done on each."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._placed = 0
+        self._records = ["0", "1", "2", "nothing"]
+
+    def next(self) -> tuple[str, Any]:
+        """The name and arguments of a call."""
+        pick = self._random.choice
+        weights = {"sync": 400, "begin": 200, "offload": 100, "submit": 60, "marks": 40, "results": 30, "renew": 30}
+        weights |= {"hold": 20, "place": 20, "sweep": 20, "drop": 10, "pages": 10, "fail": 4, "close": 4, "purge": 4}
+        name = self._random.choices(list(weights), list(weights.values()))[0]
+        job, lease = pick(JOBS), 60.0
+        record, token = pick(self._records), self._random.choices(TOKENS, [5, 1])[0]
+        generation = 0 if self._random.random() < 0.97 else 1
+        held = (job, record, token, generation)
+        match name:
+            case "submit":
+                spec = JobSpec(9, 4, 2, [0, 5], pick([3, 6]), Ring(1, (Node("n", "h:1"),)), 500, inputs=[])
+                initial = [Record(str(i), [i, i + 1, i + 7]) for i in range(3)]
+                return name, (job, spec, [b"one", b"two"], initial, lease)
+            case "begin":
+                return name, (job, record, token, lease, pick([(), (0,), (1, 0)]), pick([True, False]))
+            case "sync":
+                return name, (*held, lease, self._sync())
+            case "renew":
+                return name, (*held, lease)
+            case "offload":
+                offload = f"{token}-{self._random.randrange(3)}"
+                self._records.append(f"{offload}.0")
+                pieces = [Record("", self._tasks(), self._marks(), pick([1, 2])) for _ in range(pick([0, 1, 2, 3]))]
+                return name, (*held, offload, lease, pieces, self._random.random() < 0.2)
+            case "fail":
+                return name, (*held, Failure("TaskError", "it raised", 3))
+            case "close":
+                return name, (job, "cancelled")
+            case "purge":
+                return name, (job, 1000)
+            case "marks":
+                return name, (job, generation, self._random.randrange(6), [0, 2, 1])
+            case "results":
+                return name, (job, [3, 1, 2, 0])
+            case "sweep":
+                return name, (job, 60.0)
+            case "pages":
+                return name, (job, pick([[1, 0], [0], [], [0, 7]]))
+            case "hold":
+                return "hold_input", (pick(HASHES), job, pick([500, 1500, 3500]))
+            case "place":
+                # No two alike: time passes on the server only, and must not decide.
+                self._placed += 1
+                return "place_input", (pick(HASHES), job, pick(MARKS), pick([1000, 2000, 3000]) + self._placed)
+        return "drop_inputs", (job,)
+
+    def _sync(self) -> Sync:
+        chance = self._random
+        arrivals = []
+        for child in chance.sample(range(6), chance.randrange(4)):
+            need = 1 + child % 4
+            edges = chance.sample(range(need), chance.randint(0, need))
+            cut = chance.randint(0, len(edges))
+            marks = [(edge, chance.choice(MARKS)) for edge in edges[:cut]]
+            arrivals.append(Arrival(child, need, marks, edges[cut:]))
+        results = [(task, chance.choice(MARKS)) for task in chance.sample(range(4), chance.choice([0, 0, 0, 1, 2]))]
+        counters = Counters(tasks_run=chance.randrange(3), round_trips=chance.randrange(2), bytes_read=7)
+        logs = [LogText(i, "stdout", f"text {i}\n") for i in range(chance.choice([0, 0, 1, 2]))]
+        return Sync(arrivals, results, chance.randrange(9), 5, 6, counters, logs, chance.random() < 0.15)
+
+    def _tasks(self) -> list[int]:
+        return self._random.choices(range(50), k=self._random.randrange(6))
+
+    def _marks(self) -> list[tuple[int, bytes]]:
+        return [(task, self._random.choice(MARKS)) for task in self._tasks()]
+
+
+def told(mds: Mds, call: tuple[str, Any]) -> Any:
+    """What a store answers, in a form that leaves out times and the order of what has none."""
+    name, args = call
+    try:
+        answer = getattr(mds, name)(*args)
+    except ClusterUnavailable as error:
+        return str(error)
+    match answer:
+        case Begun():
+            fields = [answer.entries, answer.inputs, answer.first_tasks, answer.pages]
+            unordered = [sorted(answer.claims), sorted(answer.given)]
+            return (
+                *(answer.status, answer.generation, answer.begins, answer.depth, answer.ring, answer.parallelism),
+                *map(list, fields),
+                *unordered,
+            )
+        case Synced():
+            answers = [(item.verdict, sorted(item.marks)) for item in answer.answers]
+            return answer.status, answers, answer.room, answer.ended
+    if name == "sweep":
+        return answer.state, list(answer.due), answer.stalled, answer.expired
+    if name == "drop_inputs":
+        return sorted(answer)
+    return answer
+
+
+def seen(mds: Mds, job: str) -> tuple[JobInfo | None, list[Event]]:
+    """What the scheduler sees of a job, without times."""
+    info = mds.job(job)
+    events = [replace(event, sequence="") for event in mds.events(job)]
+    return info and replace(info, created=0, ended=0, deadline=0), events
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_both_stores_answer_alike(both: tuple[Store, Store], seed: int) -> None:
+    memory, server = both
+    calls = Calls(seed)
+    for _ in range(CALLS):
+        call = calls.next()
+        assert told(memory.mds, call) == told(server.mds, call), call
+        assert memory.names() == server.names(), call
+    for job in JOBS:
+        assert seen(memory.mds, job) == seen(server.mds, job)
+    assert server.lasting() == []

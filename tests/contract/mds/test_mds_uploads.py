@@ -1,0 +1,135 @@
+"""What is uploaded ahead of jobs, the inputs that jobs hold, and rings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wukong.kvs.ring import Node, Ring
+
+if TYPE_CHECKING:
+    from tests.contract.mds.conftest import Store
+
+HASH, OTHER = "a" * 64, "b" * 64
+
+
+# Pages.
+
+
+def test_uploads_come_back_in_the_order_asked(store: Store) -> None:
+    data = bytes(range(256)) * 10_000
+    store.mds.put_upload(HASH, data, 60)
+    store.mds.put_upload(OTHER, b"", 60)
+    assert store.mds.uploads([OTHER, "c" * 64, HASH, HASH]) == [b"", None, data, data]
+    assert store.mds.uploads([]) == []
+    assert store.names() == [f"w:up:{HASH}", f"w:up:{OTHER}"]
+
+
+def test_an_upload_goes_in_time_and_comes_again(store: Store) -> None:
+    store.mds.put_upload(HASH, b"x", 0.05)
+    store.mds.put_upload(OTHER, b"y", 60)
+    store.eventually(lambda: store.mds.uploads([HASH]) == [None])
+    assert store.names() == [f"w:up:{OTHER}"]
+    store.mds.put_upload(HASH, b"x", 0.05)
+    store.mds.put_upload(HASH, b"x", 60)
+    assert store.mds.uploads([HASH]) == [b"x"]
+
+
+# Inputs.
+
+
+def test_an_input_is_placed_once_and_held_by_many(store: Store) -> None:
+    mds = store.mds
+    assert mds.hold_input(HASH, "one", 60) is None
+    assert store.names() == []
+    mds.place_input(HASH, "one", b"M somewhere", 100)
+    assert mds.hold_input(HASH, "two", 60) == b"M somewhere"
+    assert mds.hold_input(HASH, "two", 60) == b"M somewhere"
+    assert store.names() == [f"w:in:{HASH}", "w:one:i", "w:two:i"]
+    assert mds.drop_inputs("one") == []
+    assert mds.drop_inputs("one") == []
+    assert mds.hold_input(HASH, "three", 60) == b"M somewhere"
+    assert mds.drop_inputs("two") == []
+    assert mds.drop_inputs("three") == [HASH]
+    assert mds.drop_inputs("three") == []
+    assert mds.hold_input(HASH, "four", 60) is None
+    assert store.names() == []
+
+
+def test_an_input_that_would_expire_too_soon_is_not_held(store: Store) -> None:
+    store.mds.place_input(HASH, "one", b"M", 100)
+    assert store.mds.hold_input(HASH, "two", 200) is None
+    assert store.names() == [f"w:in:{HASH}", "w:one:i"]
+    assert store.mds.drop_inputs("two") == []
+    assert store.mds.drop_inputs("one") == [HASH]
+
+
+def test_an_input_that_is_placed_again_for_longer_is_the_new_one(store: Store) -> None:
+    store.mds.place_input(HASH, "one", b"M old", 100)
+    store.mds.place_input(HASH, "two", b"M new", 500)
+    assert store.mds.hold_input(HASH, "three", 400) == b"M new"
+    assert store.mds.drop_inputs("two") == []
+    assert store.mds.drop_inputs("three") == []
+    assert store.mds.drop_inputs("one") == [HASH]
+
+
+def test_an_input_that_is_placed_again_for_less_keeps_its_life(store: Store) -> None:
+    """Two jobs upload one value at the same time, since neither found it."""
+    store.mds.place_input(HASH, "one", b"M long", 500)
+    store.mds.place_input(HASH, "two", b"M short", 0.05)
+    assert store.mds.hold_input(HASH, "three", 400) == b"M long"
+    assert store.mds.drop_inputs("one") == []
+    assert store.mds.drop_inputs("three") == []
+    assert store.mds.drop_inputs("two") == [HASH]
+
+
+def test_an_input_goes_in_time_with_its_holders(store: Store) -> None:
+    store.mds.place_input(HASH, "one", b"M", 0.05)
+    store.eventually(lambda: store.mds.hold_input(HASH, "two", 0.001) is None)
+    store.eventually(lambda: store.names() in ([], ["w:two:i"]))
+    assert store.mds.drop_inputs("one") == []
+    store.mds.place_input(HASH, "three", b"M again", 60)
+    assert store.mds.drop_inputs("three") == [HASH]
+
+
+def test_a_job_lets_go_of_all_its_inputs(store: Store) -> None:
+    hashes = [f"{i:064x}" for i in range(50)]
+    for name in hashes:
+        store.mds.place_input(name, "job", b"M" + name.encode(), 60)
+    store.mds.hold_input(hashes[7], "other", 10)
+    store.submit(inputs=hashes)
+    assert sorted(store.mds.drop_inputs("job")) == hashes[:7] + hashes[8:]
+    store.mds.purge("job", 60)
+    assert store.of_job() == ["m"]
+    assert store.mds.drop_inputs("other") == [hashes[7]]
+
+
+def test_inputs_outlive_the_deadline_as_the_job_does(store: Store) -> None:
+    store.mds.place_input(HASH, "job", b"M", 60)
+    store.submit(inputs=[HASH], seconds=0.01)
+    store.eventually(lambda: store.mds.sweep("job", 60).expired)
+    assert "i" in store.of_job()
+    assert store.mds.drop_inputs("job") == [HASH]
+
+
+# Rings.
+
+
+def test_rings_are_kept_by_version(store: Store) -> None:
+    assert store.mds.newest_ring() is None
+    assert store.mds.ring(1) is None
+    one = Ring(1, (Node("größe", "[::1]:6379"),))
+    two = Ring(2, (Node("größe", "[::1]:6379"), Node("b", "127.0.0.1:2")))
+    store.mds.put_ring(one)
+    assert store.mds.newest_ring() == one
+    store.mds.put_ring(two)
+    assert store.mds.newest_ring() == two
+    assert (store.mds.ring(1), store.mds.ring(2), store.mds.ring(3)) == (one, two, None)
+
+
+def test_a_job_stays_with_the_ring_it_was_submitted_under(store: Store) -> None:
+    store.submit()
+    store.mds.put_ring(Ring(4, (Node("later", "127.0.0.1:9"),)))
+    ring = store.holder().begun.ring
+    assert ring is not None
+    assert (ring.version, store.info().ring_version) == (3, 3)
+    assert store.mds.newest_ring() != ring
