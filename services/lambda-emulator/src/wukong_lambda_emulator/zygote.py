@@ -38,6 +38,7 @@ from typing import NoReturn
 from wukong.cluster import lifeline
 from wukong_lambda_emulator import runtime
 from wukong_lambda_emulator.launch import Launch
+from wukong_lambda_emulator.precompiled import precompile
 
 # What keeps libraries (NumPy's OpenBLAS, PyArrow's allocator) from starting threads when they are loaded.
 _SINGLE = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
@@ -51,6 +52,8 @@ _RUNTIME_MODULES = (
     "awslambdaric.lambda_runtime_log_utils",
     "http.client",
 )
+# The parts that do.
+_RUNTIME = ("awslambdaric.bootstrap", "awslambdaric.lambda_runtime_client")
 
 
 @dataclass(slots=True)
@@ -276,6 +279,7 @@ def main() -> NoReturn:
     listener.listen(1024)
     listener.setblocking(False)
     if not arguments.spawn:
+        precompile(_RUNTIME)
         preload([*_RUNTIME_MODULES, *filter(None, arguments.preload.split(","))])
     # What exists now is never looked at by the collector again, so that its pages stay shared.
     gc.collect()
