@@ -1,13 +1,14 @@
 """Why a job failed, as text that every part and every language can read.
 
-Nothing here is unpickled on the way: the pickled exception is opaque bytes until the client opens it.
+Nothing here is unpickled on the way: the pickled exception is opaque, signed bytes, which the scheduler verifies before
+it passes the pickle on to the client.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Failure:
         attempt: Which attempt of the task raised, from 1.
         type_name: Qualified name of the exception's class.
         traceback: The remote traceback.
-        exception: The pickled exception; empty where it could not be pickled.
+        exception: A signature in the context "failure:{job}", then the pickled exception; empty where it could not be
+            pickled.
+        attributes: The error's own facts, for errors of Wukong.
     """
 
     error: str
@@ -33,6 +36,7 @@ class Failure:
     type_name: str = ""
     traceback: str = ""
     exception: bytes = b""
+    attributes: dict[str, str | int | float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The failure as JSON; the exception as base64."""

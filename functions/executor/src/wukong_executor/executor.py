@@ -154,7 +154,8 @@ class Executor:
         try:
             return run(program, inputs)
         except (Exception, SystemExit) as error:
-            failure = failures.of_task(task, self._programs.keys.get(task, task), error)
+            key = self._programs.keys.get(task, task)
+            failure = failures.of_task(self._environment.signer, self._job, task, key, error)
             raise _Failed(self._fail(failure)) from None
 
     # Instructions; either thread.

@@ -9,25 +9,27 @@ import cloudpickle
 
 from wukong.errors import WukongError
 from wukong.mds.failure import Failure
+from wukong.values.signing import Signer
 
 #: Characters of a traceback, and bytes of a pickled exception, that are kept.
 TRACEBACK_LIMIT = 64 * 1024
 EXCEPTION_LIMIT = 1024 * 1024
 
 
-def of_task(task: int, key: object, error: BaseException, attempt: int = 1) -> Failure:
+def of_task(signer: Signer, job: str, task: int, key: object, error: BaseException) -> Failure:
     """A task raised. The traceback starts at the task's own code."""
     frames = error.__traceback__.tb_next if error.__traceback__ else None
     text = "".join(traceback.format_exception(type(error), error, frames))
+    exception = _pickled(error)  # this forgets the traceback
     return Failure(
         error="TaskError",
         message=str(error)[:TRACEBACK_LIMIT],
         task=task,
         key=str(key),
-        attempt=attempt,
+        attempt=1,
         type_name=f"{type(error).__module__}.{type(error).__qualname__}",
         traceback=text[-TRACEBACK_LIMIT:],
-        exception=_pickled(error),
+        exception=signer.sign(f"failure:{job}", exception) + exception if exception else b"",
     )
 
 
@@ -39,7 +41,7 @@ def of_executor(error: WukongError, task: int = -1, key: object = "") -> Failure
         task=task,
         key=str(key),
         type_name=f"{type(error).__module__}.{type(error).__qualname__}",
-        exception=_pickled(error),
+        attributes={name: fact for name, fact in vars(error).items() if isinstance(fact, str | int | float)},
     )
 
 

@@ -92,8 +92,10 @@ def error(failure: Failure) -> job_pb2.JobError:
                 exception=failure.exception,
             )
         )
-    elif failure.task >= 0:
-        message.attributes.update({"task": failure.key or failure.task})
+    else:
+        message.attributes.update(failure.attributes)
+        if failure.task >= 0:
+            message.attributes.update({"task": failure.key or failure.task})
     return message
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import replace
 
-from wukong.errors import UnknownJob
-from wukong.mds.store import Mds
+from wukong.errors import UnknownJob, ValueRefused
+from wukong.mds.store import JobInfo, Mds
 from wukong.rpc.v1 import job_pb2
+from wukong.values.signing import SIZE, Signer
 from wukong_scheduler import messages
 from wukong_scheduler.targets import Targets
+
+_log = logging.getLogger(__name__)
 
 
 class Reading:
     """Reads jobs."""
 
-    def __init__(self, mds: Mds) -> None:
+    def __init__(self, mds: Mds, signer: Signer) -> None:
         self._mds = mds
+        self._signer = signer
 
     def job(self, name: str) -> job_pb2.Job:
         """One job; with its results if it is done.
@@ -26,7 +32,7 @@ class Reading:
         info = self._mds.job(name)
         if info is None:
             raise UnknownJob(name)
-        message = messages.job(name, info, time.time())
+        message = messages.job(name, self._verified(name, info), time.time())
         if info.state == "done":
             asked = Targets.decode(self._mds.targets(name))
             message.results.extend(messages.results(asked, self._mds.results(name, asked.tasks)))
@@ -37,4 +43,17 @@ class Reading:
         found = [(info, name) for name, _ in self._mds.jobs() if (info := self._mds.job(name)) is not None]
         found.sort(key=lambda entry: entry[0].created, reverse=True)
         now = time.time()
-        return [messages.job(name, info, now) for info, name in found[:limit]]
+        return [messages.job(name, self._verified(name, info), now) for info, name in found[:limit]]
+
+    def _verified(self, name: str, info: JobInfo) -> JobInfo:
+        """The job with its pickled exception free of the signature, or without it if the signature is not ours."""
+        failure = info.failure
+        if failure is None or not failure.exception:
+            return info
+        signature, pickled = failure.exception[:SIZE], failure.exception[SIZE:]
+        try:
+            self._signer.verify(f"failure:{name}", signature, pickled)
+        except ValueRefused:
+            _log.warning("job %s: the pickled exception in the metadata store is not signed by this cluster", name)
+            pickled = b""
+        return replace(info, failure=replace(failure, exception=pickled))

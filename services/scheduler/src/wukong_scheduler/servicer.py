@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from wukong.mds.store import Mds
 from wukong.rpc.server import Context
 from wukong.rpc.v1 import cluster_pb2, event_pb2, graph_pb2, job_pb2, scheduler_pb2, scheduler_pb2_grpc
+from wukong.values.signing import Signer
 from wukong_scheduler.announcements import Announcements
 from wukong_scheduler.cluster import describe
 from wukong_scheduler.config import Config
@@ -39,7 +40,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self._submission = submission
         self._removal = removal
         self._announcements = announcements
-        self._reading = Reading(mds)
+        self._reading = Reading(mds, Signer(config.signing_key))
 
     async def GetCluster(  # noqa: N802
         self, request: scheduler_pb2.GetClusterRequest, context: Context

@@ -84,4 +84,5 @@ def _lost(due: Due) -> Failure:
         if due.current >= 0
         else f"an executor was lost: {cause}.",
         task=due.current,
+        attributes={"probable_cause": cause},
     )

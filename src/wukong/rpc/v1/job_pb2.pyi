@@ -142,7 +142,9 @@ class TaskError(_message.Message):
     remote_traceback: _builtins.str
     """The traceback as the executor printed it."""
     exception: _builtins.bytes
-    """The exception, pickled, in a signed mark (wukong.values.mark). Empty where it cannot be pickled."""
+    """The exception, pickled; the scheduler passes it on only if an executor of its cluster signed it. Empty where it
+    cannot be pickled.
+    """
     def __init__(
         self,
         *,
