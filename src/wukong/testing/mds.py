@@ -66,14 +66,14 @@ class MemoryMds:
             self._rings.setdefault(spec.ring.version, spec.ring)
         for index, page in enumerate(pages):
             submitted.pages[index] = page
-        initial = list(records)
-        with self._step() as now:
+        with self._step():
             submitted.targets = spec.targets
             self._uploads.keep(job, spec.inputs, submitted.meta.expires)
+        initial = list(records)
+        with self._step() as now:
             state = submitted.open(initial, now, _ms(lease))
             if state == "gone":
-                submitted.pages.clear()
-                submitted.targets = b""
+                submitted.bury(now, 0)
                 self._uploads.forget(job)
             return state
 

@@ -38,7 +38,6 @@ class MemoryJob:
     def __init__(self, name: str, spec: JobSpec, now: int) -> None:
         self.name = name
         self.meta = JobMeta(spec, now)
-        self.pages: dict[int, bytes] = {}
         self._clear()
 
     def open(self, records: Sequence[Record], now: int, lease: int) -> str:
@@ -175,7 +174,6 @@ class MemoryJob:
         if self.meta.state != "gone":
             self.meta.state = "gone"
             self.meta.expires = now + tombstone
-        self.pages.clear()
         self._clear()
 
     def info(self) -> JobInfo:
@@ -205,6 +203,7 @@ class MemoryJob:
         self.results: dict[int, bytes] = {}
         self.events = EventStream()
         self.targets = b""
+        self.pages: dict[int, bytes] = {}
 
     def _held(self, record: str, token: str, generation: int) -> LiveRecord | Status:
         """The guard: the record if the token holds it, else why the call is refused."""

@@ -20,7 +20,15 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 RING = Ring(3, (Node("one", "127.0.0.1:1"),))
 SPEC = JobSpec(
-    tasks=4, sinks=1, pages=3, first_tasks=[0, 1, 2], parallelism=2, ring=RING, seconds=60, inputs=["c0ffee"]
+    tasks=4,
+    sinks=1,
+    pages=3,
+    first_tasks=[0, 1, 2],
+    parallelism=2,
+    ring=RING,
+    seconds=60,
+    inputs=["c0ffee"],
+    targets=b"T",
 )
 PAGES = [b"a" * (8 * MIB), b"b" * (8 * MIB), b"c"]
 RECORDS = [Record("0", [0]), Record("1", [1])]
@@ -68,7 +76,7 @@ def test_submitting_again_completes_a_half_written_job(crashed: Store) -> None:
     assert crashed.mds.submit("job", SPEC, PAGES, RECORDS, 60) == "running"
     assert crashed.info().live_records == 2
     assert crashed.mds.pages("job", [0, 1, 2]) == PAGES
-    assert crashed.of_job() == ["e", "i", "look", "m", "p:0", "p:1", "p:2", "r:0", "r:1"]
+    assert crashed.of_job() == ["e", "i", "look", "m", "p:0", "p:1", "p:2", "r:0", "r:1", "t"]
     assert [event.text for event in crashed.mds.events("job")] == ["running"]
 
 

@@ -48,6 +48,19 @@ def test_pages_come_back_in_the_order_asked(store: Store) -> None:
     assert store.mds.pages("job", []) == []
 
 
+def test_targets_are_kept_as_they_were_given(store: Store) -> None:
+    store.submit(targets="ä\u2603\x00".encode())
+    store.submit(job="other")
+    assert store.mds.targets("job") == "ä\u2603\x00".encode()
+    assert store.mds.targets("other") == b""
+    assert store.mds.targets("unknown") == b""
+    store.mds.close("job", "cancelled")
+    assert store.mds.targets("job") == "ä\u2603\x00".encode()
+    store.mds.purge("job", 60)
+    assert store.mds.targets("job") == b""
+    assert store.of_job() == ["m"]
+
+
 def test_large_pages_come_back_whole(store: Store) -> None:
     pages = [bytes([i]) * (3 * 1024 * 1024) for i in range(5)]
     store.submit(pages=pages)

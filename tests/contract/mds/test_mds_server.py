@@ -47,13 +47,13 @@ def test_scripts_that_the_server_forgot_are_sent_again(server: Store, redis: Con
 
 
 def test_every_key_of_a_job_expires_with_it(server: Store, redis: Connection) -> None:
-    server.submit([0], [1], pages=[b"a", b"b"], sinks=2, seconds=100, inputs=["c0ffee"])
+    server.submit([0], [1], pages=[b"a", b"b"], sinks=2, seconds=100, inputs=["c0ffee"], targets=b"T")
     holder = server.holder()
     holder.sync(Arrival(5, 3, [(0, b"N")]), Arrival(6, 1, [], [0]), results=[(9, b"N")])
     holder.offload("x", [3])
     holder.sync(logs=[LogText(1, "stdout", "x")])
     names = [name for name in server.names() if name.startswith("w:job:")]
-    assert len(names) == 12
+    assert len(names) == 13
     moments = set(redis.pipeline([["EXPIRETIME", name] for name in names]))
     assert len(moments) == 1
     assert abs(cast(int, moments.pop()) - (time.time() + 100 + GRACE)) < 30
