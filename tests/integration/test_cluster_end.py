@@ -33,6 +33,8 @@ def program(
 ) -> Iterator[Callable[..., tuple[subprocess.Popen[str], dict[str, list[int]]]]]:
     """Start a script with a cluster, in a session of its own; tells its processes by role."""
     started: list[subprocess.Popen[str]] = []
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
 
     def start(body: str) -> tuple[subprocess.Popen[str], dict[str, list[int]]]:
         script = tmp_path / "script.py"
@@ -43,6 +45,7 @@ def program(
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, "TMPDIR": str(temporary)},
         )
         started.append(process)
         assert process.stdout is not None
@@ -65,11 +68,8 @@ def test_killed_program_leaves_nothing(
     program: Callable[..., tuple[subprocess.Popen[str], dict[str, list[int]]]],
     gone: Gone,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
     process, roles = program("sys.stdin.read()")
     assert len(list(folder.iterdir())) == 1
     process.kill()

@@ -81,8 +81,8 @@ class LocalCluster:
         self._size = f"{environments} environments of {memory_mb} MB, {kvs_nodes} KVS nodes"
         plan = Plan(
             listen=_listen(host),
-            folder=_folder(),
             store_program=server_program(),
+            folder=_folder(),  # after what can fail; from here on it is the control process's to remove
             environments=environments,
             threads=threads,
             memory_mb=memory_mb,

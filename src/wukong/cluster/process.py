@@ -36,7 +36,7 @@ _FAREWELL = 5.0
 
 
 class ControlProcess:
-    """One control process and everything below it.
+    """One control process and everything below it. Owns the plan's folder, and removes it in the end.
 
     Attributes:
         address: Where the scheduler listens, once `wait_ready` has returned.
@@ -52,7 +52,6 @@ class ControlProcess:
         self._deadline = time.monotonic() + plan.startup_timeout + _MARGIN
         self._channel, theirs = socket.socketpair()
         watched, self._lifeline = os.pipe()
-        _alive.add(self)
         log = (Path(plan.folder) / "control.log").open("ab")
         try:
             with theirs, log:
@@ -73,10 +72,12 @@ class ControlProcess:
         except BaseException:
             self._channel.close()
             os.close(self._lifeline)
+            shutil.rmtree(plan.folder, ignore_errors=True)
             raise
         finally:
             os.close(watched)
         self._lines = self._channel.makefile("rb")
+        _alive.add(self)
         with contextlib.suppress(BrokenPipeError):  # `wait_ready` finds out why
             self._channel.sendall(plan.to_json().encode() + b"\n")
 
