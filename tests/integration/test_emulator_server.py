@@ -221,6 +221,15 @@ def test_quick_events_all_run_exactly_once(emulate: Emulate, tmp_path: Path) -> 
     assert len(emulator.service.pids()) == 2
 
 
+def test_events_are_delivered_as_often_as_the_function_says(emulate: Emulate, tmp_path: Path) -> None:
+    emulator = emulate("record", deliveries=2)
+    file = tmp_path / "f"
+    for number in range(20):
+        emulator.invoke({"file": str(file), "line": number}, InvocationType="Event")
+    until(lambda: emulator.log().count("END RequestId") == 40)
+    assert sorted(map(int, file.read_text().split())) == sorted([*range(20), *range(20)])
+
+
 @pytest.mark.parametrize("name", ["f", "f:$LATEST", ARN, f"{ARN}:$LATEST", "000000000000:function:f", "function:f"])
 def test_a_function_has_several_names(emulate: Emulate, name: str) -> None:
     assert json.loads(emulate("echo").client.invoke(FunctionName=name, Payload=b"1")["Payload"].read()) == 1

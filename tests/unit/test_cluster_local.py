@@ -25,10 +25,15 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "ControlProcess", refuse)
 
 
-@pytest.mark.parametrize("keyword", ["policy", "faults", "n_workers"])
+@pytest.mark.parametrize("keyword", ["policy", "n_workers"])
 def test_unknown_keyword_is_a_type_error(keyword: str) -> None:
     with pytest.raises(TypeError, match=keyword):
         wukong.LocalCluster(**{keyword: 1})  # type: ignore[arg-type]
+
+
+def test_unknown_fault_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="unknown faults: drops; known is 'deliveries'"):
+        wukong.LocalCluster(faults={"drops": 1})
 
 
 @pytest.mark.parametrize(

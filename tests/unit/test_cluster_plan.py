@@ -19,6 +19,7 @@ def _plan(**others: object) -> Plan:
         "memory_mb": 512,
         "kvs_nodes": 2,
         "timeout": 60,
+        "deliveries": 1,
         "lease_seconds": 2.5,
         "startup_timeout": 30,
         "preload": ("numpy",),
@@ -67,6 +68,7 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
         "handler": "wukong_executor.handler.handler",
         "memory_mb": 512,
         "timeout": 60,
+        "deliveries": 1,
         "concurrency": 4,
     }
     assert variables["WUKONG_LAMBDA_ENDPOINT"] == "http://127.0.0.1:9001"

@@ -8,6 +8,7 @@ import secrets
 import sys
 import tempfile
 import weakref
+from collections.abc import Mapping
 from types import TracebackType
 
 import wukong
@@ -32,6 +33,8 @@ class LocalCluster:
         startup_timeout: Seconds that the start may take.
         lease_seconds: Seconds after which an executor that is not heard of counts as dead.
         timeout: Seconds that one invocation of the executor function may take, as on AWS.
+        faults: Faults to inject, for tests: {"deliveries": n} delivers each asynchronous invocation n times, as
+            Lambda may.
 
     Attributes:
         address: "host:port" of the scheduler.
@@ -54,6 +57,7 @@ class LocalCluster:
         startup_timeout: float = 30,
         lease_seconds: float = 10.0,
         timeout: int = 900,
+        faults: Mapping[str, int] | None = None,
     ) -> None:
         if sys.platform == "win32":
             raise ClusterUnavailable(
@@ -64,11 +68,13 @@ class LocalCluster:
             raise ClusterUnavailable("this program embeds Python: there is no interpreter to start the parts with")
         cores = _cores()
         environments = cores if environments is None else environments
+        deliveries = _deliveries(faults or {})
         for name, value, least in (
             ("environments", environments, 1),
             ("memory_mb", memory_mb, 128),
             ("kvs_nodes", kvs_nodes, 1),
             ("timeout", timeout, 1),
+            ("faults['deliveries']", deliveries, 1),
         ):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on")
@@ -88,6 +94,7 @@ class LocalCluster:
             memory_mb=memory_mb,
             kvs_nodes=kvs_nodes,
             timeout=timeout,
+            deliveries=deliveries,
             lease_seconds=lease_seconds,
             startup_timeout=startup_timeout,
             preload=preload(sys.modules),
@@ -136,6 +143,13 @@ class LocalCluster:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
+
+
+def _deliveries(faults: Mapping[str, int]) -> int:
+    unknown = set(faults) - {"deliveries"}
+    if unknown:
+        raise ValueError(f"unknown faults: {', '.join(sorted(unknown))}; known is 'deliveries'")
+    return faults.get("deliveries", 1)
 
 
 def _folder() -> str:

@@ -67,6 +67,7 @@ class Plan:
         memory_mb: Memory of an environment, in MB.
         kvs_nodes: KVS nodes, each with a server of its own.
         timeout: Seconds that one invocation may take.
+        deliveries: How often each asynchronous invocation is delivered.
         lease_seconds: Seconds after which a silent executor counts as dead.
         startup_timeout: Seconds that all parts together may take to start.
         preload: Modules that the zygote imports before it forks an environment.
@@ -84,6 +85,7 @@ class Plan:
     memory_mb: int
     kvs_nodes: int
     timeout: int
+    deliveries: int
     lease_seconds: float
     startup_timeout: float
     preload: tuple[str, ...]
@@ -133,6 +135,7 @@ class Plan:
             "memory_mb": self.memory_mb,
             "timeout": self.timeout,
             "concurrency": self.environments,
+            "deliveries": self.deliveries,
             "environment": {
                 **_AWS,
                 **self._invoking(f"http://{listen}"),

@@ -48,6 +48,8 @@ class FunctionSettings:
     maximum_event_age: float = 300.0
     #: `Terminate` cuts chains of invocations after 16, as AWS does by default; `Allow` does not.
     recursive_loop: str = "Allow"
+    #: How often each asynchronous invocation is delivered; Lambda promises "at least once", so 2 is a fair test.
+    deliveries: int = 1
 
     @property
     def limits(self) -> Limits:
@@ -109,6 +111,8 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
         raise ValueError(f"handler {settings.handler!r} of function {name!r} is not of the form module.function")
     if not settings.timeout or not settings.memory_mb:
         raise ValueError(f"timeout and memory_mb of function {name!r} must be above 0")
+    if not settings.deliveries:
+        raise ValueError(f"deliveries of function {name!r} must be above 0")
     if settings.recursive_loop not in ("Allow", "Terminate"):
         raise ValueError(f"recursive_loop of function {name!r} must be Allow or Terminate")
     return settings

@@ -77,7 +77,8 @@ class InvokeApi:
             return web.Response(status=204, headers={"X-Amz-Executed-Version": function_name.LATEST})
         trace = request.headers.get("X-Amzn-Trace-Id", "")
         if kind == "Event":
-            invocation = function.submit(Request(payload, asynchronous=True, trace=trace))
+            for _ in range(function.settings.deliveries):
+                invocation = function.submit(Request(payload, asynchronous=True, trace=trace))
             return web.Response(status=202, headers={"x-amzn-RequestId": invocation.id})
         context = _client_context(request.headers.get("X-Amz-Client-Context", ""))
         invocation = function.submit(Request(payload, False, context, trace))
