@@ -5,7 +5,7 @@ from operator import add, mul
 import dask
 import numpy as np
 import pytest
-from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef
+from dask._task_spec import Alias, DataNode, Dict, GraphNode, List, Task, TaskRef, _execute_subgraph
 from dask.local import get_sync
 from dask.utils import apply
 
@@ -139,15 +139,11 @@ def test_constants_of_the_same_value_and_other_type_stay_apart():
 
 def test_operands_keep_their_order_when_a_fused_task_lists_its_inputs_otherwise():
     inner = {"out": Task("out", divmod, TaskRef("b"), TaskRef("a"))}
-    from dask._task_spec import _execute_subgraph
-
     task = Task("t", _execute_subgraph, inner, "out", ("a", "b"), TaskRef("x"), TaskRef("y"))
     assert agree({"x": (inc, 2), "y": (inc, 10), "t": task}, ["t"]) == ((3, 2),)
 
 
 def test_a_fused_graph_that_tasks_share_is_compiled_once():
-    from dask._task_spec import _execute_subgraph
-
     inner = {"i": Task("i", inc, TaskRef("_0")), "out": Task("out", mul, TaskRef("i"), TaskRef("_1"))}
     dsk = {("x", i): Task(("x", i), inc, i) for i in range(4)}
     for i in range(3):
@@ -162,6 +158,24 @@ def test_a_fused_graph_that_tasks_share_is_compiled_once():
     dag = convert(dsk, keys)
     assert dag.programs[dag.index["z", 0]] is dag.programs[dag.index["z", 1]]
     assert dag.dependencies(dag.index["w"]) == [dag.index["z", 0] - 2]
+
+
+def test_inputs_of_fused_graphs_that_differ_only_in_type_or_sign_stay_apart():
+    inner = {"out": Task("out", repr, TaskRef("_0"))}
+    inputs = [1, True, 1.0, 0.0, -0.0, (1, 2), (True, 2), ((1,), 2), "1", b"1", None, [1], int, float, np.int64(1), ()]
+    dsk = {
+        ("r", i): Task(("r", i), _execute_subgraph, inner, "out", ("_0",), DataNode(None, value))
+        for i, value in enumerate(inputs)
+    }
+    assert agree(dsk, list(dsk)) == tuple(map(repr, inputs))
+
+
+def test_a_fused_graph_whose_data_is_one_of_its_inputs_too():
+    inner = {"data": DataNode("data", LARGE), "out": Task("out", np.dot, TaskRef("data"), TaskRef("_0"))}
+    dsk = {"x": DataNode("x", LARGE), "t": Task("t", _execute_subgraph, inner, "out", ("_0",), TaskRef("x"))}
+    dag = convert(dsk, ["t"])
+    assert dag.dependencies(1) == [0]
+    agree(dsk, ["t"])
 
 
 class Custom(GraphNode):
@@ -360,13 +374,14 @@ def test_what_todays_dask_hands_over():
             {
                 "a": Task.fuse(
                     Task("i", inc, TaskRef("j")),
-                    Task("j", inc, TaskRef("i")),
+                    Task("j", inc, TaskRef("h")),
+                    Task("h", inc, TaskRef("i")),
                     Task("k", inc, TaskRef("i")),
                     key="a",
                 )
             },
             ["a"],
-            "cycle.*'i' needs 'j' needs 'i'",
+            "cycle.*'i' needs 'j' needs 'h' needs 'i'",
         ),
     ],
 )

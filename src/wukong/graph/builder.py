@@ -36,6 +36,13 @@ class Interned:
         self._plain: dict[int, Program] = {}
         self._references: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
+    def plain_call(self, function: Callable[..., Any]) -> Program:
+        """The program of a call whose arguments are its dependencies in their order."""
+        program = self._plain.get(id(function))
+        if program is None:
+            program = self._plain[id(function)] = (function,)
+        return program
+
     def one_call(
         self,
         function: Callable[..., Any],
@@ -48,10 +55,7 @@ class Interned:
             return (function, arguments)
         count = len(references)
         if count == len(arguments) == dependencies and references == _in_order(count):
-            program = self._plain.get(id(function))
-            if program is None:
-                program = self._plain[id(function)] = (function,)
-            return program
+            return self.plain_call(function)
         return (function, arguments, self.references(references))
 
     def references(self, references: tuple[Any, ...]) -> tuple[Any, ...]:

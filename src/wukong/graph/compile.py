@@ -58,7 +58,9 @@ _COLLECTIONS = (list, tuple, set, frozenset)
 class Names(Protocol):
     """What a compiler asks about the graph around a node."""
 
-    graph: Mapping[Key, Any]
+    graph: dict[Key, Any]
+    #: What `find` has answered so far.
+    tasks: dict[Key, int]
     #: Values that consumers hold themselves.
     constants: list[object]
 
@@ -80,7 +82,8 @@ class Compiler:
         self._names = names
         self._interned = Interned()
         self._builder = Builder(self._interned)
-        self._templates: dict[int, tuple[Key, tuple[Key, ...], Program, list[int]]] = {}
+        #: By the identity of a fused sub-graph: its output, its inputs, and its program for each form of input.
+        self._templates: dict[int, tuple[Key, tuple[Key, ...], dict[object, tuple[Program, list[int]]]]] = {}
 
     def compile(self, node: Any) -> tuple[Program, list[int]]:
         """The program of a node and its distinct dependencies, as the numbers that `Names.find` gave.
@@ -121,45 +124,58 @@ class Compiler:
         Args:
             keys: The types of argument that may be a key as they stand.
         """
-        find = self._names.find
-        graph = self._names.graph
+        tasks = self._names.tasks
         dependencies: list[int] = []
         references: list[tuple[int, int]] = []
-        arguments: list[Any] = []
+        folded: dict[int, object] | None = None
+        position = -1
         for argument in args:
+            position += 1
             kind = type(argument)
             if kind is TaskRef:
-                task = find(argument.key)
+                key = argument.key
+                task = tasks.get(key)
             elif kind in keys:
                 if kind is tuple and (not argument or callable(argument[0])):
                     return None
+                key = argument
                 try:
-                    known = argument in graph
+                    task = tasks.get(key)
                 except TypeError:
                     return None
-                if not known:
-                    if kind is tuple or (kind is str and len(argument) > LONGEST_SCALAR):
+                if task is None and key not in self._names.graph:
+                    if kind is tuple or (kind is str and len(key) > LONGEST_SCALAR):
                         return None
-                    arguments.append(argument)
                     continue
-                task = find(argument)
             elif kind in _SIMPLE or (kind is str and len(argument) <= LONGEST_SCALAR):
-                arguments.append(argument)
                 continue
             else:
                 return None
+            if task is None:
+                task = self._names.find(key)
             if task < 0:
-                arguments.append(self._names.constants[~task])
-                continue
-            if task in dependencies:
-                slot = dependencies.index(task)
+                folded = folded or {}
+                folded[position] = self._names.constants[~task]
+            elif task in dependencies:
+                references.append((position, dependencies.index(task)))
             else:
                 slot = len(dependencies)
-                dependencies.append(task)
                 if slot == _FEW:
                     return None  # searching a longer list would take quadratic time
-            references.append((len(arguments), slot))
-            arguments.append(None)
+                references.append((position, slot))
+                dependencies.append(task)
+        if not references and folded is None:
+            return (function, args), dependencies
+        count = len(args)
+        if len(references) == len(dependencies) == count:
+            # As many as there are arguments: each of them was new, so they are in their order.
+            return self._interned.plain_call(function), dependencies
+        arguments = list(args)
+        for position, _ in references:
+            arguments[position] = None
+        if folded is not None:
+            for position, value in folded.items():
+                arguments[position] = value
         return self._interned.one_call(function, tuple(arguments), tuple(references), len(dependencies)), dependencies
 
     # The plain forms. ---------------------------------------------------------------------------------------------
@@ -169,7 +185,7 @@ class Compiler:
         graph = self._names.graph
         for argument in task[1:]:
             kind = type(argument)
-            if kind is str and argument not in graph and len(argument) < 1024:
+            if kind is str and argument not in graph and len(argument) <= LONGEST_SCALAR:
                 operands.append(argument)
             elif isinstance(argument, dict):
                 items = [item for pair in argument.items() for item in pair]
@@ -279,7 +295,7 @@ class Compiler:
             if waiting:
                 if key in opened:
                     path = list(opened)
-                    raise cycle_error([key, *reversed(path[path.index(key) + 1 :])])
+                    raise cycle_error(path[path.index(key) :])
                 opened[key] = None
                 stack += reversed(waiting)
                 continue
@@ -289,25 +305,61 @@ class Compiler:
         return scope[outkey]
 
     def _shared(self, args: tuple[Any, ...]) -> tuple[Program, list[int]] | None:
-        """The program of a fused task, if each of its inputs is another task of its own; it is the same for all tasks
-        that share the inner graph."""
-        if not _is_subgraph(args):
+        """The program of a fused task and its dependencies; all tasks that share the inner graph and have inputs of the
+        same form share it. None when an input is more than a task or a small constant."""
+        if not _is_subgraph(args) or len(args[2]) != len(args) - 3:
             return None
         inner, outkey, inkeys, *outer = args
-        dependencies = [self._names.find(a.key) for a in outer if type(a) is TaskRef]
-        if len(dependencies) != len(outer) or len(inkeys) != len(outer) or (dependencies and min(dependencies) < 0):
-            return None
-        template = self._templates.get(id(inner))
-        if template is None or template[0] != outkey or template[1] != inkeys:
+        dependencies: dict[int, int] = {}
+        form: list[object] = []
+        values: list[object] = []
+        for argument in outer:
+            value = None
+            if type(argument) is TaskRef:
+                task = self._names.find(argument.key)
+                if task >= 0:
+                    form.append(dependencies.setdefault(task, len(dependencies)))
+                    values.append(None)
+                    continue
+                value = self._names.constants[~task]
+            elif type(argument) is DataNode:
+                value = argument.value
+            else:
+                return None
+            frozen = _frozen(value)
+            if frozen is None:
+                return None
+            form.append(frozen)
+            values.append(value)
+        templates = self._templates.get(id(inner))
+        if templates is None or templates[0] != outkey or templates[1] != inkeys:
+            templates = self._templates[id(inner)] = (outkey, inkeys, {})
+        template = templates[2].get(tuple(form))
+        if template is None:
             builder = self._builder = Builder(self._interned)
-            slots = [builder.dependency(~number) for number in range(len(inkeys))]
-            result = self._subgraph(inner, outkey, _Scope(zip(inkeys, slots, strict=True)))
-            program, needed = builder.finish(result)
-            template = self._templates[id(inner)] = (outkey, inkeys, program, needed[len(inkeys) :])
-        dependencies += template[3]
-        if len(set(dependencies)) != len(dependencies):
+            slots = [builder.dependency(~number) for number in range(len(dependencies))]
+            operands = [slots[part] if type(part) is int else v for part, v in zip(form, values, strict=True)]
+            program, needed = builder.finish(self._subgraph(inner, outkey, _Scope(zip(inkeys, operands, strict=True))))
+            template = templates[2][tuple(form)] = (program, needed[len(slots) :])
+        program, lifted = template
+        if lifted and not dependencies.keys().isdisjoint(lifted):
             return None
-        return template[2], dependencies
+        return program, [*dependencies, *lifted]
+
+
+def _frozen(value: object) -> object:
+    """What equal small constants have in common and no others; None for values that may not be compared."""
+    kind = type(value)
+    if kind is tuple:
+        parts = tuple([_frozen(item) for item in value])  # type: ignore[attr-defined]
+        return None if None in parts else parts
+    if kind is float or kind is complex:
+        return kind, repr(value)  # 0.0 and -0.0 are equal
+    if kind is str or kind is bytes:
+        return (kind, value) if len(value) <= LONGEST_SCALAR else None  # type: ignore[arg-type]
+    if kind in (type, types.FunctionType, types.BuiltinFunctionType):
+        return kind, id(value)
+    return (kind, value) if kind in _SIMPLE else None
 
 
 def _is_subgraph(args: tuple[Any, ...]) -> bool:

@@ -68,12 +68,12 @@ def flatten(keys: Any) -> Iterator[Key]:
 class _Conversion:
     """The tasks found so far, numbered in the order in which they were found."""
 
-    def __init__(self, graph: Mapping[Key, Any]) -> None:
+    def __init__(self, graph: dict[Key, Any]) -> None:
         self.graph = graph
         #: Values that were folded into the tasks that use them.
         self.constants: list[object] = []
         #: The task of each key that was met, or ~i when its value is constants[i].
-        self._tasks: dict[Key, int] = {}
+        self.tasks: dict[Key, int] = {}
         self._keys: list[Key] = []
         self._nodes: list[Any] = []
         self._programs: list[Program | None] = []
@@ -89,7 +89,7 @@ class _Conversion:
 
     def find(self, key: Key) -> int:
         """The task that computes a key, or ~i when its value is `constants[i]`. `KeyError` when there is none."""
-        task = self._tasks.get(key)
+        task = self.tasks.get(key)
         return self._discover(key) if task is None else task
 
     def place(self, value: object) -> int | None:
@@ -129,7 +129,6 @@ class _Conversion:
                 programs.append(None)
                 dependencies.append([])
                 continue
-            nodes[task] = None
             if type(node) is DataNode:
                 programs.append((same, (node.value,)))
                 dependencies.append([])
@@ -146,7 +145,9 @@ class _Conversion:
         node = self.graph.get(key, _ABSENT)
         kind = type(node)
         if kind is Task or (kind is tuple and node and callable(node[0])):
-            task = self._tasks[key] = self._add(key, node)
+            task = self.tasks[key] = len(self._keys)
+            self._keys.append(key)
+            self._nodes.append(node)
             return task
         return self._resolve(key)
 
@@ -159,7 +160,7 @@ class _Conversion:
                 raise KeyError(key)
             target = self._alias_target(node)
             if target is _ABSENT:
-                task = self._tasks[key] = self._classify(key, node)
+                task = self.tasks[key] = self._classify(key, node)
             elif target == key:
                 raise KeyError(key)  # Dask's way to say that the value is elsewhere
             else:
@@ -168,9 +169,9 @@ class _Conversion:
                     raise cycle_error(path[path.index(key) :])
                 aliases[key] = None
                 key = target
-                task = self._tasks.get(key)
+                task = self.tasks.get(key)
         for alias in aliases:
-            self._tasks[alias] = task
+            self.tasks[alias] = task
         return task
 
     def _alias_target(self, node: Any) -> object:

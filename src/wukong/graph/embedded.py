@@ -56,6 +56,8 @@ def is_large(value: object) -> bool:
         return False
     if kind is str or kind is bytes:
         return len(value) > LARGE  # type: ignore[arg-type]
+    if kind is tuple and _SMALL.issuperset(map(type, value)):  # type: ignore[call-overload]
+        return len(value) > LARGE // 32  # type: ignore[arg-type]
     return _size(value, _DEPTH) > LARGE
 
 
