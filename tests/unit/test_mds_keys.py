@@ -1,0 +1,101 @@
+"""The names of keys: all under `w:`, and never two things under one name."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from importlib.resources import files
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wukong.kvs import keys as kvs_keys
+from wukong.mds import keys
+
+JOB = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True) | st.sampled_from(
+    ["in", "up", "ring", "jobs", "job", "m", "p", "r", "e", "k", "v", "i", "0"]
+)
+NUMBER = st.integers(0, 2**32 - 1) | st.integers(0, 3)
+HASH = st.integers(0, 3).map(lambda number: f"{number:064x}")
+RECORD = st.from_regex(r"[0-9a-f]{1,16}(-[0-9]{1,3}\.[0-9]{1,3})?", fullmatch=True) | NUMBER.map(str)
+TOKEN = st.from_regex(r"[0-9a-f]{1,16}", fullmatch=True)
+OWNER = JOB | HASH.map(lambda name: f"in:{name}")
+
+#: Every function that names a key, with what it is called with.
+NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
+    keys.meta: (JOB,),
+    keys.page: (JOB, NUMBER),
+    keys.look: (JOB,),
+    keys.record: (JOB, RECORD),
+    keys.fan_in: (JOB, NUMBER, NUMBER),
+    keys.owners: (JOB, NUMBER),
+    keys.sinks: (JOB,),
+    keys.targets: (JOB,),
+    keys.events: (JOB,),
+    keys.job_inputs: (JOB,),
+    keys.uploaded_input: (HASH,),
+    keys.uploaded_page: (HASH,),
+    keys.ring: (NUMBER,),
+    kvs_keys.stripe: (OWNER, NUMBER.map(str), TOKEN, NUMBER),
+    kvs_keys.index: (OWNER,),
+}
+
+#: What names no key.
+OTHERS = {"prefix", "job_of_channel"}
+
+
+@st.composite
+def named(draw: st.DrawFn) -> tuple[str, tuple[object, ...], str]:
+    """A function, its arguments, and the name that it gives."""
+    function = draw(st.sampled_from(list(NAMES)))
+    args = tuple(draw(strategy) for strategy in NAMES[function])
+    return f"{function.__module__}.{function.__name__}", args, function(*args)
+
+
+@given(st.lists(named(), min_size=2, max_size=12))
+def test_two_things_never_have_one_name(things: list[tuple[str, tuple[object, ...], str]]) -> None:
+    known: dict[str, object] = {keys.JOBS: "jobs", keys.RING_NEWEST: "newest"}
+    for function, args, name in things:
+        assert name.startswith("w:")
+        assert known.setdefault(name, (function, args)) == (function, args)
+
+
+@given(JOB)
+def test_the_keys_of_a_job_start_with_its_prefix_and_no_others_do(job: str) -> None:
+    for function, strategies in NAMES.items():
+        if strategies[0] is JOB:
+            rest = [0] * (len(strategies) - 1)
+            assert function(job, *rest).startswith(f"{keys.prefix(job)}:")
+            assert not function(f"{job}x", *rest).startswith(f"{keys.prefix(job)}:")
+
+
+@given(JOB)
+def test_a_channel_tells_its_job(job: str) -> None:
+    channel = keys.events(job)
+    assert re.fullmatch(keys.EVENT_CHANNELS.replace("*", ".*"), channel)
+    assert keys.job_of_channel(channel) == job
+
+
+def test_every_function_is_tried_here() -> None:
+    functions = {
+        function
+        for module in (keys, kvs_keys)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and name not in OTHERS
+    }
+    assert functions == set(NAMES)
+
+
+def test_the_scripts_spell_keys_as_this_module_does() -> None:
+    """Scripts get a prefix and append; what they append is what the functions append."""
+    appended: set[str] = set()
+    for script in files("wukong.mds").joinpath("scripts").iterdir():
+        text = script.read_text()
+        appended |= set(re.findall(r"(?:prefix|ARGV\[1\]) \.\. '(:[a-z]+:)'", text))
+        assert set(re.findall(r"'(w:[^']*)'", text)) <= {"w:ring:"}
+    assert appended == {":r:", ":f:", ":o:"}
+    assert keys.record("j", "x") == keys.prefix("j") + ":r:" + "x"
+    assert keys.fan_in("j", 0, 7) == keys.prefix("j") + ":f:" + "0" + ":" + "7"
+    assert keys.owners("j", 0) == keys.prefix("j") + ":o:" + "0"
+    assert keys.ring(3) == "w:ring:" + "3"
