@@ -1,4 +1,3 @@
-import gc
 import pickle
 import weakref
 from operator import add
@@ -25,7 +24,6 @@ alive = weakref.WeakSet()
 
 
 def block(*inputs):
-    gc.collect()
     seen.append(len(alive))
     return Block()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib.metadata
 import math
 import operator
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 #: The entry-point group through which an executor image adds functions. Each entry names a module (all its public
@@ -24,8 +25,9 @@ _DEFAULTS: dict[ModuleType, str] = {
 }
 
 
-def allowed_functions() -> dict[str, Callable[..., Any]]:
-    """The callables that calls by name may reach, by "module:name".
+@functools.cache
+def allowed_functions() -> Mapping[str, Callable[..., Any]]:
+    """The callables that calls by name may reach, by "module:name"; looked for once a process.
 
     Raises:
         ImportError: An entry point of the group names something that is not there.
@@ -41,7 +43,7 @@ def allowed_functions() -> dict[str, Callable[..., Any]]:
             allowed.update(_public_functions(loaded))
         else:
             allowed[f"{entry.module}:{entry.attr}"] = loaded
-    return allowed
+    return MappingProxyType(allowed)
 
 
 def _public_functions(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
