@@ -126,10 +126,19 @@ def test_a_large_value_is_stored_only_after_not_yet_and_then_marked() -> None:
     run(walk)
     walk.next(0)
     walk.reported([], [ReportAnswer(2, "N", [], [0], [])], room=0, ended=False)
-    assert walk.next(0) == Store([0])
+    assert walk.next(0) == Store([0], [])
     walk.stored([(0, b"place")])
     assert dropped(walk) == []
     assert walk.next(0) == Report([Arrivals(2, 2, [Edge(0, 0, b"place")])], [], end=True)
+
+
+def test_values_for_one_fan_in_are_stored_together() -> None:
+    walk = walk_over(OnePage([[], [], [], [0, 1, 2], [1]], frozenset({3, 4})), [0, 1])
+    assert [run(walk) for _ in range(3)] == [0, 1, 4]
+    report = walk.next(0)
+    assert report == Report([Arrivals(3, 3, [Edge(0, 0, None), Edge(1, 1, None)])], [(4, None)], end=True)
+    walk.reported([4], [ReportAnswer(3, "N", [], [0, 1], [])], room=0, ended=False)
+    assert walk.next(0) == Store([0, 1], [[0, 1]])
 
 
 def test_a_claimed_fan_in_runs_here_and_its_other_inputs_are_fetched() -> None:
@@ -186,7 +195,7 @@ def test_a_value_is_kept_while_it_is_written() -> None:
     run(walk, now=0.0)
     walk.background(1.0, 0.0, tick=False)
     walk.reported([], [ReportAnswer(2, "N", [], [0], [])], room=0, ended=False)
-    assert walk.background(1.0, 0.0, tick=False) == Store([0])
+    assert walk.background(1.0, 0.0, tick=False) == Store([0], [])
     assert run(walk, now=1.0) == 1
     assert run(walk, now=1.0) == 2  # complete here, so nobody needs the stored copy
     assert dropped(walk) == [1]

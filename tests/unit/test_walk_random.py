@@ -128,7 +128,8 @@ class Executor:
                 walk.fetched([task for task, _ in values])
             case FetchMarks(child, edges):
                 walk.marks_read(child, [(edge, self.stores.marks[child][edge]) for edge in edges])
-            case Store(tasks):
+            case Store(tasks, together):
+                assert all(set(group) <= set(tasks) for group in together)
                 walk.stored([(task, self.mark(task)) for task in tasks])
                 self.drop()
             case Report():

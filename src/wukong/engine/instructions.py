@@ -57,9 +57,15 @@ class Report(NamedTuple):
 
 
 class Store(NamedTuple):
-    """Write values that somebody else will read to the KVS. Answered by `Walk.stored`."""
+    """Write values that somebody else will read to the KVS. Answered by `Walk.stored`.
+
+    Attributes:
+        tasks: The values.
+        together: Those of them that only one fan-in uses, by fan-in: whoever reads one reads all of its group.
+    """
 
     tasks: list[int]
+    together: list[list[int]]
 
 
 class Piece(NamedTuple):

@@ -140,7 +140,7 @@ class Walk:
         self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
         self._results: list[int] = []
         self._results_since = 0.0
-        self._to_store: list[int] = []
+        self._to_store: list[tuple[int, int]] = []  # fan-in, parent
         self._offloads: dict[int, list[Piece]] = {}
         self._sequence = 0
         self._busy = False
@@ -293,7 +293,7 @@ class Walk:
                     self._known.add(answer.child)
                     self._ready.append(answer.child)
                 elif answer.offered:
-                    self._to_store.extend(fan_in.edges[edge] for edge in answer.offered)
+                    self._to_store.extend((answer.child, fan_in.edges[edge]) for edge in answer.offered)
                     self._urgent.add(answer.child)
                 elif not fan_in.edges:
                     del self._fan_ins[answer.child]
@@ -417,14 +417,8 @@ class Walk:
             self.dropped.append(task)
 
     def _store_or_report(self, now: float, dry: bool) -> Store | Report | None:
-        if self._to_store:
-            tasks = [task for task in dict.fromkeys(self._to_store) if task in self._here and task not in self._marks]
-            self._to_store.clear()
-            if tasks:
-                self._busy = True
-                for task in tasks:
-                    self._uses[task] += 1  # it stays in memory while it is written
-                return Store(tasks)
+        if self._to_store and (store := self._store()):
+            return store
         due = now - self._beat
         chosen = [child for child in self._urgent if child in self._fan_ins]
         self._urgent.clear()
@@ -448,6 +442,23 @@ class Walk:
             return None
         self._reporting.update(chosen)
         return self._send(Report([self._arrivals(child) for child in chosen], results, end=dry and complete), now)
+
+    def _store(self) -> Store | None:
+        """Write what was offered in vain, unless it is stored, or was not needed any more, meanwhile."""
+        together: dict[int, list[int]] = {}
+        tasks: dict[int, None] = {}
+        for child, task in self._to_store:
+            if task in self._here and task not in self._marks and task not in tasks:
+                tasks[task] = None
+                if self._uses[task] == 1:
+                    together.setdefault(child, []).append(task)
+        self._to_store.clear()
+        if not tasks:
+            return None
+        self._busy = True
+        for task in tasks:
+            self._uses[task] += 1  # it stays in memory while it is written
+        return Store(list(tasks), [group for group in together.values() if len(group) > 1])
 
     def _arrivals(self, child: int) -> Arrivals:
         fan_in = self._fan_ins[child]

@@ -6,6 +6,7 @@ The first byte is the tag:
     P               a pickle and its buffers, signed
     J               JSON, for programs that are not written in Python
     M               a manifest, signed: the value is in the KVS
+    G               a part of a bundle: offset and length of the value's mark in a bytes value, and that one's manifest
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from wukong.values.signing import SIZE
 PICKLE_TAG: Final = b"P"
 JSON_TAG: Final = b"J"
 MANIFEST_TAG: Final = b"M"
+BUNDLE_TAG: Final = b"G"
+
+#: Tag, offset and length of one part of a bundle.
+_PART_HEAD: Final = struct.Struct("<cQQ")
 
 #: Tag, signature, number of buffers, bytes of the pickle.
 _PICKLE_HEAD: Final = struct.Struct(f"<c{SIZE}sIQ")
@@ -94,12 +99,37 @@ def split_manifest_mark(mark: bytes) -> tuple[bytes, bytes]:
     return mark[1 : 1 + SIZE], mark[1 + SIZE :]
 
 
+class Part(NamedTuple):
+    """One value of a bundle: where its mark is in the bytes that `bundle`, a mark with the tag M, stands for."""
+
+    offset: int
+    length: int
+    bundle: bytes
+
+
+def part_mark(part: Part) -> bytes:
+    """The mark of a value in a bundle."""
+    return _PART_HEAD.pack(BUNDLE_TAG, part.offset, part.length) + part.bundle
+
+
+def split_part_mark(mark: bytes) -> Part:
+    """The parts of a mark with the tag G.
+
+    Raises:
+        struct.error: It is malformed.
+    """
+    _, offset, length = _PART_HEAD.unpack_from(mark)
+    return Part(offset, length, mark[_PART_HEAD.size :])
+
+
 def nbytes(mark: bytes) -> int:
     """The bytes of the value that a mark stands for.
 
     Raises:
         ValueError, struct.error: It is malformed.
     """
+    if mark.startswith(BUNDLE_TAG):
+        return split_part_mark(mark).length
     if not mark.startswith(MANIFEST_TAG):
         return len(mark)
     manifest = Manifest.decode(split_manifest_mark(mark)[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 
 from wukong.errors import ValueRefused
 from wukong.kvs.store import Kvs, Place
@@ -18,6 +19,9 @@ from wukong.values.upload import Upload
 
 #: How the owner of an uploaded input starts. Any job may use one, since inputs are named by their content.
 INPUT = "in:"
+
+#: How the name of a bundle starts. Names of single values are numbers of tasks.
+BUNDLE = "bundle-"
 
 
 class Values:
@@ -64,6 +68,24 @@ class Values:
             upload.write(buffer)
         return upload.close()
 
+    def bundle(self, owner: str, items: Sequence[tuple[str, Packed]], token: str, seconds: float) -> list[bytes]:
+        """Write several small values to the KVS as one and return a mark for each. Errors as in `store`.
+
+        The bundle is the concatenation of the values' inline marks, so each stays bound to its own name. It is worth
+        its reading whole: for values that one reader wants together.
+
+        Args:
+            owner: The job.
+            items: Name and value of each.
+            token: Unique to this writing.
+            seconds: After how long it may vanish.
+        """
+        inline = [self.inline(owner, name, packed) for name, packed in items]
+        whole = self.pack(b"".join(inline))
+        of = self.store(owner, f"{BUNDLE}{items[0][0]}", whole, token, seconds)
+        ends = list(accumulate(map(len, inline)))
+        return [mark.part_mark(mark.Part(end - len(one), len(one), of)) for one, end in zip(inline, ends, strict=True)]
+
     def upload(
         self, owner: str, name: str, token: str, pickle_length: int, lengths: Sequence[int], seconds: float
     ) -> Upload:
@@ -109,15 +131,26 @@ class Values:
         """The values of several (owner, name, mark), in one round trip to each KVS node. Errors as in `load`."""
         found: list[object] = [None] * len(items)
         stored: list[tuple[int, Manifest]] = []
+        parts: dict[bytes, list[tuple[int, mark.Part]]] = {}
         for number, (owner, name, of) in enumerate(items):
             if of.startswith(mark.MANIFEST_TAG):
                 stored.append((number, self._manifest(owner, name, of)))
+            elif of.startswith(mark.BUNDLE_TAG):
+                part = _split_part(owner, name, of)
+                parts.setdefault(part.bundle, []).append((number, part))
             else:
                 found[number] = self._load_carried(owner, name, of)
-        if stored:
-            places: list[Place] = [manifest.place() for _, manifest in stored]
-            for (number, manifest), stream in zip(stored, self.kvs.get_many(places), strict=True):
-                found[number] = _rebuild(manifest, stream)
+        bundles = [self._bundle(items[group[0][0]], of) for of, group in parts.items()]
+        places: list[Place] = [manifest.place() for manifest in (*(entry for _, entry in stored), *bundles)]
+        streams = self.kvs.get_many(places) if places else []
+        for (number, manifest), stream in zip(stored, streams, strict=False):
+            found[number] = _rebuild(manifest, stream)
+        for bundle, group, stream in zip(bundles, parts.values(), streams[len(stored) :], strict=True):
+            whole = _rebuild(bundle, stream)
+            assert isinstance(whole, bytes)
+            for number, part in group:
+                owner, name, _ = items[number]
+                found[number] = self._load_carried(owner, name, whole[part.offset : part.offset + part.length])
         return found
 
     def nbytes(self, of: bytes) -> int:
@@ -137,6 +170,17 @@ class Values:
                 f"the mark of the value {name!r} of {owner!r} is that of {manifest.name!r} of {manifest.owner!r}"
             )
         return manifest
+
+    def _bundle(self, item: tuple[str, str, bytes], of: bytes) -> Manifest:
+        """The verified manifest of the bundle that an item is a part of. Errors as in `load`."""
+        owner, name, _ = item
+        try:
+            inside = Manifest.decode(mark.split_manifest_mark(of)[1]).name
+        except (ValueError, struct.error) as error:
+            raise _malformed(owner, name, error) from error
+        if not inside.startswith(BUNDLE):
+            raise ValueRefused(f"the mark of the value {name!r} of {owner!r} names {inside!r}, which is no bundle")
+        return self._manifest(owner, inside, of)
 
     def _sign_manifest(self, manifest: Manifest) -> bytes:
         """The mark of a value whose stream is complete in the KVS."""
@@ -160,6 +204,13 @@ class Values:
             return mark.load_json(of) if of.startswith(mark.JSON_TAG) else load_scalar(of)
         except (ValueError, KeyError, IndexError, struct.error) as error:
             raise _malformed(owner, name, error) from error
+
+
+def _split_part(owner: str, name: str, of: bytes) -> mark.Part:
+    try:
+        return mark.split_part_mark(of)
+    except struct.error as error:
+        raise _malformed(owner, name, error) from error
 
 
 def _rebuild(manifest: Manifest, stream: memoryview) -> object:

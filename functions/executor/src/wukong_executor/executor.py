@@ -173,8 +173,8 @@ class Executor:
                     self._walk.fetched([task for task, _ in values])
             case FetchMarks(child, edges):
                 self._fetch_marks(child, edges)
-            case Store(tasks):
-                marks = [(task, self._memory.store(task)) for task in tasks]
+            case Store(tasks, together):
+                marks = self._memory.store_all(tasks, together)
                 with self._lock:
                     self._walk.stored(marks)
                     self._drop()

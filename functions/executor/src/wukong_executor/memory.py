@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from wukong.values.codec import Packed
@@ -12,6 +12,10 @@ from wukong.values.values import Values
 #: A value travels inside the metadata store up to this size, and all values of one fan-in up to the next.
 INLINE_BYTES = 4 * 1024
 FAN_IN_BYTES = 256 * 1024
+
+#: Values up to the first size are stored in bundles of up to the second.
+BUNDLED_BYTES = 64 * 1024
+BUNDLE_BYTES = 4 * 1024 * 1024
 
 #: A result travels inside the metadata store up to this size.
 RESULT_BYTES = 64 * 1024
@@ -50,6 +54,32 @@ class Memory:
         if task not in self._inlined:
             self._inlined[task] = self._values.inline(self._job, str(task), packed)
         return self._inlined[task]
+
+    def store_all(self, tasks: Sequence[int], together: Sequence[Sequence[int]]) -> list[tuple[int, bytes]]:
+        """Write values to the KVS, small ones of one group as one object; returns (task, mark) of each."""
+        marks: dict[int, bytes] = {}
+        for group in together:
+            for bundle in self._bundles(group):
+                items = [(str(task), self._pack(task)) for task in bundle]
+                stored = self._values.bundle(self._job, items, self._token, self._seconds)
+                marks.update(zip(bundle, stored, strict=True))
+        return [(task, marks[task] if task in marks else self.store(task)) for task in tasks]
+
+    def _bundles(self, group: Sequence[int]) -> Iterator[list[int]]:
+        """Cut the small values of a group into bundles of limited size."""
+        bundle: list[int] = []
+        size = 0
+        for task in group:
+            nbytes = self._pack(task).nbytes
+            if nbytes > BUNDLED_BYTES:
+                continue
+            if size + nbytes > BUNDLE_BYTES:
+                yield bundle
+                bundle, size = [], 0
+            bundle.append(task)
+            size += nbytes
+        if len(bundle) > 1:
+            yield bundle
 
     def store(self, task: int) -> bytes:
         """Write the value to the KVS; returns its mark."""
