@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
 from wukong.mds.store import Due, Status, Sweep
 
 if TYPE_CHECKING:
@@ -101,6 +103,17 @@ def test_at_most_a_hundred_are_told_of_at_once_and_none_is_forgotten(store: Stor
 
     store.eventually(sweep)
     assert len(set(seen)) == 250
+
+
+@pytest.mark.parametrize("call", ["sync", "renew"])
+def test_holders_that_are_alive_do_not_hide_those_that_are_silent(store: Store, call: str) -> None:
+    """However many there are: only so many records are looked at in one sweep."""
+    store.submit(*([i] for i in range(121)), lease=0.2, parallelism=200)
+    for number in range(120):
+        holder = store.holder(str(number), lease=0.001)
+        holder.lease = 60
+        assert (holder.sync().status if call == "sync" else holder.renew()) is Status.OK
+    assert [due.record for due in found(store)] == ["120"]
 
 
 def test_a_job_without_records_and_with_sinks_left_is_stalled(store: Store) -> None:
