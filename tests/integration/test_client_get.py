@@ -74,6 +74,24 @@ def test_arrays_come_back_as_arrays_that_can_be_written_to(client: Client) -> No
     assert large[0] == 5
 
 
+def test_a_graph_of_large_pages_is_uploaded_before_its_job(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = client._connection.scheduler
+    upload = scheduler.UploadPages
+    sent = []
+
+    def count(pages: Any, **options: Any) -> Any:
+        sent.append(1)
+        return upload(pages, **options)
+
+    monkeypatch.setattr(scheduler, "UploadPages", count)
+    graph: dict[str, Any] = {f"x{i}": (len, bytes([i]) * 40_000) for i in range(250)}
+    graph["sum"] = (sum, list(graph))
+    for _ in range(2):
+        assert client.get(graph, "sum") == 250 * 40_000
+    # The second time the scheduler has the pages.
+    assert len(sent) == 1
+
+
 def test_inside_with_the_client_is_dasks_default_scheduler(cluster: LocalCluster) -> None:
     before = dask.config.get("scheduler", None)
     with Client(cluster) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -170,14 +171,19 @@ INTERRUPTED = """
 
     client = Client()
 
+    folder = Path({folder!r})
+
     def wait():
-        Path({folder!r}, "started").touch()
-        time.sleep(120)
+        (folder / "started").touch()
+        while not (folder / "interrupted").exists():
+            time.sleep(0.01)
 
     try:
         client.get({{"a": (wait,)}}, "a")
     except KeyboardInterrupt:
         print("interrupted", [state for _, state in client.jobs() if state == "running"])
+        # The environment is free again when its task ends.
+        (folder / "interrupted").touch()
     print(client.get({{"a": (abs, -5)}}, "a"))
     client.close()
     """
@@ -199,6 +205,36 @@ def test_ctrl_c_does_not_end_an_embedded_cluster(start: Start, tmp_path: Path) -
     appears(tmp_path / "started")
     os.killpg(process.pid, signal.SIGINT)
     assert output(process, 30) == "interrupted []\n5\n"
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_scheduler_that_is_stuck(tmp_path: Path, start: Start) -> None:
+    with LocalCluster(environments=1) as stuck:
+        process = start(
+            f"""
+            import time
+            from pathlib import Path
+            from wukong import Client
+
+            def wait():
+                Path({str(tmp_path)!r}, "started").touch()
+                time.sleep(60)
+
+            Client({stuck.address!r}, token={stuck.token!r}, timeout=60).get({{"a": (wait,)}}, "a")
+            """
+        )
+        appears(tmp_path / "started")
+        control = next(pid for role, pid in stuck.processes() if role == "control")
+        os.kill(control, signal.SIGSTOP)
+        try:
+            end = time.monotonic() + 20
+            while process.poll() is None:
+                assert time.monotonic() < end, "the program still waits"
+                os.kill(process.pid, signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.3)
+        finally:
+            os.kill(control, signal.SIGCONT)
+        assert process.returncode == -signal.SIGINT
 
 
 def test_an_edited_function_is_the_one_that_runs(client: Client) -> None:
@@ -228,12 +264,19 @@ def work(x):
 int(da.ones(100, chunks=50).map_blocks(work, dtype=float).sum().compute(scheduler=client.get))
 """,
     """
-import _thread, threading
+import _thread, pathlib, tempfile, threading, time
+folder = pathlib.Path(tempfile.mkdtemp())
+
+def wait():
+    while folder.exists():
+        time.sleep(0.01)
+
 threading.Timer(0.5, _thread.interrupt_main).start()
 try:
-    client.get({"a": (__import__("time").sleep, 60)}, "a")
+    client.get({"a": (wait,)}, "a")
 except KeyboardInterrupt:
     print("interrupted")
+folder.rmdir()
 """,
     """
 with client:
