@@ -66,17 +66,18 @@ class RedisMds:
             state, *expiry = cast(list[Any], created)
             if not expiry:
                 return cast(bytes, state).decode()
-            for first, batch in _batches(pages):
-                redis.pipeline(
-                    [["SET", keys.page(job, first + i), page, "EXAT", expiry[0]] for i, page in enumerate(batch)]
-                )
-            notes: list[list[Arg]] = []
+            writes: list[list[Arg]] = []
             if spec.targets:
-                notes.append(["SET", keys.targets(job), spec.targets, "EXAT", expiry[0]])
+                writes.append(["SET", keys.targets(job), spec.targets, "EXAT", expiry[0]])
             if spec.inputs:
-                notes += [["SADD", held, *spec.inputs], ["EXPIREAT", held, expiry[0]]]
-            if notes:
-                redis.pipeline(notes)
+                writes += [["SADD", held, *spec.inputs], ["EXPIREAT", held, expiry[0]]]
+            for first, batch in _batches(pages):
+                writes.extend(
+                    ["SET", keys.page(job, first + i), page, "EXAT", expiry[0]] for i, page in enumerate(batch)
+                )
+                redis.pipeline(writes)
+                writes = []
+            redis.pipeline(writes)
             args: list[Arg] = [keys.prefix(job), len(pages), _ms(lease), len(records)]
             args.extend(chain.from_iterable((record.id, pack_tasks(record.entries)) for record in records))
             opened = scripts.OPEN.call(redis, [meta, keys.look(job), keys.events(job)], args)

@@ -271,7 +271,10 @@ class Mds(Protocol):
         """Hold a known input for a job and return its mark; None if it is unknown or would expire too soon."""
 
     def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
-        """Say where an uploaded input is, and hold it for a job."""
+        """Say where an uploaded input is, and hold it for a job.
+
+        Where a copy is known that lives longer, that one stays the one that others are told of.
+        """
 
     def drop_inputs(self, job: str) -> list[str]:
         """Let go of a job's inputs; returns the hashes that nobody holds any more (their values may be freed)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -57,6 +58,19 @@ def test_every_key_of_a_job_expires_with_it(server: Store, redis: Connection) ->
     moments = set(redis.pipeline([["EXPIRETIME", name] for name in names]))
     assert len(moments) == 1
     assert abs(cast(int, moments.pop()) - (time.time() + 100 + GRACE)) < 30
+
+
+def test_round_trips_of_a_jobs_life(server: Store) -> None:
+    server.submit(job="warm")
+    server.mds.purge("warm", 60)
+    trips = [server.mds.round_trips]
+    server.submit(pages=[b"a", b"b"], inputs=["c0ffee"], targets=b"T")
+    trips.append(server.mds.round_trips)
+    server.submit(job="large", pages=[bytes(1024 * 1024)] * 17)
+    trips.append(server.mds.round_trips)
+    server.mds.purge("job", 60)
+    trips.append(server.mds.round_trips)
+    assert [later - earlier for earlier, later in pairwise(trips)] == [3, 5, 3]
 
 
 def test_the_tombstone_lives_as_long_as_asked(server: Store, redis: Connection) -> None:
