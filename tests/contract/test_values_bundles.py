@@ -46,6 +46,13 @@ def test_each_value_comes_back_and_the_bundle_is_read_once(values: Values) -> No
     values.kvs.close()
 
 
+def test_a_tiny_bundle_needs_no_place(values: Values) -> None:
+    marks = values.bundle("job", [("1", values.pack((1, 2))), ("2", values.pack(None))], "token", 60)
+    assert values.kvs.counters().bytes_written == 0
+    assert values.load_many([("job", "1", marks[0]), ("job", "2", marks[1])]) == [(1, 2), None]
+    values.kvs.close()
+
+
 def test_a_part_of_another_name_job_or_bundle_is_refused(values: Values) -> None:
     marks = stored(values)
     with pytest.raises(ValueRefused):

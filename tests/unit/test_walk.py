@@ -180,6 +180,16 @@ def test_a_fan_in_is_reported_in_the_background_once_it_is_a_beat_old() -> None:
     assert walk.next(1.0) == Wait()
 
 
+def test_what_arrives_after_a_report_waits_for_a_beat_of_its_own() -> None:
+    walk = walk_over(OnePage([[], [], [], [], [0, 1, 3]], frozenset({2, 4})), [0, 1, 2])
+    run(walk, now=0.0)
+    assert type(walk.background(1.0, 0.0, tick=False)) is Report
+    run(walk, now=1.1)
+    walk.reported([], [ReportAnswer(4, "N", [0], [], [])], room=0, ended=False)
+    assert walk.background(1.2, 0.0, tick=False) is None
+    assert walk.background(2.1, 0.0, tick=False) == Report([Arrivals(4, 3, [Edge(1, 1, None)])], [], end=False)
+
+
 def test_a_fan_in_completed_here_while_its_report_is_out_waits_for_the_answer() -> None:
     walk = walk_over(PAIR, [0, 1])
     run(walk, now=0.0)
@@ -277,6 +287,16 @@ def test_a_beat_with_nothing_to_say_renews_the_lease() -> None:
     walk.next(0.0)
     assert walk.background(1.0, 1.0, tick=True) == Report([], [], end=False)
     assert walk.background(1.0, 1.0, tick=True) is None
+
+
+def test_a_task_whose_inputs_are_on_their_way_is_not_given_away() -> None:
+    page = OnePage([[], [0]], frozenset({1}))
+    walk = walk_over(page, [1], pieces=1, inputs=[(0, b"place")])
+    assert walk.next(0.0) == Fetch([(0, b"place")])
+    assert walk.background(1.0, 0.0, tick=True) == Report([], [], end=False)
+    walk.reported([], [], room=3, ended=False)
+    walk.fetched([0])
+    assert walk.next(1.0) == RunTask(1, [0])
 
 
 def test_the_policy_is_told_what_waits_and_for_how_long() -> None:

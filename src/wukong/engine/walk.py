@@ -99,7 +99,7 @@ class Policy(Protocol):
 
 @dataclass(slots=True)
 class _FanIn:
-    """Local arrivals at one fan-in: edge -> parent, and when the first one came."""
+    """Local arrivals at one fan-in: edge -> parent, and since when some of them are not reported."""
 
     need: int
     since: float
@@ -126,6 +126,7 @@ class Walk:
         self.dropped: list[int] = []
         self._room = room
         self._ready: deque[int] = deque()
+        self._preparing: int | None = None  # the task that the main thread fetches pages, marks or inputs for
         self._known: set[int] = set()  # tasks that are ready, running or finished here
         self._pages: dict[int, Page] = {}  # by index
         self._here: set[int] = set()
@@ -180,19 +181,22 @@ class Walk:
         """What the main thread shall do. `Wait` until the other thread's answer came, if there is nothing."""
         if self._ended:
             return Stop()
-        if self._ready:
-            task = self._ready[-1]
-            index = self._page_index(task)
-            page = self._pages.get(index)
+        task = self._preparing
+        if task is None and self._ready:
+            task = self._ready.pop()
+        if task is not None:
+            # Until it runs it is neither waiting nor running: what it needs is on its way here.
+            self._preparing = task
+            page = self._pages.get(self._page_index(task))
             if page is None:
-                return FetchPages(self._pages_wanted())
+                return FetchPages(self._pages_wanted(task))
             deps = page.deps(task)
             if task in self._claims:
                 local = self._claims[task].local
                 return FetchMarks(task, [edge for edge in range(len(deps)) if edge not in local])
             if missing := self._missing(task, page, deps):
                 return Fetch(missing)
-            self._ready.pop()
+            self._preparing = None
             return RunTask(task, deps)
         if self._busy:
             return Wait()
@@ -335,9 +339,9 @@ class Walk:
     def _page_index(self, task: int) -> int:
         return bisect_right(self._first_tasks, task) - 1
 
-    def _pages_wanted(self) -> list[int]:
+    def _pages_wanted(self, task: int) -> list[int]:
         """The page of the next task, and those of tasks after it that are missing too."""
-        wanted: dict[int, None] = {}
+        wanted: dict[int, None] = {self._page_index(task): None}
         for task in islice(reversed(self._ready), LOOK_AHEAD):
             index = self._page_index(task)
             if index not in self._pages:
@@ -440,6 +444,11 @@ class Walk:
             complete = complete and not self._results
         if not chosen and not results:
             return None
+        for child in chosen:
+            # What arrives from now on is a beat old a beat from now; the oldest stay in front.
+            fan_in = self._fan_ins.pop(child)
+            fan_in.since = now
+            self._fan_ins[child] = fan_in
         self._reporting.update(chosen)
         return self._send(Report([self._arrivals(child) for child in chosen], results, end=dry and complete), now)
 

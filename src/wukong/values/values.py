@@ -82,6 +82,8 @@ class Values:
         """
         inline = [self.inline(owner, name, packed) for name, packed in items]
         whole = self.pack(b"".join(inline))
+        if whole.scalar is not None:
+            return inline  # together they are no larger than what says where they are
         of = self.store(owner, f"{BUNDLE}{items[0][0]}", whole, token, seconds)
         ends = list(accumulate(map(len, inline)))
         return [mark.part_mark(mark.Part(end - len(one), len(one), of)) for one, end in zip(inline, ends, strict=True)]
