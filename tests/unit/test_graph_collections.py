@@ -19,6 +19,13 @@ BIG = RANDOM.random((300, 300))
 FRAME = pd.DataFrame({"a": np.arange(1000) % 7, "b": RANDOM.random(1000), "c": [f"word{i % 13}" for i in range(1000)]})
 
 
+@pytest.fixture(autouse=True)
+def default_scheduler():
+    """Dask's settings as they are where a client is the default scheduler."""
+    with dask.config.set({"dataframe.shuffle.method": "tasks"}):
+        yield
+
+
 def increment(x):
     return x + 1
 

@@ -5,7 +5,10 @@ import threading
 import types
 
 import cloudpickle
+import dask.bag as db
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import pytest
 
 from wukong.errors import InvalidGraph, LimitExceeded, MissingModule
@@ -14,6 +17,7 @@ from wukong.graph.convert import convert
 from wukong.graph.modules import is_user_module, register_user_modules
 from wukong.graph.payload import cut, load
 from wukong.graph.program import run
+from wukong.testing.evaluation import evaluate
 
 
 def inc(x):
@@ -151,3 +155,25 @@ def test_only_modules_of_the_user_are_sent(user_module):
         assert not is_user_module(other)
     with pytest.raises(ValueError, match="'never_imported', which is not imported"):
         register_user_modules(["never_imported"])
+
+
+def bag_of_directories():
+    bag = db.from_sequence(range(100), npartitions=3)
+    return bag.groupby(lambda x: x % 7, shuffle="disk")
+
+
+def frame_of_directories():
+    frame = dd.from_pandas(pd.DataFrame({"x": range(100)}), npartitions=3)
+    return frame.shuffle("x", shuffle_method="disk")
+
+
+@pytest.mark.parametrize("collection", [bag_of_directories, frame_of_directories])
+def test_exchange_through_a_directory_is_refused(collection):
+    # Executors share no directory: each would find there only what it wrote itself.
+    with pytest.raises(InvalidGraph, match=r"^task .*partd-.*because it exchanges values .* a directory.* 'tasks'"):
+        collection().compute(scheduler=evaluate)
+
+
+def test_words_alone_are_not_taken_for_a_directory():
+    (page,) = cut(convert({"partd-x": (len, "partd.file File partd")}, ["partd-x"]))
+    assert page.count == 1

@@ -33,6 +33,9 @@ from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
 #: Seconds that `close` waits for the cluster to confirm what this client no longer needs.
 _FAREWELL_SECONDS = 2.0
 
+#: Dask's setting of how partitions exchange rows.
+_SHUFFLE = "dataframe.shuffle.method"
+
 
 class Cluster(Protocol):
     """What a client needs to know of a cluster object such as `LocalCluster`."""
@@ -201,7 +204,11 @@ class Client:
 
     def __enter__(self) -> Client:
         self._check_open()
-        self._defaults.append(dask.config.set(scheduler=self.get))
+        chosen: dict[str, Any] = {"scheduler": self.get}
+        if dask.config.get(_SHUFFLE, None) is None:
+            # Dask's own choice without a cluster is a directory, which executors do not share.
+            chosen[_SHUFFLE] = "tasks"
+        self._defaults.append(dask.config.set(chosen))
         return self
 
     def __exit__(
@@ -209,6 +216,10 @@ class Client:
     ) -> None:
         self._defaults.pop().__exit__(kind, error, traceback)
         self.close()
+
+    def __deepcopy__(self, memo: object) -> Client:
+        # Dask's settings, which name `get` inside the `with` block, are copied by libraries.
+        return self
 
     def __repr__(self) -> str:
         state = "" if self._finalizer.alive else ", closed"

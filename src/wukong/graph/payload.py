@@ -32,6 +32,12 @@ MOST_BYTES = 256 * 1024
 #: Bytes that a page of a single task may have.
 LIMIT_BYTES = 64 * 1024 * 1024
 
+#: Classes through which tasks exchange values in a directory. Executors share none: each would find there only what it
+#: wrote itself, and results would lack the rest, in silence.
+_DIRECTORIES = {("partd.file", "File"), ("dask.dataframe.shuffle", "maybe_buffered_partd")}
+#: What every pickle that names one of them contains.
+_DIRECTORY_SIGN = b"partd"
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -117,7 +123,32 @@ def _dump(dag: Dag, first: int, count: int) -> bytes:
     file.write(PICKLE)
     tasks = dag.keys[first : first + count], dag.programs[first : first + count]
     cloudpickle.Pickler(file, protocol=5).dump(tasks)
-    return file.getvalue()
+    data = file.getvalue()
+    if _DIRECTORY_SIGN in data:
+        _Search(io.BytesIO(), protocol=5).dump(tasks)
+    return data
+
+
+class _DirectoryError(Exception):
+    """Tasks would exchange values through a directory."""
+
+
+class _Search(cloudpickle.Pickler):  # type: ignore[misc]
+    """Looks for `_DIRECTORIES` in what it pickles."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """See `pickle.Pickler`: called for everything but plain data.
+
+        Raises:
+            _DirectoryError: This is one of the classes.
+        """
+        if isinstance(obj, type) and (obj.__module__, obj.__qualname__) in _DIRECTORIES:
+            raise _DirectoryError(
+                "it exchanges values with others through a directory, which executors do not share; set Dask's "
+                "'dataframe.shuffle.method' to 'tasks' (inside `with Client(...)` it is), or pass "
+                "shuffle='tasks' to a bag's groupby, shuffle_method='tasks' to a dataframe's methods"
+            )
+        return super().reducer_override(obj)
 
 
 def _culprit(dag: Dag, first: int, count: int, error: Exception) -> InvalidGraph:
@@ -130,7 +161,7 @@ def _culprit(dag: Dag, first: int, count: int, error: Exception) -> InvalidGraph
             error, count = cause, half
         else:
             first, count = first + half, count - half
-    return InvalidGraph(
-        f"task {dag.keys[first]!r} cannot be sent to an executor, because it cannot be pickled: "
-        f"{type(error).__name__}: {error}"
-    )
+    reason = str(error)
+    if not isinstance(error, _DirectoryError):
+        reason = f"it cannot be pickled: {type(error).__name__}: {reason}"
+    return InvalidGraph(f"task {dag.keys[first]!r} cannot be sent to an executor, because {reason}")
