@@ -82,20 +82,21 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_each_record_gets_one_asynchronous_invocation(invocations: Invocations, endpoint: Endpoint) -> None:
-    invocations.start("job-1", [str(i) for i in range(40)])
+    invocations.start("job-1", {str(i): [i] for i in range(40)})
     until(lambda: len(endpoint.calls) >= 40)
     assert {(path, kind) for path, kind, _ in endpoint.calls} == {
         ("/2015-03-31/functions/the-function/invocations", "Event")
     }
     assert {body["job"] for _, _, body in endpoint.calls} == {"job-1"}
     assert sorted(int(body["record"]) for _, _, body in endpoint.calls) == list(range(40))
+    assert all(body["pages"] == [int(body["record"])] for _, _, body in endpoint.calls)
 
 
 def test_a_throttled_invocation_is_asked_for_again(
     invocations: Invocations, endpoint: Endpoint, refusals: Refusals
 ) -> None:
     endpoint.answers = [(429, "TooManyRequestsException"), (500, "ServiceException")]
-    invocations.start("job-1", ["0"])
+    invocations.start("job-1", {"0": []})
     until(lambda: len(endpoint.calls) == 3)
     assert refusals == []
 
@@ -104,7 +105,7 @@ def test_a_function_that_is_not_there_ends_the_job_with_the_cause(
     invocations: Invocations, endpoint: Endpoint, refusals: Refusals
 ) -> None:
     endpoint.answers = [(404, "ResourceNotFoundException")]
-    invocations.start("job-1", ["0"])
+    invocations.start("job-1", {"0": []})
     until(lambda: bool(refusals))
     job, failure = refusals[0]
     assert job == "job-1"
@@ -119,7 +120,7 @@ def test_throttling_without_end_leaves_the_record_to_the_sweeper(
 ) -> None:
     monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 0.001)
     endpoint.answers = [(429, "TooManyRequestsException")] * 20
-    invocations.start("job-1", ["0"])
+    invocations.start("job-1", {"0": []})
     until(lambda: len(endpoint.calls) == 8)
     invocations.close()
     assert len(endpoint.calls) == 8
@@ -132,7 +133,7 @@ def test_an_endpoint_that_is_not_there_ends_the_job(
     monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 0.001)
     endpoint.server.server_close()
     invocations = Invocations(endpoint.url, "the-function", refusals.add)
-    invocations.start("job-1", ["0"])
+    invocations.start("job-1", {"0": []})
     until(lambda: bool(refusals))
     invocations.close()
     assert "Could not connect" in refusals[0][1].message
@@ -143,7 +144,7 @@ def test_close_does_not_wait_for_a_pause(
 ) -> None:
     monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 1000.0)
     endpoint.answers = [(429, "TooManyRequestsException")]
-    invocations.start("job-1", ["0"])
+    invocations.start("job-1", {"0": []})
     until(lambda: len(endpoint.calls) == 1)
     began = time.monotonic()
     invocations.close()

@@ -253,7 +253,7 @@ def calls(name: str = "calls-1") -> scheduler_pb2.SubmitJobRequest:
 def test_a_job_from_submission_to_release(stage: Stage) -> None:
     answer = stage.submit(diamond())
     assert answer == scheduler_pb2.SubmitJobResponse(job_id="job-1", state=job_pb2.JOB_STATE_RUNNING)
-    assert stage.invoked(1) == [{"job": "job-1", "record": "0"}]
+    assert stage.invoked(1) == [{"job": "job-1", "record": "0", "pages": [0]}]
 
     begun = stage.mds.begin("job-1", "0", "holder", 30.0, pages=[0, 1])
     assert list(begun.entries) == [0]
@@ -463,7 +463,8 @@ def test_a_function_that_cannot_be_invoked_ends_the_job(stage: Stage) -> None:
 def test_a_lost_invocation_is_made_again(stage: Stage) -> None:
     stage.start(WUKONG_LEASE_SECONDS="0.1")
     stage.submit(diamond())
-    assert stage.invoked(3)[:3] == [{"job": "job-1", "record": "0"}] * 3
+    again = {"job": "job-1", "record": "0", "pages": []}
+    assert stage.invoked(3)[:3] == [again | {"pages": [0]}, again, again]
 
 
 def test_a_record_that_kills_its_executors_ends_the_job(stage: Stage) -> None:

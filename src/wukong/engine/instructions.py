@@ -49,7 +49,7 @@ class Arrivals(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Sync: mark small and stored values, offer the others, commit results, end if `end`. Answered by `Walk.reported`."""
+    """Mark small and stored values, offer the others, commit results, end if `end`. Answered by `Walk.reported`."""
 
     arrivals: list[Arrivals]
     results: list[tuple[int, bytes | None]]

@@ -31,7 +31,6 @@ no mark are gone with the former holder.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +53,7 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
+from wukong.graph.page_index import page_of
 
 #: Edges in one report; the protocol's batch limit.
 REPORT_EDGES = 500
@@ -337,7 +337,7 @@ class Walk:
     # Inside.
 
     def _page_index(self, task: int) -> int:
-        return bisect_right(self._first_tasks, task) - 1
+        return page_of(task, self._first_tasks)
 
     def _pages_wanted(self, task: int) -> list[int]:
         """The page of the next task, and those of tasks after it that are missing too."""

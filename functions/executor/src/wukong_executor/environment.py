@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from wukong import settings
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Ring
+from wukong.mds.redis import RedisMds
 from wukong.values.signing import Signer
 from wukong.values.values import Values
-
-from wukong import settings
-from wukong.mds.redis import RedisMds
 
 #: Ring versions whose connections are kept open.
 RINGS_KEPT = 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from time import perf_counter as clock
 from typing import Any
 
@@ -25,6 +26,7 @@ from wukong.engine.instructions import (
 from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
+from wukong.graph.page_index import first_pages
 from wukong.graph.program import run
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
@@ -48,14 +50,23 @@ class Executor:
     """One holder at work on one record."""
 
     def __init__(
-        self, environment: Environment, job: str, record: str, token: str, begun: Begun, memory_limit: int
+        self,
+        environment: Environment,
+        job: str,
+        record: str,
+        token: str,
+        begun: Begun,
+        pages: Sequence[int],
+        memory_limit: int,
     ) -> None:
+        """`pages` are the indices of what `begun.pages` holds."""
         assert begun.ring is not None
         self._environment = environment
         self._mds = environment.mds
         self._kvs = environment.kvs(begun.ring)
         self._job, self._record, self._token = job, record, token
         self._begun = begun
+        self._pages = pages
         self._memory_limit = memory_limit
         self._memory = Memory(environment.values(begun.ring), job, token, begun.seconds_left + GRACE)
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
@@ -108,6 +119,8 @@ class Executor:
     def _start(self) -> None:
         begun = self._begun
         self._walk.begin(begun.entries, begun.claims, begun.given, begun.inputs)
+        if begun.pages:
+            self._walk.pages_loaded(map(self._programs.open, self._pages, begun.pages))
 
     def _work(self) -> None:
         walk, memory = self._walk, self._memory.by_task
@@ -221,7 +234,9 @@ class Executor:
             pieces,
         )
         if accepted:
-            invoke(self._environment, self._job, [f"{offload}.{i}" for i in range(accepted)])
+            firsts = self._begun.first_tasks
+            records = {f"{offload}.{i}": first_pages(pieces[i].entries, firsts) for i in range(accepted)}
+            invoke(self._environment, self._job, records)
         with self._lock:
             if status is Status.OK:
                 self._walk.offloaded(instruction.sequence, accepted, stored.items())

@@ -25,13 +25,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     environment = _environment()
     token = os.urandom(8).hex()
     cold, environment.cold = environment.cold, False
-    begun = environment.mds.begin(
-        event["job"], event["record"], token, environment.lease_seconds, event.get("pages", ()), cold
-    )
+    job, record, pages = event["job"], event["record"], event.get("pages", ())
+    begun = environment.mds.begin(job, record, token, environment.lease_seconds, pages, cold)
     if begun.status is not Status.OK:
         return {"status": begun.status.value}
     from wukong_executor.executor import Executor
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
-    executor = Executor(environment, event["job"], event["record"], token, begun, memory_limit)
+    executor = Executor(environment, job, record, token, begun, pages, memory_limit)
     return {"status": executor.run()}

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wukong.graph.page import Page
-from wukong.values.signing import SIZE, Signer
-
 from wukong.graph import payload
 from wukong.graph.calls import CALLS
 from wukong.graph.dag import Program
 from wukong.graph.functions import allowed_functions
+from wukong.graph.page import Page
 from wukong.mds.store import Mds
+from wukong.values.signing import SIZE, Signer
 
 
 class Programs:

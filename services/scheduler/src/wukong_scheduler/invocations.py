@@ -12,7 +12,7 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -33,8 +33,9 @@ _PASSING = frozenset({"ServiceException", "InternalFailure", "ServiceUnavailable
 
 _log = logging.getLogger(__name__)
 
-#: Asks for one executor for each of some records of a job, and returns at once.
-Invoke = Callable[[str, Sequence[str]], None]
+#: Asks for one executor for each of some records of a job, and returns at once. With each record come the pages that
+#: its entries are in, as far as they are known: the executor then reads them together with the record.
+Invoke = Callable[[str, Mapping[str, Sequence[int]]], None]
 
 #: Called with a job and the reason why none of its executors can be started.
 OnRefused = Callable[[str, Failure], None]
@@ -52,11 +53,11 @@ class Invocations:
         # boto3 takes a third of a second to import and to read the API's description: nobody waits for it.
         self._client: Future[Any] = self._pool.submit(_connect, endpoint)
 
-    def start(self, job: str, records: Sequence[str]) -> None:
-        """Ask for one executor for each record, and return at once."""
-        for record in records:
+    def start(self, job: str, records: Mapping[str, Sequence[int]]) -> None:
+        """Ask for one executor for each record, and return at once; see `Invoke`."""
+        for record, pages in records.items():
             if not self._closed.is_set():
-                self._pool.submit(self._invoke, job, record)
+                self._pool.submit(self._invoke, job, record, pages)
 
     def close(self) -> None:
         """Give up what was not asked for yet, and end the threads."""
@@ -65,20 +66,21 @@ class Invocations:
         if self._client.done() and not self._client.cancelled() and not self._client.exception():
             self._client.result().close()
 
-    def _invoke(self, job: str, record: str) -> None:
+    def _invoke(self, job: str, record: str, pages: Sequence[int]) -> None:
         try:
-            refused = self._ask(job, record)
+            refused = self._ask(job, record, pages)
             if refused is not None:
                 self._on_refused(job, refused)
         except Exception:
             # A thread of a pool has no caller to tell. The record stays, and the sweeper asks again.
             _log.exception("could not invoke an executor for record %s of job %s", record, job)
 
-    def _ask(self, job: str, record: str) -> Failure | None:
+    def _ask(self, job: str, record: str, pages: Sequence[int]) -> Failure | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = self._client.result()
-        payload = json.dumps({"job": job, "record": record}, separators=(",", ":")).encode()
+        event = {"job": job, "record": record, "pages": list(pages)}
+        payload = json.dumps(event, separators=(",", ":")).encode()
         pauses = pause_lengths()
         while True:
             try:

@@ -20,6 +20,7 @@ from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph, LimitExceeded
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
+from wukong.graph.page_index import first_pages
 from wukong.mds.store import JobSpec, Mds
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
 from wukong.values.signing import Signer
@@ -229,7 +230,7 @@ class Submission:
         records = static_schedules(shape.leaves.tolist(), spec.parallelism, self._policy)
         state = self._mds.submit(name, spec, pages, records, self._config.lease)
         if state == "running":
-            self._invoke(name, [record.id for record in records])
+            self._invoke(name, {record.id: first_pages(record.entries, spec.first_tasks) for record in records})
         return state
 
 

@@ -76,7 +76,7 @@ class Sweeper:
             if verdict.failure is not None:
                 _log.warning("job %s failed: %s", job, verdict.failure.message)
                 self._mds.close(job, "failed", verdict.failure)
-            self._invoke(job, verdict.invoke)
+            self._invoke(job, dict.fromkeys(verdict.invoke, ()))
             return
         info = self._mds.job(job)
         if info is None:
