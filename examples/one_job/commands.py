@@ -61,7 +61,7 @@ class Commands:
                 return self._texts[script](arguments, command.inside)
             return " ".join([script, *map(_argument, arguments)])
         text = " ".join([name.decode(), *map(_argument, words)])
-        return _EVENT.sub("(event", _TIMES.sub(r"\1 end", text))
+        return _EVENT.sub("(seen", _TIMES.sub(r"\1 end", text))
 
     def _create(self, words: Words, inside: Sequence[Words]) -> str:
         self.job = words[0].decode()

@@ -32,6 +32,8 @@ FUNCTION = "wukong-executor"
 #: Commands that travel together, so that they cost one round trip.
 PIPELINES = (
     ("HGETALL", "ZCARD"),
+    ("SET", "SET"),
+    ("begin", "GET"),
     ("SADD", "PEXPIRE", "PEXPIRE", "SET"),
     ("ZRANGE", "HKEYS"),
     ("UNLINK", "SREM"),
@@ -136,7 +138,8 @@ def round_trips(who: str, store: str, timed: Sequence[tuple[float, str]]) -> lis
     while timed:
         names = [text.split()[0] for _, text in timed[:4]]
         length = next((len(known) for known in PIPELINES if tuple(names[: len(known)]) == known), 1)
-        text = " + ".join(text for _, text in timed[:length])
+        asked, answered = zip(*(text.partition(" -> ")[::2] for _, text in timed[:length]), strict=True)
+        text = " -> ".join(filter(None, [" + ".join(asked), *answered]))
         fold = "beat" if ": beat, " in text else ""
         rows.append(Row(timed[0][0], who, store, text, fold))
         timed = timed[length:]

@@ -1,0 +1,45 @@
+"""Every block of Python in the documentation is a program that runs, as a user would run it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+PROGRAMS = [
+    pytest.param(block, id=f"{page.relative_to(ROOT).as_posix()}-{number}")
+    for page in PAGES
+    for number, block in enumerate(BLOCK.findall(page.read_text()), 1)
+]
+
+
+def test_blocks_are_found() -> None:
+    assert len(PROGRAMS) >= 3
+
+
+def test_no_block_hides_behind_another_spelling() -> None:
+    languages = {found for page in PAGES for found in re.findall(r"^```(\w+)", page.read_text(), re.MULTILINE)}
+    assert languages <= {"python", "sh", "text"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_block_runs(program: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
