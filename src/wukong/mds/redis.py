@@ -212,7 +212,7 @@ class RedisMds:
                 [token, _ms(lease), record, int(cold)],
                 [["GET", keys.page(job, index)] for index in pages],
             )
-        return _begun(cast(list[Any], reply), [cast(bytes, body) for body in bodies if body is not None])
+        return _begun(cast(list[Any], reply), () if None in bodies else cast(list[bytes], bodies))
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
         counters = sync.counters
@@ -381,7 +381,7 @@ def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
     )
 
 
-def _begun(reply: list[Any], pages: list[bytes]) -> Begun:
+def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
     if reply[0] != b"OK":
         return Begun(Status(reply[0].decode()))
     _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat = reply

@@ -106,7 +106,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The answer to `begin`: all that a holder needs to start walking. Only `status` counts unless it is OK."""
+    """The answer to `begin`: all that a holder needs to start walking. Only `status` counts unless it is OK.
+
+    `pages` are all pages that were asked for, in that order; or none, where one of them is missing.
+    """
 
     status: Status
     generation: int = 0
@@ -295,7 +298,7 @@ class Mds(Protocol):
     def begin(
         self, job: str, record: str, token: str, lease: float, pages: Sequence[int] = (), cold: bool = False
     ) -> Begun:
-        """Become a record's holder. `pages` are fetched in the same round trip."""
+        """Become a record's holder. `pages` are fetched in the same round trip, all of them or none (`Begun`)."""
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
         """Beat, report, commit and end."""

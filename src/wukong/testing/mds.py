@@ -161,7 +161,7 @@ class MemoryMds:
             begun = held.begin(record, token, now, _ms(lease), cold)
             if begun.status is not Status.OK:
                 return begun
-            bodies = [held.pages[index] for index in pages if index in held.pages]
+            bodies = [held.pages[index] for index in pages] if held.pages.keys() >= set(pages) else ()
             return replace(begun, ring=self._rings[held.meta.spec.ring.version], pages=bodies)
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:

@@ -48,7 +48,7 @@ class Calls:
                 initial = [Record(str(i), [i, i + 1, i + 7]) for i in range(3)]
                 return name, (job, spec, [b"one", b"two"], initial, lease)
             case "begin":
-                return name, (job, record, token, lease, pick([(), (0,), (1, 0)]), pick([True, False]))
+                return name, (job, record, token, lease, pick([(), (0,), (1, 0), (0, 7)]), pick([True, False]))
             case "sync":
                 return name, (*held, lease, self._sync())
             case "renew":

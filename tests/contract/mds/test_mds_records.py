@@ -28,6 +28,16 @@ def test_begin_tells_a_holder_all_that_it_needs(store: Store) -> None:
     assert list(begun.pages) == [b"one", b"zero"]
 
 
+@pytest.mark.parametrize("asked", [[0, 2], [2, 0], [2], [1, 0, 7, 2]])
+def test_begin_brings_all_pages_asked_for_or_none(store: Store, asked: list[int]) -> None:
+    """A holder could not tell which ones a shorter answer has."""
+    store.submit(pages=[b"zero", b"one"])
+    begun = store.stranger(token="anna").begin(asked)
+    assert begun.status is Status.OK
+    assert list(begun.pages) == []
+    assert list(store.stranger(token="anna").begin([1, 0, 1]).pages) == [b"one", b"zero", b"one"]
+
+
 def test_the_same_token_gets_the_same_reply(store: Store) -> None:
     store.submit([0, 1], seconds=100)
     holder = store.stranger("0", "anna")
