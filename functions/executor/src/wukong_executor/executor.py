@@ -33,6 +33,7 @@ from wukong.mds.records import Record
 from wukong.mds.store import Begun, Counters, Status, Sync, Synced
 from wukong_executor import failures
 from wukong_executor.environment import Environment
+from wukong_executor.interruption import Interrupted, Interruption
 from wukong_executor.invocations import invoke
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.output import Output
@@ -41,6 +42,9 @@ from wukong_executor.reporter import report
 
 #: Seconds that stored values outlive the job's deadline.
 GRACE = 900
+
+#: The part of the function's memory in which values that were dropped may stay.
+RECENT_SHARE = 0.25
 
 #: What starting an executor costs, as a part of the beat that was chosen as a few times that.
 INVOCATION_OF_BEAT = 0.25
@@ -68,9 +72,11 @@ class Executor:
         self._begun = begun
         self._pages = pages
         self._memory_limit = memory_limit
-        self._memory = Memory(environment.values(begun.ring), job, token, begun.seconds_left + GRACE)
+        recent = int(memory_limit * RECENT_SHARE)
+        self._memory = Memory(environment.values(begun.ring), job, token, begun.seconds_left + GRACE, recent)
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
         self._output = Output()
+        self._interruption = Interruption()
         beat = environment.beat_seconds
         self._walk = Walk(
             Heartbeat(beat * INVOCATION_OF_BEAT),
@@ -95,12 +101,12 @@ class Executor:
         """
         beat = threading.Thread(target=self._beat, name="wukong-beat", daemon=True)
         try:
-            with self._output.captured():
+            with self._output.captured(), self._interruption.installed():
                 self._start()
                 beat.start()
                 self._work()
-        except _Failed as failed:
-            return failed.outcome
+        except _Ended as ended:
+            return ended.outcome
         except ClusterUnavailable:
             raise
         except WukongError as error:
@@ -164,12 +170,19 @@ class Executor:
         if program is None:
             self._memory.load([(task, self._programs.inputs[task])])
             return self._memory.by_task[task]
+        interruption = self._interruption
         try:
-            return run(program, inputs)
+            interruption.armed = True
+            try:
+                return run(program, inputs)
+            finally:
+                interruption.armed = False
+        except Interrupted:
+            raise _Ended("stopped") from None
         except (Exception, SystemExit) as error:
             key = self._programs.keys.get(task, task)
             failure = failures.of_task(self._environment.signer, self._job, task, key, error)
-            raise _Failed(self._fail(failure)) from None
+            raise _Ended(self._fail(failure)) from None
 
     # Instructions; either thread.
 
@@ -215,7 +228,7 @@ class Executor:
                 self._walk.reported(committed, reported.answers, reported.room, reported.ended)
                 self._drop()
             else:
-                self._walk.stopped()
+                self._stop()
 
     def _offload(self, instruction: Offload) -> None:
         offload = f"{self._token}-{instruction.sequence}"
@@ -242,7 +255,12 @@ class Executor:
                 self._walk.offloaded(instruction.sequence, accepted, stored.items())
                 self._drop()
             else:
-                self._walk.stopped()
+                self._stop()
+
+    def _stop(self) -> None:
+        """The job is over or the record has another holder: nobody wants what runs here."""
+        self._walk.stopped()
+        self._interruption.interrupt()
 
     def _input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> bytes:
         mark = mark or stored.get(task) or self._memory.inline(task, INLINE_BYTES)
@@ -325,8 +343,8 @@ class Executor:
             raise self._beat_error
 
 
-class _Failed(Exception):
-    """The job was ended by this executor."""
+class _Ended(Exception):
+    """This executor has nothing more to do: it ended the job, or its task was interrupted."""
 
     def __init__(self, outcome: str) -> None:
         super().__init__(outcome)

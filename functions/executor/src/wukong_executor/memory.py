@@ -8,6 +8,7 @@ from typing import Any
 from wukong.values.codec import Packed
 from wukong.values.mark import json_mark
 from wukong.values.values import Values
+from wukong_executor.recent import Recent
 
 #: A value travels inside the metadata store up to this size, and all values of one fan-in up to the next.
 INLINE_BYTES = 4 * 1024
@@ -27,9 +28,17 @@ def inline_limit(need: int) -> int:
 
 
 class Memory:
-    """Task -> value. A value is packed at most once, and inlined or stored under its task's name."""
+    """Task -> value. A value is packed at most once, and inlined or stored under its task's name.
 
-    def __init__(self, values: Values, job: str, token: str, seconds: float) -> None:
+    Args:
+        values: The stores.
+        job: Whose values they are.
+        token: The holder's.
+        seconds: After how long stored values may vanish.
+        recent_bytes: How much of what is stored may stay here after it was dropped.
+    """
+
+    def __init__(self, values: Values, job: str, token: str, seconds: float, recent_bytes: int) -> None:
         self._values = values
         self._job = job
         self._token = token
@@ -37,11 +46,15 @@ class Memory:
         self.by_task: dict[int, Any] = {}
         self._packed: dict[int, Packed] = {}
         self._inlined: dict[int, bytes] = {}
+        self._stored: dict[int, int] = {}  # bytes of the values that can be read from the KVS
+        self._recent = Recent(recent_bytes)
 
     def drop(self, tasks: Iterable[int]) -> None:
         """Forget values that nobody here needs."""
         for task in tasks:
-            self.by_task.pop(task, None)
+            value = self.by_task.pop(task, None)
+            if self._stored and (nbytes := self._stored.pop(task, None)) is not None:
+                self._recent.keep(task, value, nbytes)
             if self._packed:
                 self._packed.pop(task, None)
                 self._inlined.pop(task, None)
@@ -83,7 +96,9 @@ class Memory:
 
     def store(self, task: int) -> bytes:
         """Write the value to the KVS; returns its mark."""
-        return self._values.store(self._job, str(task), self._pack(task), self._token, self._seconds)
+        packed = self._pack(task)
+        self._stored[task] = packed.nbytes
+        return self._values.store(self._job, str(task), packed, self._token, self._seconds)
 
     def result(self, task: int, as_json: bool) -> bytes:
         """The value of a sink as its mark: inline where small, as JSON where other languages read it."""
@@ -93,8 +108,17 @@ class Memory:
 
     def load(self, values: Sequence[tuple[int, bytes]]) -> None:
         """Bring values into memory by their marks."""
-        found = self._values.load_many([(self._job, str(task), mark) for task, mark in values])
-        self.by_task.update(zip((task for task, _ in values), found, strict=True))
+        wanted: list[tuple[int, bytes]] = []
+        for task, mark in values:
+            if (kept := self._recent.take(task)) is not None:
+                self.by_task[task], self._stored[task] = kept
+            else:
+                wanted.append((task, mark))
+        found = self._values.load_many([(self._job, str(task), mark) for task, mark in wanted])
+        for (task, mark), value in zip(wanted, found, strict=True):
+            self.by_task[task] = value
+            if (nbytes := self._values.nbytes(mark)) > INLINE_BYTES:
+                self._stored[task] = nbytes
 
     def _pack(self, task: int) -> Packed:
         packed = self._packed.get(task)

@@ -1,0 +1,48 @@
+"""Ends the running task when its job is over: nobody waits for the value, and the environment is wanted elsewhere."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupted(BaseException):
+    """Raised inside a task. Not an Exception, so that a task's own handlers let it pass."""
+
+
+class Interruption:
+    """A signal whose handler raises in the main thread, but only while a task runs (`armed`).
+
+    Signals reach a sleeping system call too. Code that holds the interpreter in a library ends first.
+    """
+
+    def __init__(self) -> None:
+        self.armed = False
+        self._thread: int | None = None
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signal inside the block; without effect outside the main thread, where Python takes no signals."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous = signal.signal(signal.SIGUSR1, self._handle)
+        self._thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._thread = None
+            signal.signal(signal.SIGUSR1, previous)
+
+    def interrupt(self) -> None:
+        """Raise `Interrupted` in the task that runs, if one does."""
+        if self._thread is not None:
+            signal.pthread_kill(self._thread, signal.SIGUSR1)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.armed:
+            self.armed = False
+            raise Interrupted
