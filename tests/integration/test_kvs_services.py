@@ -14,9 +14,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+
 import wukong_kvs_node.server
 import wukong_kvs_proxy.server
-
 from wukong.cluster.valkey import ValkeyServer
 from wukong.errors import AccessDenied, ClusterUnavailable, UnknownJob, ValueRefused, WukongError
 from wukong.kvs.redis import RedisKvs
