@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable
 
 import grpc.aio
 import pytest
-from wukong_kvs_node.agent import Agent
 
 from wukong.errors import AccessDenied, ClusterUnavailable
 from wukong.rpc import server as rpc_server
 from wukong.rpc.server import Context
 from wukong.rpc.v1 import ring_pb2, ring_pb2_grpc
+from wukong_kvs_node.agent import Agent
 
 TOKEN = "t"
 NODE = ring_pb2.KvsNode(id="n-1", address="10.0.0.1:6379", agent_address="10.0.0.1:50053")
