@@ -1,7 +1,7 @@
 import pytest
-from wukong_kvs_proxy.membership import HEARTBEAT_SECONDS, LOOK_SECONDS, SILENCE_SECONDS, Membership
 
 from wukong.kvs.ring import Node, Ring
+from wukong_kvs_proxy.membership import HEARTBEAT_SECONDS, LOOK_SECONDS, SILENCE_SECONDS, Membership
 
 A = Node("a", "10.0.0.1:6379")
 B = Node("b", "10.0.0.2:6379")
