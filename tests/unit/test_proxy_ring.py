@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from wukong_kvs_proxy.membership import SILENCE_SECONDS, Membership
-from wukong_kvs_proxy.ring import RingAuthority
 
 from wukong.errors import ClusterUnavailable
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.store import Mds
 from wukong.rpc.v1 import ring_pb2
+from wukong_kvs_proxy.membership import SILENCE_SECONDS, Membership
+from wukong_kvs_proxy.ring import RingAuthority
 
 CONTEXT: Any = None
 
