@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 import pytest
+
 from wukong_kvs_proxy.work import to_the_end
 
 
