@@ -319,7 +319,7 @@ class Mds(Protocol):
     ) -> tuple[Status, int]:
         """Give pieces away; returns how many were accepted, from the first on. The same id gets the same answer.
 
-        Piece i becomes record `{offload}.{i}`, whatever id it carries. With `end` all are accepted.
+        Piece i becomes record `{offload}.{i}`, whatever id it carries. With `end` all are accepted. Renews the lease.
         """
 
     def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:

@@ -127,6 +127,7 @@ class MemoryJob:
         live = self._held(record, token, generation)
         if isinstance(live, Status):
             return live, 0
+        live.hold(now, lease)
         if offload in live.given:
             return Status.OK, live.given[offload][0]
         accepted = pieces if end else pieces[: self._room()]

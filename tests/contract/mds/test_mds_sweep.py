@@ -44,6 +44,8 @@ def test_a_piece_that_nobody_began_is_found(store: Store) -> None:
     holder = store.holder()
     holder.lease = 0.05
     holder.offload("x", [1], [2])
+    holder.lease = 60
+    holder.renew()
     assert [due.record for due in found(store)] == ["x.0", "x.1"]
 
 

@@ -1,6 +1,6 @@
--- offload: give pieces away. The child records and the parent's note of what it gave are one step.
+-- offload: give pieces away, and renew the lease. The child records and the parent's note of what it gave are one step.
 -- KEYS: meta, look, record.
--- ARGV: prefix, record id, token, generation, offload id, end (0/1), first look (ms), depth,
+-- ARGV: prefix, record id, token, generation, offload id, end (0/1), lease (ms), depth,
 --       number of pieces, then for each: entries, inputs.
 -- Reply: status, or {OK, accepted}. Piece i becomes record {offload id}.{i}.
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'parallelism', 'expire_at')
@@ -9,14 +9,16 @@ local given = 'g:' .. ARGV[5]
 local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', given)
 if not held[1] then return {'GONE'} end
 if meta[2] ~= ARGV[4] or held[2] ~= ARGV[3] then return {'STALE'} end
+local time = redis.call('TIME')
+local till = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[7]
+redis.call('HSET', KEYS[3], 'until', till)
+redis.call('ZADD', KEYS[2], till, ARGV[2])
 if held[3] then return {'OK', tonumber(string.match(held[3], '^%d+'))} end
 
 local accepted = tonumber(ARGV[9])
 if ARGV[6] ~= '1' then
   accepted = math.max(0, math.min(accepted, tonumber(meta[3]) - redis.call('ZCARD', KEYS[2])))
 end
-local time = redis.call('TIME')
-local look = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[7]
 local entries = {}
 for i = 0, accepted - 1 do
   local id = ARGV[5] .. '.' .. i
@@ -24,7 +26,7 @@ for i = 0, accepted - 1 do
   redis.call('HSET', record, 'entries', ARGV[10 + 2 * i], 'inputs', ARGV[11 + 2 * i],
     'depth', ARGV[8], 'begins', 0, 'invokes', 1)
   redis.call('EXPIREAT', record, meta[4])
-  redis.call('ZADD', KEYS[2], look, id)
+  redis.call('ZADD', KEYS[2], till, id)
   entries[#entries + 1] = ARGV[10 + 2 * i]
 end
 redis.call('HSET', KEYS[3], given, accepted .. ':' .. table.concat(entries))
