@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,12 @@ def compare(client: Client) -> list[dict[str, Any]]:
     rows = []
     for workload in WORKLOADS:
         graph, keys = workload.build()
-        engines: dict[str, Callable[[], Any]] = {
-            "dask": lambda graph=graph, keys=keys: dask.get(graph, keys),
-            "wukong": lambda graph=graph, keys=keys: client.get(graph, keys),
-        }
+        engines: dict[str, Callable[..., Any]] = {"dask": dask.get, "wukong": client.get}
         samples: dict[str, list[float]] = {name: [] for name in engines}
         for turn in range(SAMPLES + 1):
             results = {}
             for name in sorted(engines, reverse=turn % 2 == 1):
-                seconds, results[name] = timed(engines[name])
+                seconds, results[name] = timed(partial(engines[name], graph, keys))
                 if turn:  # the first turn warms up
                     samples[name].append(seconds)
             if results["dask"] != results["wukong"]:
@@ -78,7 +76,9 @@ def main() -> int:
         large, result = timed(lambda: client.get(graph, keys))
         if result != tuple(range(1, LARGE + 1)):
             raise SystemExit("the large graph's results differ")
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+    )
     print("| workload | Dask synchronous, ms | Wukong, ms | ratio | goal | executors | store round trips |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:

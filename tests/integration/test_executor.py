@@ -25,7 +25,6 @@ from wukong.mds import keys
 from wukong.mds.records import Record
 from wukong.mds.store import JobSpec
 from wukong.redis import Connection
-from wukong.values.signing import Signer
 from wukong_executor import handler
 from wukong_executor.environment import Environment
 

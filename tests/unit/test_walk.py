@@ -37,9 +37,7 @@ class OnePage:
         return self.dependencies[task]
 
     def out(self, task: int) -> list[tuple[int, int, int]]:
-        return [
-            (child, deps.index(task), len(deps)) for child, deps in enumerate(self.dependencies) if task in deps
-        ]
+        return [(child, deps.index(task), len(deps)) for child, deps in enumerate(self.dependencies) if task in deps]
 
 
 class Always:
