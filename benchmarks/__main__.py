@@ -76,9 +76,8 @@ def main() -> int:
         large, result = timed(lambda: client.get(graph, keys))
         if result != tuple(range(1, LARGE + 1)):
             raise SystemExit("the large graph's results differ")
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
-    )
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}")
     print("| workload | Dask synchronous, ms | Wukong, ms | ratio | goal | executors | store round trips |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:
