@@ -449,7 +449,7 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(stage: Stage) -> N
     [
         ([], "begins with its header"),
         ([data_pb2.PutValueRequest(data=b"x")], "begins with its header"),
-        ([data_pb2.PutValueRequest(header=data_pb2.PutValueHeader(job_id="a:b", hash="0" * 64))], "not the id"),
+        ([data_pb2.PutValueRequest(header=data_pb2.PutValueHeader(job_id="a:b", hash="0" * 64))], "no job id"),
         ([data_pb2.PutValueRequest(header=data_pb2.PutValueHeader(job_id="j", hash="../x"))], "not a SHA-256"),
         ([data_pb2.PutValueRequest(header=data_pb2.PutValueHeader(job_id="j", hash="0" * 64))], "no pickle"),
     ],
@@ -518,10 +518,13 @@ def test_a_broken_stream_resumes_anywhere(stage: Stage, name: str, stored: bool)
         assert hashlib.sha256(data).digest() == hashlib.sha256(whole[offset:]).digest()
 
 
-def test_a_result_of_an_unknown_job_is_refused(stage: Stage) -> None:
+@pytest.mark.parametrize("job", ["never", "", "j:m", "j" * 129])
+def test_a_result_of_an_unknown_job_is_refused(stage: Stage, job: str) -> None:
+    if job != "never":
+        stage.finish(job, {0: b"N"})  # what is no job id is not looked for
     with pytest.raises(UnknownJob) as raised:
-        stage.result("never", 0)
-    assert raised.value.job == "never"
+        stage.result(job, 0)
+    assert raised.value.job == job
 
 
 def test_a_result_that_is_not_there_yet_says_so(stage: Stage) -> None:

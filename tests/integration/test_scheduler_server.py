@@ -350,6 +350,31 @@ def test_watching_tells_everything_and_ends(stage: Stage) -> None:
     assert present.state.state == job_pb2.JOB_STATE_DONE
 
 
+@pytest.mark.parametrize("job", ["", "job-1:m", "job 1", "j" * 129, "job-1\n"])
+def test_what_is_no_job_id_is_an_unknown_job(stage: Stage, job: str) -> None:
+    """It never becomes a part of a key, not even of one that is there."""
+    with contextlib.closing(Connection(stage.store, password=PASSWORD)) as connection:
+        connection.call("HSET", f"w:{job}:m", "state", "running")
+    before = stage.stored()
+    with pytest.raises(UnknownJob), wukong_errors(stage.address):
+        stage.stub.GetJob(job_pb2.JobRef(job_id=job))
+    with pytest.raises(UnknownJob), wukong_errors(stage.address):
+        list(stage.stub.WatchJob(scheduler_pb2.WatchJobRequest(job_id=job)))
+    with pytest.raises(UnknownJob), wukong_errors(stage.address):
+        stage.stub.CancelJob(scheduler_pb2.CancelJobRequest(job_id=job))
+    with pytest.raises(UnknownJob), wukong_errors(stage.address):
+        stage.stub.ReleaseJob(job_pb2.JobRef(job_id=job))
+    assert stage.stored() == before
+
+
+@pytest.mark.parametrize("job", ["a.b-c_D9", "j" * 128])
+def test_a_job_has_any_id_of_letters_digits_dots_and_dashes(stage: Stage, job: str) -> None:
+    stage.submit(diamond(job))
+    stage.execute(job, {3: b"I42", 1: b"I7"})
+    stage.release(job)
+    assert [key for key in stage.stored() if job in key] == [f"w:{job}:m"]
+
+
 def test_watching_an_unknown_job_is_an_error(stage: Stage) -> None:
     with pytest.raises(UnknownJob), wukong_errors(stage.address):
         list(stage.stub.WatchJob(scheduler_pb2.WatchJobRequest(job_id="nobody")))

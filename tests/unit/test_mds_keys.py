@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wukong.kvs import keys as kvs_keys
 from wukong.mds import keys
 
-JOB = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True) | st.sampled_from(
+JOB = st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True) | st.sampled_from(
     ["in", "up", "ring", "jobs", "job", "m", "p", "r", "e", "k", "v", "i", "0"]
 )
 NUMBER = st.integers(0, 2**32 - 1) | st.integers(0, 3)

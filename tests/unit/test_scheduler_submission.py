@@ -236,6 +236,14 @@ def unnamed(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.job_id = ""
 
 
+def wordy(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.job_id = "a" * 129
+
+
+def nested(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.job_id = "job-1:r:0"
+
+
 def false(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.graph.pages[0].data = b"other"
 
@@ -264,6 +272,8 @@ def short(request: scheduler_pb2.SubmitJobRequest) -> None:
         (alone, InvalidGraph, "max_parallelism"),
         (named, InvalidGraph, "no job id"),
         (unnamed, InvalidGraph, "no job id"),
+        (wordy, InvalidGraph, "no job id"),
+        (nested, InvalidGraph, "no job id"),
         (old, VersionMismatch, r"dask 0\.1"),
         (silent, VersionMismatch, "does not say"),
         (false, InvalidGraph, "came with the hash"),

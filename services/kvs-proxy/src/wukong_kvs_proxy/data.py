@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 
 import grpc
 
+from wukong.errors import UnknownJob
+from wukong.mds.job_id import check_job_id, is_job_id
 from wukong.rpc.server import Context
 from wukong.rpc.v1 import data_pb2, data_pb2_grpc, value_pb2
 from wukong_kvs_proxy.download import Downloads
 from wukong_kvs_proxy.upload import Uploads
 
-_JOB = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,8 +32,7 @@ class DataService(data_pb2_grpc.DataServicer):
         header = first.header
         if first.WhichOneof("part") != "header":
             await _refuse(context, "an upload begins with its header")
-        if not _JOB.fullmatch(header.job_id):
-            await _refuse(context, f"{header.job_id!r} is not the id of a job: 1 to 64 letters, digits, '-' and '_'")
+        check_job_id(header.job_id)
         if not _HASH.fullmatch(header.hash):
             await _refuse(context, f"{header.hash!r} is not a SHA-256 in lower-case hexadecimal digits")
         if not header.layout.pickle_length:
@@ -43,6 +43,8 @@ class DataService(data_pb2_grpc.DataServicer):
         self, request: data_pb2.GetResultRequest, context: Context
     ) -> AsyncIterator[data_pb2.ResultChunk]:
         """Gives one value."""
+        if not is_job_id(request.job_id):
+            raise UnknownJob(request.job_id)
         async for chunk in self._downloads.get(request.job_id, request.task, request.offset):
             yield chunk
 

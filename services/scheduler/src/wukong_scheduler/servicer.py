@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from wukong.errors import UnknownJob
+from wukong.mds.job_id import is_job_id
 from wukong.mds.store import Mds
 from wukong.rpc.server import Context
 from wukong.rpc.v1 import cluster_pb2, event_pb2, graph_pb2, job_pb2, scheduler_pb2, scheduler_pb2_grpc
@@ -66,13 +68,14 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
 
     async def GetJob(self, request: job_pb2.JobRef, context: Context) -> job_pb2.Job:  # noqa: N802
         """A job with its results."""
-        return await asyncio.to_thread(self._reading.job, request.job_id)
+        return await asyncio.to_thread(self._reading.job, _possible(request.job_id))
 
     async def WatchJob(  # noqa: N802
         self, request: scheduler_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[event_pb2.JobEvent]:
         """What happens to a job, until it has ended."""
-        async for event in watch(request.job_id, request.after_sequence, self._mds, self._reading, self._announcements):
+        job = _possible(request.job_id)
+        async for event in watch(job, request.after_sequence, self._mds, self._reading, self._announcements):
             yield event
 
     async def ListJobs(  # noqa: N802
@@ -86,12 +89,20 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self, request: scheduler_pb2.CancelJobRequest, context: Context
     ) -> job_pb2.Job:
         """Stop a job."""
-        await asyncio.to_thread(self._removal.cancel, request.job_id, request.reason)
-        return await asyncio.to_thread(self._reading.job, request.job_id)
+        job = _possible(request.job_id)
+        await asyncio.to_thread(self._removal.cancel, job, request.reason)
+        return await asyncio.to_thread(self._reading.job, job)
 
     async def ReleaseJob(  # noqa: N802
         self, request: job_pb2.JobRef, context: Context
     ) -> scheduler_pb2.ReleaseJobResponse:
         """Remove a job."""
-        await asyncio.to_thread(self._removal.release, request.job_id)
+        await asyncio.to_thread(self._removal.release, _possible(request.job_id))
         return scheduler_pb2.ReleaseJobResponse()
+
+
+def _possible(job: str) -> str:
+    """The id, where a job can have it at all; else it is that of an unknown job, and never becomes a part of a key."""
+    if not is_job_id(job):
+        raise UnknownJob(job)
+    return job

@@ -21,6 +21,7 @@ from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph, LimitExce
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
 from wukong.graph.page_index import first_pages
+from wukong.mds.job_id import check_job_id
 from wukong.mds.store import JobSpec, Mds
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
 from wukong.values.signing import Signer
@@ -43,7 +44,6 @@ INVOCATION_SECONDS = 0.005
 _BATCH = 32
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,7 @@ class Submission:
             ClusterUnavailable: No node of the key-value store is there yet.
         """
         name = request.job_id
-        if not _JOB_ID.fullmatch(name):
-            raise InvalidGraph(f"{name!r} is no job id: it has 1 to 64 letters, digits, '-' and '_'")
+        check_job_id(name)
         with self._turns.of(name):
             known = self._mds.job(name)
             if known is not None and known.state != "loading":
