@@ -24,6 +24,14 @@ def test_no_job_has_the_id(text: str) -> None:
         check_job_id(text)
 
 
+@pytest.mark.parametrize("word", ["in", "jobs", "ring", "up"])
+def test_a_word_that_begins_keys_of_the_cluster_is_no_jobs_id(word: str) -> None:
+    assert not is_job_id(word)
+    with pytest.raises(InvalidGraph, match=f"no job can have the id '{word}'"):
+        check_job_id(word)
+    check_job_id(f"{word}-1")
+
+
 def test_a_long_text_is_told_by_its_beginning() -> None:
     with pytest.raises(InvalidGraph) as raised:
         check_job_id("x" * 1_000_000)

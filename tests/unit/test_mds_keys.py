@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from wukong.kvs import keys as kvs_keys
 from wukong.mds import keys
+from wukong.mds.job_id import is_job_id
 
-JOB = st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True) | st.sampled_from(
-    ["in", "up", "ring", "jobs", "job", "m", "p", "r", "e", "k", "v", "i", "0"]
+JOB = st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True).filter(is_job_id) | st.sampled_from(
+    ["in-1", "In", "in.", "rings", "job", "m", "p", "r", "e", "k", "v", "i", "0"]
 )
 NUMBER = st.integers(0, 2**32 - 1) | st.integers(0, 3)
 HASH = st.integers(0, 3).map(lambda number: f"{number:064x}")
@@ -68,6 +69,21 @@ def test_the_keys_of_a_job_start_with_its_prefix_and_no_others_do(job: str) -> N
             rest = [0] * (len(strategies) - 1)
             assert function(job, *rest).startswith(f"{keys.prefix(job)}:")
             assert not function(f"{job}x", *rest).startswith(f"{keys.prefix(job)}:")
+
+
+@given(st.data(), JOB)
+def test_no_job_has_an_id_with_which_its_keys_could_meet_those_of_the_cluster(data: st.DataObject, job: str) -> None:
+    """Whatever is appended to a key: what stands behind `w:` is either a job's id or a word that is none."""
+    words = {name.split(":")[1] for name in (keys.JOBS, keys.RING_NEWEST)}
+    for function, strategies in NAMES.items():
+        if strategies[0] is not JOB:
+            of_cluster = HASH.map(lambda name: f"in:{name}") if strategies[0] is OWNER else strategies[0]
+            name = function(*(data.draw(strategy) for strategy in (of_cluster, *strategies[1:])))
+            words.add(name.split(":")[1])
+        if strategies[0] in (JOB, OWNER):
+            assert function(job, *(0 for _ in strategies[1:])).split(":")[1] == job
+    assert words == keys.RESERVED
+    assert not any(is_job_id(word) for word in words)
 
 
 @given(JOB)

@@ -240,6 +240,10 @@ def wordy(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.job_id = "a" * 129
 
 
+def reserved(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.job_id = "in"
+
+
 def nested(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.job_id = "job-1:r:0"
 
@@ -274,6 +278,7 @@ def short(request: scheduler_pb2.SubmitJobRequest) -> None:
         (unnamed, InvalidGraph, "no job id"),
         (wordy, InvalidGraph, "no job id"),
         (nested, InvalidGraph, "no job id"),
+        (reserved, InvalidGraph, "no job can have the id 'in'"),
         (old, VersionMismatch, r"dask 0\.1"),
         (silent, VersionMismatch, "does not say"),
         (false, InvalidGraph, "came with the hash"),

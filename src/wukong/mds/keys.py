@@ -12,6 +12,9 @@ JOBS = "w:jobs"
 RING_NEWEST = "w:ring"
 """String: the newest ring, as JSON."""
 
+RESERVED = frozenset({"in", "jobs", "ring", "up"})
+"""What stands behind `w:` in keys that belong to no job. No job has such an id (`wukong.mds.job_id`)."""
+
 
 def prefix(job: str) -> str:
     """What every key of a job starts with."""

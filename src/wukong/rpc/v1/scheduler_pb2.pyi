@@ -73,7 +73,9 @@ class SubmitJobRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     CLIENT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
-    """The job's id, chosen by the client: unique, of 1 to 128 letters, digits, ".", "-" and "_"."""
+    """The job's id, chosen by the client: unique, of 1 to 128 letters, digits, ".", "-" and "_"; not "in", "jobs", "ring"
+    or "up".
+    """
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_graph_pb2.Task]:
         """Tasks that name functions of the executor's image."""
