@@ -16,16 +16,16 @@ from wukong.values.values import Values
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The owners of the values that this process writes to the stores."""
-    owners: list[str] = []
+    """The content hashes of the values that this process writes to the stores."""
+    hashes: list[str] = []
     store = Values.store
 
     def count(self: Values, owner: str, *arguments: Any) -> bytes:
-        owners.append(owner)
+        hashes.append(owner.split(":")[1])
         return store(self, owner, *arguments)
 
     monkeypatch.setattr(Values, "store", count)
-    return owners
+    return hashes
 
 
 def test_a_persisted_array_is_sent_once_for_all_its_jobs(client: Client, sent: list[str]) -> None:
@@ -55,8 +55,7 @@ def test_an_upload_goes_with_the_object_that_it_was_made_from(client: Client, se
     value = np.full(50_000, 3.0)
     client.get({"a": value, "b": (np.sum, "a")}, "b")
     assert client._stores is not None
-    (owner,) = sent
-    content = owner.removeprefix("in:")
+    (content,) = sent
     assert client._stores.mds.hold_input(content, "test", 1) is not None
     client._stores.mds.drop_inputs("test")
     del value

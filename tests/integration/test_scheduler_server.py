@@ -27,6 +27,7 @@ from wukong.errors import (
     WukongError,
 )
 from wukong.graph.page import Page
+from wukong.kvs.keys import upload_owner
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.redis import RedisMds
@@ -403,19 +404,22 @@ def test_releasing_a_running_job_stops_it(stage: Stage) -> None:
 def test_uploaded_inputs_are_freed_with_their_last_job(stage: Stage) -> None:
     digest = "ab" * 32
     for name in ("job-1", "job-2"):
-        stage.mds.place_input(digest, name, b"M mark", 100_000.0)
+        stage.mds.place_input(digest, name, b"M mark", upload_owner(digest, "first"), 100_000.0)
         request = diamond(name)
         request.graph.inputs.add(task=0, ref=value_pb2.ValueRef(hash=digest))
         stage.submit(request)
         (page,) = stage.mds.pages(name, [0])
         assert dict(Page.decode(page[32:]).inputs) == {0: b"M mark"}
     kvs = RedisKvs(stage.ring, password=PASSWORD)
-    kvs.put(f"in:{digest}", "0", "t", [b"some value"], 60.0)
+    for token in ("first", "second"):
+        kvs.put(upload_owner(digest, token), "0", "t", [b"some value"], 60.0)
     kvs.close()
+    first, second = (f"w:in:{digest}:{token}:" for token in ("first", "second"))
     stage.release("job-1")
-    assert [key for key in stage.stored() if digest in key and ":v:" in key]
+    assert {f"{first}v:0:t:0", f"{first}k"} <= stage.stored()
     stage.release("job-2")
-    assert not [key for key in stage.stored() if digest in key]
+    # Another upload of the same content is not theirs.
+    assert {key for key in stage.stored() if digest in key} == {f"{second}v:0:t:0", f"{second}k"}
 
 
 def test_jobs_are_listed_the_newest_first(stage: Stage) -> None:

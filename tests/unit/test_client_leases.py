@@ -25,7 +25,7 @@ class Store:
         if self.away:
             raise ClusterUnavailable("away")
         content = self.held.pop(holder)
-        return [] if content in self.held.values() else [content]
+        return [] if content in self.held.values() else [f"owner of {content}"]
 
     def purge(self, owner: str) -> int:
         self.purged.append(owner)
@@ -50,10 +50,10 @@ def test_an_upload_is_held_until_its_object_is_gone() -> None:
     del first
     gc.collect()
     held.drop_gone()
-    assert store.purged == ["in:aaa"]
+    assert store.purged == ["owner of aaa"]
     assert list(store.held.values()) == ["bbb"]
     held.drop_gone()
-    assert store.purged == ["in:aaa"]
+    assert store.purged == ["owner of aaa"]
 
 
 def test_two_objects_of_one_content_hold_it_together() -> None:
@@ -69,7 +69,7 @@ def test_two_objects_of_one_content_hold_it_together() -> None:
     del second
     gc.collect()
     held.drop_gone()
-    assert store.purged == ["in:aaa"]
+    assert store.purged == ["owner of aaa"]
 
 
 def test_a_changed_object_lets_go_of_what_it_was() -> None:
@@ -79,7 +79,7 @@ def test_a_changed_object_lets_go_of_what_it_was() -> None:
     held.keep(value, "aaa", 60)
     held.keep(value, "bbb", 60)
     held.drop_gone()
-    assert store.purged == ["in:aaa"]
+    assert store.purged == ["owner of aaa"]
     assert list(store.held.values()) == ["bbb"]
 
 
@@ -95,9 +95,9 @@ def test_closing_lets_go_of_everything() -> None:
     value = np.arange(3)
     held.keep(value, "aaa", 60)
     held.close()
-    assert store.purged == ["in:aaa"]
+    assert store.purged == ["owner of aaa"]
     held.close()
-    assert store.purged == ["in:aaa"]
+    assert store.purged == ["owner of aaa"]
 
 
 def test_stores_that_are_away_do_not_stop_the_client() -> None:

@@ -21,7 +21,8 @@ NUMBER = st.integers(0, 2**32 - 1) | st.integers(0, 3)
 HASH = st.integers(0, 3).map(lambda number: f"{number:064x}")
 RECORD = st.from_regex(r"[0-9a-f]{1,16}(-[0-9]{1,3}\.[0-9]{1,3})?", fullmatch=True) | NUMBER.map(str)
 TOKEN = st.from_regex(r"[0-9a-f]{1,16}", fullmatch=True)
-OWNER = JOB | HASH.map(lambda name: f"in:{name}")
+UPLOAD = st.builds(kvs_keys.upload_owner, HASH, TOKEN)
+OWNER = JOB | UPLOAD
 
 #: Every function that names a key, with what it is called with.
 NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
@@ -43,7 +44,7 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
 }
 
 #: What names no key.
-OTHERS = {"prefix", "job_of_channel"}
+OTHERS = {"prefix", "job_of_channel", "upload_owner"}
 
 
 @st.composite
@@ -77,7 +78,7 @@ def test_no_job_has_an_id_with_which_its_keys_could_meet_those_of_the_cluster(da
     words = {name.split(":")[1] for name in (keys.JOBS, keys.RING_NEWEST)}
     for function, strategies in NAMES.items():
         if strategies[0] is not JOB:
-            of_cluster = HASH.map(lambda name: f"in:{name}") if strategies[0] is OWNER else strategies[0]
+            of_cluster = UPLOAD if strategies[0] is OWNER else strategies[0]
             name = function(*(data.draw(strategy) for strategy in (of_cluster, *strategies[1:])))
             words.add(name.split(":")[1])
         if strategies[0] in (JOB, OWNER):

@@ -90,7 +90,7 @@ def test_a_tombstone_lives_as_long_as_asked(mds: MemoryMds, clock: Clock) -> Non
 
 def test_uploads_live_as_long_as_asked(mds: MemoryMds, clock: Clock) -> None:
     mds.put_upload("up", b"x", 10)
-    mds.place_input("in", "other", b"M", 20)
+    mds.place_input("in", "other", b"M", "in:in:t", 20)
     clock.advance(10.5)
     assert mds.uploads(["up"]) == [None]
     assert mds.hold_input("in", "third", 9) == b"M"

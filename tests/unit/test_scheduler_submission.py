@@ -140,7 +140,7 @@ def test_a_page_with_a_false_hash_is_refused() -> None:
 
 def test_the_mark_of_an_input_is_the_clients_or_the_stores() -> None:
     desk = Desk()
-    desk.mds.place_input("stored", "job-1", b"M stored", 1e6)
+    desk.mds.place_input("stored", "job-1", b"M stored", "in:stored:t", 1e6)
     request = diamond()
     request.graph.dep_offsets = words([0, 0, 0, 1, 3])
     request.graph.deps = words([0, 1, 2])

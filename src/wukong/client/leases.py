@@ -80,8 +80,8 @@ class Leases:
 
     def _drop(self, holder: str) -> None:
         try:
-            for content in self._stores.mds.drop_inputs(holder):
-                self._stores.values.kvs.purge(f"in:{content}")
+            for owner in self._stores.mds.drop_inputs(holder):
+                self._stores.values.kvs.purge(owner)
         except WukongError:
             # The stores are gone or away: what they hold for nobody expires.
             return

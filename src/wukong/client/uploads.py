@@ -6,6 +6,7 @@ else as a stream to the proxy.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ from typing import Protocol
 from wukong.client.connection import Connection
 from wukong.client.leases import Leases
 from wukong.client.stores import Stores
+from wukong.errors import WukongError
+from wukong.kvs.keys import upload_owner
 from wukong.rpc.content import content_hash
 from wukong.rpc.limits import CHUNK_BYTES
 from wukong.rpc.status import wukong_errors
@@ -24,7 +27,7 @@ from wukong.values.codec import Packed
 #: Values sent at once. Hashing and sending free the interpreter lock.
 _THREADS = 4
 
-#: The name of an uploaded value, which its owner ("in:" and the hash) has only one of.
+#: The name of an uploaded value, which its owner has only one of.
 _NAME = "value"
 
 
@@ -62,8 +65,16 @@ class Direct:
             return value_pb2.ValueRef(hash=content, mark=mark, known=True)
         # Twice as long as this job needs it: a job that comes later can hold it for its own whole time.
         seconds = 2 * self._seconds
-        mark = values.store(f"in:{content}", _NAME, packed, secrets.token_hex(8), seconds)
-        mds.place_input(content, job_id, mark, seconds)
+        token = secrets.token_hex(8)
+        owner = upload_owner(content, token)
+        try:
+            mark = values.store(owner, _NAME, packed, token, seconds)
+        except BaseException:
+            # Nobody knows of these bytes, and the stores may be full.
+            with contextlib.suppress(WukongError):
+                values.kvs.purge(owner)
+            raise
+        mds.place_input(content, job_id, mark, owner, seconds)
         return value_pb2.ValueRef(hash=content, mark=mark)
 
 

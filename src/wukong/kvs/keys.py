@@ -1,11 +1,22 @@
 """The names of all keys in the KVS.
 
-Owners are jobs, or uploaded inputs ("in:" and the hash of their content). A token is unique to one writing of one
-value, so two writers of one name never mix their stripes. Owners, names and tokens have no white space or control
-characters, and tokens no colon.
+Owners are jobs, or single uploads of inputs. A token is unique to one writing of one value, so two writers of one name
+never mix their stripes. Owners, names and tokens have no white space or control characters, and tokens no colon.
 """
 
 from __future__ import annotations
+
+INPUT = "in:"
+"""How the owner of an upload starts. No job's id does."""
+
+
+def upload_owner(content_hash: str, token: str) -> str:
+    """The owner of one upload of an input.
+
+    It is not that of another upload of the same content: a purge removes what was told to be free, and nothing that
+    somebody uploads meanwhile.
+    """
+    return f"{INPUT}{content_hash}:{token}"
 
 
 def stripe(owner: str, name: str, token: str, number: int) -> str:

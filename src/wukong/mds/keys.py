@@ -72,7 +72,7 @@ def job_inputs(job: str) -> str:
 
 
 def uploaded_input(content_hash: str) -> str:
-    """Hash: `mark` and one field `h:{holder}` per holder, of one uploaded input."""
+    """Hash: `mark`, the `owners` of all copies, and one field `h:{holder}` per holder, of one uploaded input."""
     return f"w:in:{content_hash}"
 
 

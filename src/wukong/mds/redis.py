@@ -170,17 +170,17 @@ class RedisMds:
             held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
             return cast("bytes | None", scripts.HOLD_INPUT.call(redis, held, [job, content_hash, _ms(seconds)]))
 
-    def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
+    def place_input(self, content_hash: str, job: str, mark: bytes, owner: str, seconds: float) -> None:
         with self._pool.connection() as redis:
             held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
-            scripts.PLACE_INPUT.call(redis, held, [job, content_hash, _ms(seconds), mark])
+            scripts.PLACE_INPUT.call(redis, held, [job, content_hash, _ms(seconds), mark, owner])
 
     def drop_inputs(self, job: str) -> list[str]:
         with self._pool.connection() as redis:
             held = [name.decode() for name in cast(list[bytes], redis.call("SMEMBERS", keys.job_inputs(job)))]
-            freed = [name for name in held if scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) == 1]
+            replies = [scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) for name in held]
             redis.call("UNLINK", keys.job_inputs(job))
-            return freed
+        return b"".join(cast(bytes, owners) for owners in replies if owners).decode().split()
 
     # The ring.
 

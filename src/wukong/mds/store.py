@@ -273,14 +273,18 @@ class Mds(Protocol):
     def hold_input(self, content_hash: str, job: str, seconds: float) -> bytes | None:
         """Hold a known input for a job and return its mark; None if it is unknown or would expire too soon."""
 
-    def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
+    def place_input(self, content_hash: str, job: str, mark: bytes, owner: str, seconds: float) -> None:
         """Say where an uploaded input is, and hold it for a job.
 
+        `owner` is whose the bytes of this upload are in the KVS, and nothing else (`wukong.kvs.keys.upload_owner`).
         Where a copy is known that lives longer, that one stays the one that others are told of.
         """
 
     def drop_inputs(self, job: str) -> list[str]:
-        """Let go of a job's inputs; returns the hashes that nobody holds any more (their values may be freed)."""
+        """Let go of a job's inputs; returns the owners of all copies of those that nobody holds any more.
+
+        What they have in the KVS may be purged: nobody is told of these copies again.
+        """
 
     # The ring.
 

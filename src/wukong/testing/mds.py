@@ -127,9 +127,9 @@ class MemoryMds:
         with self._step() as now:
             return self._uploads.hold(content_hash, job, now + _ms(seconds))
 
-    def place_input(self, content_hash: str, job: str, mark: bytes, seconds: float) -> None:
+    def place_input(self, content_hash: str, job: str, mark: bytes, owner: str, seconds: float) -> None:
         with self._step() as now:
-            self._uploads.place(content_hash, job, mark, now + _ms(seconds))
+            self._uploads.place(content_hash, job, mark, owner, now + _ms(seconds))
 
     def drop_inputs(self, job: str) -> list[str]:
         with self._step():

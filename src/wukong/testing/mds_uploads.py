@@ -10,10 +10,11 @@ from wukong.mds import keys
 
 @dataclass(slots=True)
 class _Input:
-    """An uploaded input: where it is, until when (milliseconds), and the jobs that hold it."""
+    """An uploaded input: where it is, until when (milliseconds), who owns its copies, and the jobs that hold it."""
 
     mark: bytes
     expires: int
+    owners: dict[str, None] = field(default_factory=dict)
     holders: set[str] = field(default_factory=set)
 
 
@@ -56,13 +57,14 @@ class Uploads:
         self._note(name, job, expires)
         return item.mark
 
-    def place(self, name: str, job: str, mark: bytes, expires: int) -> None:
+    def place(self, name: str, job: str, mark: bytes, owner: str, expires: int) -> None:
         """Hold an input that was just uploaded. A copy that lives longer stays the one that others are told of."""
         item = self._inputs.get(name)
         if item is None:
             item = self._inputs[name] = _Input(mark, expires)
         elif item.expires < expires:
             item.mark, item.expires = mark, expires
+        item.owners[owner] = None
         item.holders.add(job)
         self._note(name, job, expires)
 
@@ -75,7 +77,7 @@ class Uploads:
         held.expires = expires
 
     def drop(self, job: str) -> list[str]:
-        """A job lets go of its inputs; returns those that nobody holds any more, which are forgotten."""
+        """A job lets go of its inputs; returns the owners of those that nobody holds any more, which are forgotten."""
         freed: list[str] = []
         for name in sorted(self._held[job].hashes) if job in self._held else ():
             item = self._inputs.get(name)
@@ -84,7 +86,7 @@ class Uploads:
             item.holders.remove(job)
             if not item.holders:
                 del self._inputs[name]
-                freed.append(name)
+                freed.extend(item.owners)
         self.forget(job)
         return freed
 

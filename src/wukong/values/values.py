@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from wukong.errors import ValueRefused
+from wukong.kvs.keys import INPUT
 from wukong.kvs.store import Kvs, Place
 from wukong.redis.command import Buffer
 from wukong.values import codec, mark
@@ -16,9 +17,6 @@ from wukong.values.manifest import Manifest, digest, layout
 from wukong.values.scalar import load_scalar
 from wukong.values.signing import Signer
 from wukong.values.upload import Upload
-
-#: How the owner of an uploaded input starts. Any job may use one, since inputs are named by their content.
-INPUT = "in:"
 
 #: How the name of a bundle starts. Names of single values are numbers of tasks.
 BUNDLE = "bundle-"
@@ -50,7 +48,7 @@ class Values:
         """Write a value to the KVS and return the mark that says where it is. A scalar needs no place there.
 
         Args:
-            owner: The job, or "in:" and a hash.
+            owner: The job, or that of an upload (`wukong.kvs.keys.upload_owner`).
             name: The value's name, unique for its owner.
             packed: The value.
             token: Unique to this writing.
@@ -167,6 +165,7 @@ class Values:
         except (ValueError, struct.error) as error:
             raise _malformed(owner, name, error) from error
         self._signer.verify(_manifest_context(manifest.owner, manifest.name), signature, body)
+        # Any job may use an uploaded input, since inputs are named by their content.
         if (manifest.owner, manifest.name) != (owner, name) and not manifest.owner.startswith(INPUT):
             raise ValueRefused(
                 f"the mark of the value {name!r} of {owner!r} is that of {manifest.name!r} of {manifest.owner!r}"

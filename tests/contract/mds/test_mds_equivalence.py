@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from wukong.errors import ClusterUnavailable
+from wukong.kvs.keys import upload_owner
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
@@ -54,7 +55,8 @@ class Calls:
             case "renew":
                 return name, (*held, lease)
             case "offload":
-                offload = f"{token}-{self._random.randrange(3)}"
+                # As executors do it: an id is used for one record only.
+                offload = f"{token}-{self._records.index(record)}-{self._random.randrange(3)}"
                 self._records.append(f"{offload}.0")
                 pieces = [Record("", self._tasks(), self._marks(), pick([1, 2])) for _ in range(pick([0, 1, 2, 3]))]
                 return name, (*held, offload, lease, pieces, self._random.random() < 0.2)
@@ -77,7 +79,8 @@ class Calls:
             case "place":
                 # No two alike: time passes on the server only, and must not decide.
                 self._placed += 1
-                return "place_input", (pick(HASHES), job, pick(MARKS), pick([1000, 2000, 3000]) + self._placed)
+                content, life = pick(HASHES), pick([1000, 2000, 3000]) + self._placed
+                return "place_input", (content, job, pick(MARKS), upload_owner(content, pick(TOKENS)), life)
         return "drop_inputs", (job,)
 
     def _sync(self) -> Sync:

@@ -1,6 +1,6 @@
 """PutValue: a value from a client to the key-value store, as it arrives.
 
-At most one stripe of a value is in memory. Its bytes are stored under a token of their own, and become a value only
+At most one stripe of a value is in memory. Its bytes are stored under an owner of their own, and become a value only
 when all have arrived and have the announced hash: then the manifest is signed and given to the metadata store. The
 same value is never taken twice at a time: who comes second waits, and then finds it known.
 """
@@ -14,19 +14,20 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 
 from wukong.errors import ValueRefused, WukongError
-from wukong.kvs.redis import RedisKvs
+from wukong.kvs.keys import upload_owner
+from wukong.kvs.store import Kvs
 from wukong.mds.store import Mds
 from wukong.rpc.content import ContentHash
 from wukong.rpc.v1 import data_pb2, value_pb2
 from wukong.values.signing import Signer
 from wukong.values.upload import Upload
-from wukong.values.values import INPUT, Values
+from wukong.values.values import Values
 from wukong_kvs_proxy.work import to_the_end
 
 _log = logging.getLogger(__name__)
 
 NAME = "value"
-"""The name of an uploaded value; its owner is the value itself."""
+"""The name of an uploaded value, which its owner has only one of."""
 
 
 class Uploads:
@@ -40,7 +41,7 @@ class Uploads:
         life: Seconds after which a new value may vanish; longer, so that later jobs find it known.
     """
 
-    def __init__(self, mds: Mds, kvs: Callable[[], RedisKvs], signer: Signer, hold: float, life: float) -> None:
+    def __init__(self, mds: Mds, kvs: Callable[[], Kvs], signer: Signer, hold: float, life: float) -> None:
         self._mds = mds
         self._kvs = kvs
         self._signer = signer
@@ -59,24 +60,29 @@ class Uploads:
             if known is not None:
                 return value_pb2.ValueRef(hash=header.hash, mark=known, known=True)
             kvs = self._kvs()
+            token = secrets.token_hex(8)
+            owner = upload_owner(header.hash, token)
             try:
-                mark = await self._receive(kvs, header, requests)
-                await to_the_end(self._mds.place_input, header.hash, header.job_id, mark, self._life)
+                mark = await self._receive(kvs, owner, token, header, requests)
             except BaseException:
-                await self._forget(kvs, header.hash)
+                await self._forget(kvs, owner)
                 raise
+            # From here on others may know the value, whether the answer arrives or not; so it stays where it is.
+            await to_the_end(self._mds.place_input, header.hash, header.job_id, mark, owner, self._life)
             return value_pb2.ValueRef(hash=header.hash, mark=mark)
 
     async def _receive(
         self,
-        kvs: RedisKvs,
+        kvs: Kvs,
+        owner: str,
+        token: str,
         header: data_pb2.PutValueHeader,
         requests: AsyncIterator[data_pb2.PutValueRequest],
     ) -> bytes:
         layout = header.layout
         content = ContentHash(layout.pickle_length, layout.buffer_lengths)
         upload = Values(kvs, self._signer).upload(
-            INPUT + header.hash, NAME, secrets.token_hex(8), layout.pickle_length, layout.buffer_lengths, self._life
+            owner, NAME, token, layout.pickle_length, layout.buffer_lengths, self._life
         )
         async for request in requests:
             await to_the_end(_take, content, upload, request.data)
@@ -85,12 +91,12 @@ class Uploads:
             raise ValueRefused(f"the uploaded value has the hash {content.hexdigest()}, not {header.hash}")
         return mark
 
-    async def _forget(self, kvs: RedisKvs, content_hash: str) -> None:
+    async def _forget(self, kvs: Kvs, owner: str) -> None:
         """Removes what was stored of a value that did not arrive."""
         try:
-            await to_the_end(kvs.purge, INPUT + content_hash)
+            await to_the_end(kvs.purge, owner)
         except WukongError as error:
-            _log.warning("parts of the broken upload %s stay until they expire: %s", content_hash, error)
+            _log.warning("parts of the broken upload %s stay until they expire: %s", owner, error)
 
 
 def _take(content: ContentHash, upload: Upload, data: bytes) -> None:

@@ -52,8 +52,7 @@ class Removal:
         if info.state in ("loading", "running"):
             failure = Failure(error="JobCancelled", message="the job was released by its client before it ended")
             self._mds.close(job, "cancelled", failure)
-        freed = self._mds.drop_inputs(job)
-        self._purge_values(info, [job, *(f"in:{name}" for name in freed)])
+        self._purge_values(info, [job, *self._mds.drop_inputs(job)])
         self._mds.purge(job, TOMBSTONE)
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class PurgeJobRequest(_message.Message):
 
     OWNER_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
-    """A job's id, or "in:" and the hash of an uploaded value."""
+    """A job's id; or that of one upload of a value: "in:", the hash of the value, ":" and a token."""
     def __init__(
         self,
         *,
