@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,9 @@ from wukong.values.values import Values
 
 #: Ring versions whose connections are kept open.
 RINGS_KEPT = 4
+
+#: Beats at once. Lambda has one invocation at a time in an environment; where there are more, none waits for another.
+BEATS = 64
 
 
 class Environment:
@@ -44,6 +48,11 @@ class Environment:
     def values(self, ring: Ring) -> Values:
         """Values of a job pinned to `ring`."""
         return Values(self.kvs(ring), self.signer)
+
+    @cached_property
+    def beats(self) -> ThreadPoolExecutor:
+        """Where beats run. Its threads stay: on a busy machine it can take longer to start one than to run a job."""
+        return ThreadPoolExecutor(BEATS, thread_name_prefix="wukong-beat")
 
     @cached_property
     def lambda_client(self) -> Any:

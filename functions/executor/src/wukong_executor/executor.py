@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from time import perf_counter as clock
 from typing import Any
 
@@ -99,11 +100,11 @@ class Executor:
         Raises:
             ClusterUnavailable: A store did not answer. The record's lease runs out and the scheduler invokes it again.
         """
-        beat = threading.Thread(target=self._beat, name="wukong-beat", daemon=True)
+        beat: Future[None] | None = None
         try:
             with self._output.captured(), self._interruption.installed():
                 self._start()
-                beat.start()
+                beat = self._environment.beats.submit(self._beat)
                 self._work()
         except _Ended as ended:
             return ended.outcome
@@ -116,8 +117,8 @@ class Executor:
             self._stopping.set()
             with self._lock:
                 self._changed.notify_all()
-            if beat.ident is not None:
-                beat.join()
+            if beat is not None:
+                beat.result()
         return "ended"
 
     # The main thread.
