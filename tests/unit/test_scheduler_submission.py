@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class Desk:
         self.submission = Submission(config, self.mds, Rings(self.mds), self._invoke)
         self.empty = self.mds.keys()
 
-    def _invoke(self, job: str, records: Sequence[str]) -> None:
+    def _invoke(self, job: str, records: Mapping[str, Sequence[int]]) -> None:
         self.invoked.append((job, list(records)))
 
     def submit(self, request: scheduler_pb2.SubmitJobRequest) -> scheduler_pb2.SubmitJobResponse:
