@@ -1,10 +1,18 @@
-"""What tasks print: shown in the environment's log as before, and carried to the user with the next beat."""
+"""What tasks print: shown in the environment's log as before, and carried to the user with the next beat.
+
+Any thread of a task may print at any moment, and a task may fork, so collecting takes no lock: pieces are appended to
+a deque, and the beat takes them from its other end.
+
+The streams that tasks see outlive the executor, because tasks keep them: a logging handler that one job set up writes
+to the same stream in the next one.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from wukong.mds.store import LogText
@@ -15,11 +23,11 @@ EXECUTOR_LIMIT = 4 * 1024 * 1024
 
 
 class Output:
-    """Collects what is printed while a task is current. Writers may be any thread."""
+    """Collects what is printed while a task is current. Writers may be any thread; one thread takes."""
 
     def __init__(self) -> None:
         self.task = -1
-        self._texts: list[LogText] = []
+        self._pieces: deque[tuple[int, str, str]] = deque()
         self._of_task: tuple[int, int] = (-1, 0)
         self._total = 0
 
@@ -36,44 +44,71 @@ class Output:
             text = text[:room] + "\n... (the rest is in the log of the environment)\n"
         self._of_task = (task, used + len(text))
         self._total += len(text)
-        last = self._texts[-1] if self._texts else None
-        if last is not None and last.task == task and last.stream == stream:
-            self._texts[-1] = LogText(task, stream, last.text + text)
-        else:
-            self._texts.append(LogText(task, stream, text))
+        self._pieces.append((task, stream, text))
 
     def take(self) -> list[LogText]:
-        """What was collected since the last call."""
-        texts, self._texts = self._texts, []
+        """What was collected since the last call; neighbouring pieces of one stream are joined."""
+        texts: list[LogText] = []
+        joined: list[str] = []
+        of: tuple[int, str] | None = None
+        for _ in range(len(self._pieces)):
+            task, stream, text = self._pieces.popleft()
+            if (task, stream) != of and of is not None:
+                texts.append(LogText(*of, "".join(joined)))
+                joined.clear()
+            of = (task, stream)
+            joined.append(text)
+        if of is not None:
+            texts.append(LogText(*of, "".join(joined)))
         return texts
 
     @contextmanager
     def captured(self) -> Iterator[None]:
         """Collect from sys.stdout and sys.stderr inside the block."""
         stdout, stderr = sys.stdout, sys.stderr
-        sys.stdout = _Tee(stdout, self, "stdout")
-        sys.stderr = _Tee(stderr, self, "stderr")
+        tees = [_tee(stdout, "stdout"), _tee(stderr, "stderr")]
+        for tee in tees:
+            tee.output = self
+        sys.stdout, sys.stderr = tees
         try:
             yield
         finally:
             sys.stdout, sys.stderr = stdout, stderr
+            for tee in tees:
+                tee.output = None
 
 
 class _Tee:
-    """A text stream that also tells an `Output`."""
+    """A text stream that also tells the current `Output`. It belongs to the environment, so no task can close it."""
 
-    def __init__(self, stream: TextIO, output: Output, name: str) -> None:
-        self._stream = stream
-        self._output = output
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.stream = stream
+        self.output: Output | None = None
         self._name = name
 
     def write(self, text: str) -> int:
-        self._output.add(self._name, text)
-        return self._stream.write(text)
+        if self.output is not None:
+            self.output.add(self._name, text)
+        return self.stream.write(text)
 
-    def writelines(self, lines: Any) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
+    def close(self) -> None:
+        with suppress(OSError):
+            self.stream.flush()
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
+
+
+_tees: dict[str, _Tee] = {}
+
+
+def _tee(stream: Any, name: str) -> Any:
+    """The tee of an environment's stream, the same as last time."""
+    tee = _tees.get(name)
+    if tee is None or tee.stream is not stream:
+        tee = _tees[name] = _Tee(stream, name)
+    return tee
