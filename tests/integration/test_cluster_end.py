@@ -135,11 +135,13 @@ def test_interrupt_ends_the_program_and_not_the_cluster_before_it(
     program: Callable[..., tuple[subprocess.Popen[str], dict[str, list[int]]]], gone: Gone
 ) -> None:
     body = (
-        "try: sys.stdin.read()\nexcept KeyboardInterrupt: print(len(cluster.processes()), flush=True)\nsys.stdin.read()"
+        "try:\n    print('reading', flush=True)\n    sys.stdin.read()\n"
+        "except KeyboardInterrupt: print(len(cluster.processes()), flush=True)\nsys.stdin.read()"
     )
     process, roles = program(body)
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     assert process.stdout is not None
+    assert process.stdout.readline() == "reading\n"
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     assert int(process.stdout.readline()) == len(_all(roles))
     os.killpg(process.pid, signal.SIGINT)
     process.wait()

@@ -29,6 +29,9 @@ JSON_TAG: Final = b"J"
 MANIFEST_TAG: Final = b"M"
 BUNDLE_TAG: Final = b"G"
 
+#: Levels of lists and dicts in JSON.
+DEEPEST: Final = 100
+
 #: Tag, offset and length of one part of a bundle.
 _PART_HEAD: Final = struct.Struct("<cQQ")
 
@@ -143,10 +146,8 @@ def json_mark(value: object) -> bytes:
         NotJson: Something in it has no form in JSON.
     """
     try:
-        text = json.dumps(_plain(value, "it"), allow_nan=False, separators=(",", ":"))
+        text = json.dumps(_plain(value, "it", 0), allow_nan=False, separators=(",", ":"))
         return JSON_TAG + text.encode()
-    except RecursionError as error:
-        raise NotJson("it", "is nested too deeply, or contains itself") from error
     except ValueError as error:
         raise NotJson("it", "contains a number that is not finite, or text that is not Unicode") from error
 
@@ -160,17 +161,19 @@ def load_json(mark: Buffer) -> object:
     return json.loads(bytes(mark[1:]))
 
 
-def _plain(value: Any, where: str) -> object:
+def _plain(value: Any, where: str, depth: int) -> object:
     kind = type(value)
+    if depth > DEEPEST:
+        raise NotJson("it", f"is nested more than {DEEPEST} levels deep, or contains itself")
     if value is None or kind in (bool, int, float, str):
         return value
     if kind is list or kind is tuple:
-        return [_plain(entry, f"{where}[{number}]") for number, entry in enumerate(value)]
+        return [_plain(entry, f"{where}[{number}]", depth + 1) for number, entry in enumerate(value)]
     if kind is dict:
         for key in value:
             if type(key) is not str:
                 raise NotJson(where, f"has the key {key!r}, which is not a string")
-        return {key: _plain(entry, f"{where}[{key!r}]") for key, entry in value.items()}
+        return {key: _plain(entry, f"{where}[{key!r}]", depth + 1) for key, entry in value.items()}
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufU":
         return value.tolist()
     raise NotJson(where, f"is a {kind.__module__}.{kind.__qualname__}")
