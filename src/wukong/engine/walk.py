@@ -145,7 +145,8 @@ class Walk:
         self._offloads: dict[int, list[Piece]] = {}
         self._sequence = 0
         self._busy = False
-        self._ended = False
+        #: Nothing is left to do, or nothing of it counts any more.
+        self.ended = False
         self._task_seconds = 0.0
         self._oldest_at_beat: int | None = None
         self._offload_again = False  # the pages that a cut needed were fetched first
@@ -179,7 +180,7 @@ class Walk:
 
     def next(self, now: float) -> Instruction:
         """What the main thread shall do. `Wait` until the other thread's answer came, if there is nothing."""
-        if self._ended:
+        if self.ended:
             return Stop()
         task = self._preparing
         if task is None and self._ready:
@@ -265,7 +266,7 @@ class Walk:
             running_for: How long the main thread's task has been running.
             tick: Whether this is a beat.
         """
-        if self._ended or self._busy:
+        if self.ended or self._busy:
             return None
         if due := self._store_or_report(now, dry=False):
             return due
@@ -284,7 +285,7 @@ class Walk:
         self._busy = False
         self._reporting.clear()
         self._room = room
-        self._ended = self._ended or ended
+        self.ended = self.ended or ended
         for task in results:
             self._settle(task)
         for answer in answers:
@@ -332,7 +333,7 @@ class Walk:
 
     def stopped(self) -> None:
         """The job is over, or the record has another holder: nothing of this walk counts any more."""
-        self._ended = True
+        self.ended = True
 
     # Inside.
 

@@ -26,7 +26,7 @@ from wukong.engine.instructions import (
 )
 from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.walk import Walk
-from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
+from wukong.errors import ClusterUnavailable, ExecutorLost
 from wukong.graph.page_index import first_pages
 from wukong.graph.program import run
 from wukong.mds.failure import Failure
@@ -34,6 +34,7 @@ from wukong.mds.records import Record
 from wukong.mds.store import Begun, Counters, Status, Sync, Synced
 from wukong_executor import failures
 from wukong_executor.environment import Environment
+from wukong_executor.failures import ValueStuck
 from wukong_executor.interruption import Interrupted, Interruption
 from wukong_executor.invocations import invoke
 from wukong_executor.memory import INLINE_BYTES, Memory
@@ -97,29 +98,44 @@ class Executor:
     def run(self) -> str:
         """Walk the record to its end; returns how it ended.
 
+        What goes wrong for good ends the job at once, since another holder of the record would meet it too.
+
         Raises:
             ClusterUnavailable: A store did not answer. The record's lease runs out and the scheduler invokes it again.
         """
-        beat: Future[None] | None = None
+        signer, keys = self._environment.signer, self._programs.keys
         try:
             with self._output.captured(), self._interruption.installed():
-                self._start()
-                beat = self._environment.beats.submit(self._beat)
-                self._work()
-        except _Ended as ended:
-            return ended.outcome
+                return self._run_threads()
+        except _TaskRaised as raised:
+            return self._fail(raised.failure)
+        except ValueStuck as stuck:
+            key = keys.get(stuck.task, stuck.task)
+            return self._fail(failures.of_value(signer, self._job, stuck.task, key, stuck.reason))
         except ClusterUnavailable:
             raise
-        except WukongError as error:
+        except Exception as error:
             task = self._running[0]
-            return self._fail(failures.of_executor(error, task, self._programs.keys.get(task, "")))
+            return self._fail(failures.of_executor(error, task, keys.get(task, "")))
+
+    def _run_threads(self) -> str:
+        """Both threads, until the main one has nothing left to do; what the beat's has under way ends first."""
+        beat: Future[None] | None = None
+        outcome = "ended"
+        try:
+            self._start()
+            beat = self._environment.beats.submit(self._beat)
+            self._work()
+        except Interrupted:
+            outcome = "stopped"
         finally:
             self._stopping.set()
-            with self._lock:
-                self._changed.notify_all()
             if beat is not None:
                 beat.result()
-        return "ended"
+        error, self._beat_error = self._beat_error, None  # its frames refer to this object
+        if error is not None:
+            raise error
+        return outcome
 
     # The main thread.
 
@@ -158,13 +174,11 @@ class Executor:
             if type(instruction) is Wait:
                 with lock:
                     while type(instruction := walk.next(clock())) is Wait:
-                        self._raise_beat_error()
                         self._changed.wait()
                 continue
             if not self._carry_out(instruction):
                 return
             with lock:
-                self._raise_beat_error()
                 instruction = walk.next(clock())
 
     def _evaluate(self, task: int, program: Any, inputs: list[Any]) -> Any:
@@ -175,15 +189,16 @@ class Executor:
         try:
             interruption.armed = True
             try:
+                if interruption.wanted:
+                    raise Interrupted
                 return run(program, inputs)
             finally:
                 interruption.armed = False
         except Interrupted:
-            raise _Ended("stopped") from None
-        except (Exception, SystemExit) as error:
+            raise
+        except BaseException as error:  # KeyboardInterrupt and the like too: only the task can have raised it
             key = self._programs.keys.get(task, task)
-            failure = failures.of_task(self._environment.signer, self._job, task, key, error)
-            raise _Ended(self._fail(failure)) from None
+            raise _TaskRaised(failures.of_task(self._environment.signer, self._job, task, key, error)) from None
 
     # Instructions; either thread.
 
@@ -259,7 +274,7 @@ class Executor:
                 self._stop()
 
     def _stop(self) -> None:
-        """The job is over or the record has another holder: nobody wants what runs here."""
+        """The job is over, the record has another holder, or the beat failed: nobody wants what runs here."""
         self._walk.stopped()
         self._interruption.interrupt()
 
@@ -335,21 +350,19 @@ class Executor:
                         self._changed.notify_all()
                     tick = False
         except BaseException as error:
-            self._beat_error = error
             with self._lock:
+                if not self._walk.ended:
+                    self._beat_error = error  # the main thread raises it, as soon as it has stopped
+                    self._stop()
                 self._changed.notify_all()
 
-    def _raise_beat_error(self) -> None:
-        if self._beat_error is not None:
-            raise self._beat_error
 
+class _TaskRaised(Exception):
+    """The running task raised."""
 
-class _Ended(Exception):
-    """This executor has nothing more to do: it ended the job, or its task was interrupted."""
-
-    def __init__(self, outcome: str) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
 
 
 def _resident_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Ends the running task when its job is over: nobody waits for the value, and the environment is wanted elsewhere."""
+"""Ends the running task when nobody waits for its value any more, since the environment is wanted elsewhere."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ class Interrupted(BaseException):
 class Interruption:
     """A signal whose handler raises in the main thread, but only while a task runs (`armed`).
 
-    Signals reach a sleeping system call too. Code that holds the interpreter in a library ends first.
+    Signals reach a sleeping system call too. Code that holds the interpreter in a library ends first. Whoever arms it
+    looks at `wanted` after that: the signal may have come a moment before.
+
+    Attributes:
+        armed: Whether a task runs, which may be interrupted.
+        wanted: Whether `interrupt` was called.
     """
 
     def __init__(self) -> None:
         self.armed = False
+        self.wanted = False
         self._thread: int | None = None
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Handle the signal inside the block; without effect outside the main thread, where Python takes no signals."""
+        """Handle the signal inside the block; without effect outside the main thread, where Python takes no signals.
+
+        Nobody may call `interrupt` when the block is left: where no handler is, the signal ends the process.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -38,7 +47,8 @@ class Interruption:
             signal.signal(signal.SIGUSR1, previous)
 
     def interrupt(self) -> None:
-        """Raise `Interrupted` in the task that runs, if one does."""
+        """Raise `Interrupted` in the task that runs, if one does, and keep others from being started."""
+        self.wanted = True
         if self._thread is not None:
             signal.pthread_kill(self._thread, signal.SIGUSR1)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from wukong.values.codec import Packed
-from wukong.values.mark import json_mark
+from wukong.errors import WukongError
+from wukong.values.codec import Packed, UnpicklableValue
+from wukong.values.mark import NotJson, json_mark
 from wukong.values.values import Values
+from wukong_executor.failures import ValueStuck
 from wukong_executor.recent import Recent
 
 #: A value travels inside the metadata store up to this size, and all values of one fan-in up to the next.
@@ -103,7 +105,10 @@ class Memory:
     def result(self, task: int, as_json: bool) -> bytes:
         """The value of a sink as its mark: inline where small, as JSON where other languages read it."""
         if as_json:
-            return json_mark(self.by_task[task])
+            try:
+                return json_mark(self.by_task[task])
+            except NotJson as error:
+                raise ValueStuck(task, error) from error
         return self.inline(task, RESULT_BYTES) or self.store(task)
 
     def load(self, values: Sequence[tuple[int, bytes]]) -> None:
@@ -114,7 +119,16 @@ class Memory:
                 self.by_task[task], self._stored[task] = kept
             else:
                 wanted.append((task, mark))
-        found = self._values.load_many([(self._job, str(task), mark) for task, mark in wanted])
+        try:
+            found = self._values.load_many([(self._job, str(task), mark) for task, mark in wanted])
+        except WukongError:
+            raise  # of the stores
+        except Exception as error:
+            if len(wanted) == 1:
+                raise ValueStuck(wanted[0][0], error) from error
+            for one in wanted:  # finds the value that raises when it is unpickled
+                self.load([one])
+            raise
         for (task, mark), value in zip(wanted, found, strict=True):
             self.by_task[task] = value
             if (nbytes := self._values.nbytes(mark)) > INLINE_BYTES:
@@ -123,5 +137,8 @@ class Memory:
     def _pack(self, task: int) -> Packed:
         packed = self._packed.get(task)
         if packed is None:
-            packed = self._packed[task] = self._values.pack(self.by_task[task])
+            try:
+                packed = self._packed[task] = self._values.pack(self.by_task[task])
+            except UnpicklableValue as error:
+                raise ValueStuck(task, error) from error
         return packed

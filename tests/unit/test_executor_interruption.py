@@ -1,0 +1,58 @@
+"""A task is interrupted whether the wish comes while it runs or a moment before."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+from wukong_executor.executor import Executor
+from wukong_executor.interruption import Interrupted, Interruption
+
+
+def evaluate(interruption: Interruption, program: Any) -> Any:
+    executor = Executor.__new__(Executor)
+    executor._interruption = interruption
+    return executor._evaluate(0, program, [])
+
+
+def wait_for_ever() -> None:
+    threading.Event().wait(60)
+
+
+def test_a_task_that_runs_is_interrupted() -> None:
+    interruption = Interruption()
+
+    def interrupt() -> None:
+        while not interruption.armed:
+            pass
+        interruption.interrupt()
+
+    before = signal.getsignal(signal.SIGUSR1)
+    with interruption.installed():
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(Interrupted):
+            evaluate(interruption, (wait_for_ever, ()))
+        thread.join()
+    assert not interruption.armed
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_a_task_is_not_started_when_the_signal_came_a_moment_before() -> None:
+    interruption = Interruption()
+    started: list[int] = []
+    with interruption.installed():
+        interruption.interrupt()
+        with pytest.raises(Interrupted):
+            evaluate(interruption, (started.append, (1,)))
+    assert started == []
+
+
+def test_a_signal_between_tasks_does_nothing() -> None:
+    interruption = Interruption()
+    with interruption.installed():
+        interruption.interrupt()
+        assert sum(range(1000)) == 499500
