@@ -5,9 +5,11 @@ What Dask's own scheduler returns is what must come back; every task runs once; 
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -54,8 +56,8 @@ class ThreadLambda:
         self.events.append(Payload)
         for _ in range(self.deliveries):
             thread = threading.Thread(target=self._run, args=(json.loads(Payload),))
-            self.threads.append(thread)
             thread.start()
+            self.threads.append(thread)
 
     def _run(self, event: dict[str, Any]) -> None:
         try:
@@ -188,3 +190,67 @@ def test_all_to_all(harness: Harness) -> None:
         np.testing.assert_array_equal(left, right)
     assert info.counters.tasks_run == 40
     assert Counter(harness.lambda_.outcomes)["ended"] == info.counters.executors
+
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    """Memory is traced, and only reference counts free it: a cycle would keep values in a warm environment."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+    gc.enable()
+
+
+def block(value: Any = None) -> np.ndarray:
+    time.sleep(0.005)  # some beats pass meanwhile
+    return np.ones(MB) if value is None else value + 1
+
+
+def as_number(*blocks: np.ndarray) -> float:
+    return float(sum(each[0] for each in blocks))
+
+
+def fail_on(_: np.ndarray) -> None:
+    raise ValueError("no")
+
+
+def peak_megabytes(harness: Harness, dsk: dict[Any, Any], asked: str, expected: float) -> float:
+    harness.get({"a": (abs, -1)}, ["a"])  # what is imported and connected once
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    result, _ = harness.get(dsk, [asked], parallelism=1)
+    after, peak = tracemalloc.get_traced_memory()
+    assert result == [expected]
+    assert after - before < MB, "something keeps values after the end"
+    return (peak - before) / MB
+
+
+@pytest.mark.parametrize("harness", [1], indirect=True)
+def test_a_chain_of_large_arrays_holds_two_at_once(harness: Harness, traced: None) -> None:
+    dsk: dict[Any, Any] = {"c0": (block,)} | {f"c{i}": (block, f"c{i - 1}") for i in range(1, 16)}
+    dsk["n"] = (as_number, "c15")
+    assert 16 <= peak_megabytes(harness, dsk, "n", 16.0) < 18
+
+
+@pytest.mark.parametrize("harness", [1], indirect=True)
+def test_a_tree_of_large_arrays_holds_a_path_at_once(harness: Harness, traced: None) -> None:
+    dsk: dict[Any, Any] = {("l", 0, i): (block,) for i in range(16)}
+    for level in range(1, 5):
+        dsk |= {("l", level, i): (total, *[("l", level - 1, 2 * i + j) for j in (0, 1)]) for i in range(16 >> level)}
+    dsk["n"] = (as_number, ("l", 4, 0))
+    # One waits on each of three levels, and the newest fan-in has two inputs, a partial sum and its result.
+    assert peak_megabytes(harness, dsk, "n", 16.0) < 8 * 7.5
+
+
+@pytest.mark.parametrize("harness", [1], indirect=True)
+def test_a_task_that_fails_on_a_large_array_leaves_nothing(harness: Harness, traced: None) -> None:
+    harness.get({"a": (abs, -1)}, ["a"])
+    before, _ = tracemalloc.get_traced_memory()
+    with pytest.raises(AssertionError, match="ValueError: no"):
+        harness.get({"a": (block,), "b": (fail_on, "a")}, ["b"])
+    assert tracemalloc.get_traced_memory()[0] - before < MB

@@ -38,6 +38,8 @@ class Script:
         except ReplyError as error:
             if error.code != "NOSCRIPT":
                 raise
+            # It is a part of the replies, and so of a cycle that would keep all callers' frames until it is collected.
+            error.__traceback__ = None
         return connection.pipeline([["EVAL", self.source, len(keys), *keys, *args], *after])
 
 
