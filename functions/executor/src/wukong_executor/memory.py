@@ -30,7 +30,10 @@ def inline_limit(need: int) -> int:
 
 
 class Memory:
-    """Task -> value. A value is packed at most once, and inlined or stored under its task's name.
+    """Task -> value. A value is packed once, to be inlined or stored under its task's name.
+
+    Both threads of an executor use it. The walk keeps them apart: a value stays here until what was told to be done
+    with it is answered, and only one thread packs and stores at a time.
 
     Args:
         values: The stores.
@@ -59,6 +62,7 @@ class Memory:
                 self._recent.keep(task, value, nbytes)
             if self._packed:
                 self._packed.pop(task, None)
+            if self._inlined:
                 self._inlined.pop(task, None)
 
     def inline(self, task: int, limit: int) -> bytes | None:
@@ -78,6 +82,8 @@ class Memory:
                 items = [(str(task), self._pack(task)) for task in bundle]
                 stored = self._values.bundle(self._job, items, self._token, self._seconds)
                 marks.update(zip(bundle, stored, strict=True))
+                for task in bundle:
+                    del self._packed[task]
         return [(task, marks[task] if task in marks else self.store(task)) for task in tasks]
 
     def _bundles(self, group: Sequence[int]) -> Iterator[list[int]]:
@@ -99,8 +105,10 @@ class Memory:
     def store(self, task: int) -> bytes:
         """Write the value to the KVS; returns its mark."""
         packed = self._pack(task)
+        mark = self._values.store(self._job, str(task), packed, self._token, self._seconds)
         self._stored[task] = packed.nbytes
-        return self._values.store(self._job, str(task), packed, self._token, self._seconds)
+        del self._packed[task]  # the mark stands for it from now on
+        return mark
 
     def result(self, task: int, as_json: bool) -> bytes:
         """The value of a sink as its mark: inline where small, as JSON where other languages read it."""
