@@ -14,6 +14,7 @@ from wukong.engine.instructions import (
     FetchPages,
     Offload,
     Piece,
+    Renew,
     Report,
     ReportAnswer,
     RunTask,
@@ -277,7 +278,7 @@ def test_a_later_holder_starts_from_entries_and_claims_without_what_was_given() 
     page = OnePage([[], [], [], [0, 1]], frozenset({2, 3}))
     walk = walk_over(page, [0, 1, 2], claims=[3], given=[1, 2])
     assert run(walk) == 0
-    assert walk.next(0.0) == FetchMarks(3, [0, 1])
+    assert walk.next(0.0) == FetchMarks(3, [1])
 
 
 def test_a_beat_with_nothing_to_say_renews_the_lease() -> None:
@@ -317,3 +318,60 @@ def test_a_stopped_walk_stops_both_threads(main_thread_first: bool) -> None:
     if main_thread_first:
         assert walk.next(1.0) == Stop()
     assert walk.background(1.0, 0.0, tick=True) is None
+
+
+def test_a_later_holder_does_not_run_what_was_given_away_when_it_comes_by_again() -> None:
+    page = OnePage([[], [0], [0], [1]], frozenset({2, 3}))
+    walk = walk_over(page, [0], given=[1])
+    assert [run(walk), run(walk)] == [0, 2]
+    assert dropped(walk) == [0]
+    assert walk.next(0.0) == Report([], [(2, None)], end=True)
+
+
+def test_a_later_holder_computes_what_a_claim_needs_and_was_only_offered_by_the_former_one() -> None:
+    """The former holder had 2 in memory, and 1 came from elsewhere; then it claimed 3, and died."""
+    page = OnePage([[], [], [0], [1, 2]], frozenset({3}))
+    walk = walk_over(page, [0], claims=[3])
+    assert [run(walk), run(walk)] == [0, 2]
+    assert dropped(walk) == [0]
+    assert walk.next(0.0) == FetchMarks(3, [0])
+    walk.marks_read(3, [(0, b"there")])
+    assert walk.next(0.0) == Fetch([(1, b"there")])
+    walk.fetched([1])
+    assert run(walk) == 3
+    assert sorted(dropped(walk)) == [1, 2]
+
+
+def test_a_later_holder_runs_a_claim_before_the_claims_that_depend_on_it() -> None:
+    page = OnePage([[], [], [0, 1], [], [2, 3]], frozenset({4}))
+    walk = walk_over(page, [0, 3], claims=[4, 2])
+    assert [run(walk), run(walk)] == [0, 3]
+    assert walk.next(0.0) == FetchMarks(2, [1])
+    walk.marks_read(2, [(1, b"there")])
+    assert walk.next(0.0) == Fetch([(1, b"there")])
+    walk.fetched([1])
+    assert run(walk) == 2
+    assert walk.next(0.0) == FetchMarks(4, [])
+
+
+def test_an_input_of_a_claim_that_is_also_marked_by_somebody_else_is_dropped_after_the_claim_ran() -> None:
+    walk = walk_over(OnePage([[], [], [], [0, 1, 2]], frozenset({3})), [0, 1])
+    run(walk, now=0.0)
+    walk.background(1.0, 0.0, tick=False)
+    run(walk, now=1.0)  # a former holder marked the same edge before it died
+    walk.reported([], [ReportAnswer(3, "C", [0], [], [(1, b"there"), (2, b"there")])], room=0, ended=False)
+    walk.next(1.0)
+    walk.fetched([2])
+    assert run(walk, now=1.0) == 3
+    assert sorted(dropped(walk)) == [0, 1, 2]
+
+
+def test_the_lease_is_renewed_while_the_main_thread_talks_to_a_store_for_longer_than_a_beat() -> None:
+    walk = walk_over(PAIR, [0])
+    run(walk, now=0.0)
+    walk.next(0.0)
+    walk.reported([], [ReportAnswer(2, "N", [], [0], [])], room=0, ended=False)
+    assert walk.next(0.5) == Store([0], [])
+    assert walk.background(0.9, 0.0, tick=True) is None
+    assert walk.background(1.1, 0.0, tick=True) == Renew()
+    assert walk.background(1.1, 0.0, tick=False) is None

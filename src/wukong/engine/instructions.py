@@ -82,6 +82,10 @@ class Offload(NamedTuple):
     pieces: list[Piece]
 
 
+class Renew(NamedTuple):
+    """Renew the lease, for the main thread's instruction takes long. Not answered, unless the walk has to stop."""
+
+
 class Wait(NamedTuple):
     """Nothing to do until the other thread's instruction is answered."""
 
@@ -109,4 +113,4 @@ class ReportAnswer:
     marks: list[tuple[int, bytes]] | None
 
 
-Instruction = RunTask | FetchPages | FetchMarks | Fetch | Report | Store | Offload | Wait | Stop
+Instruction = RunTask | FetchPages | FetchMarks | Fetch | Report | Store | Offload | Renew | Wait | Stop

@@ -25,27 +25,28 @@ Two threads drive a walk, under one lock: the main one asks `next` and runs task
 most one instruction that talks to the stores about fan-ins and pieces is out at a time (`_busy`), so that the walk
 never ends while an answer is still to come.
 
-The work of a holder that is not the first: roots = entries + claims - what was given away. A claim's inputs that have
-no mark are gone with the former holder.
+The work of a holder that is not the first: roots = entries + claims - what was given away. What a claim needs has a
+mark, or was only in the former holder's memory; then its task is among what is run again, before the claim.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, pairwise
+from math import inf
 from typing import Protocol
 
+from wukong.engine.fan_ins import REPORT_EDGES, FanIns
 from wukong.engine.instructions import (
-    Arrivals,
-    Edge,
     Fetch,
     FetchMarks,
     FetchPages,
     Instruction,
     Offload,
     Piece,
+    Renew,
     Report,
     ReportAnswer,
     RunTask,
@@ -54,9 +55,6 @@ from wukong.engine.instructions import (
     Wait,
 )
 from wukong.graph.page_index import page_of
-
-#: Edges in one report; the protocol's batch limit.
-REPORT_EDGES = 500
 
 #: Pages fetched ahead, in one round trip.
 PAGES_AHEAD = 8
@@ -98,17 +96,11 @@ class Policy(Protocol):
 
 
 @dataclass(slots=True)
-class _FanIn:
-    """Local arrivals at one fan-in: edge -> parent, and since when some of them are not reported."""
-
-    need: int
-    since: float
-    edges: dict[int, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class _Claim:
-    """A claimed fan-in: the edges that arrived here, and the marks of the others (None: to be read)."""
+    """A claimed fan-in: the edges that arrived here, and the marks of the others (None: to be read).
+
+    Until the marks are read, a holder that is not the first one adds the edges whose parents it runs again.
+    """
 
     local: set[int]
     marks: list[tuple[int, bytes]] | None
@@ -117,11 +109,10 @@ class _Claim:
 class Walk:
     """One holder's walk; see the module. Times are seconds of any steady clock."""
 
-    def __init__(self, policy: Policy, first_tasks: Sequence[int], beat: float, room: int, generation: int = 0) -> None:
+    def __init__(self, policy: Policy, first_tasks: Sequence[int], beat: float, room: int) -> None:
         self._policy = policy
         self._first_tasks = first_tasks
         self._beat = beat
-        self.generation = generation
         #: Values to remove from memory; the shell empties it after each call.
         self.dropped: list[int] = []
         self._room = room
@@ -132,9 +123,7 @@ class Walk:
         self._here: set[int] = set()
         self._marks: dict[int, bytes] = {}
         self._uses: dict[int, int] = {}
-        self._fan_ins: dict[int, _FanIn] = {}
-        self._urgent: set[int] = set()  # fan-ins whose offered values are stored now
-        self._reporting: set[int] = set()
+        self._fan_ins = FanIns()
         self._claims: dict[int, _Claim] = {}
         self._unread: dict[int, list[int]] = {}  # by page that is not loaded: owned tasks whose inputs come by mark
         self._inputs: dict[int, bytes] = {}  # the record's, for its entries
@@ -162,12 +151,13 @@ class Walk:
         inputs: Iterable[tuple[int, bytes]] = (),
     ) -> None:
         """Take over a record: roots = entries + claims - given."""
-        gone = set(given)
         self._inputs.update(inputs)
-        for child in claims:
-            if child not in gone:
+        self._known.update(given)  # somebody else's, also where this walk comes by again
+        # Claims run last and in order, so that what they need of this record is here by then.
+        for child in sorted(claims, reverse=True):
+            if child not in self._known:
                 self._own(child, _Claim(set(), None))
-        roots = [task for task in reversed(entries) if task not in gone and task not in self._known]
+        roots = [task for task in reversed(entries) if task not in self._known]
         self._known.update(roots)
         self._ready.extend(roots)
         if self._inputs:
@@ -221,14 +211,13 @@ class Walk:
         newly_ready = None
         for child, edge, need in out:
             if child in self._known:
-                self._uses[task] -= 1
-            elif need == 1:
-                self._known.add(child)
-                if newly_ready is None:
-                    newly_ready = [child]
+                claim = self._claims.get(child)
+                if claim is not None and claim.marks is None:
+                    claim.local.add(edge)
                 else:
-                    newly_ready.append(child)
-            elif self._arrive(child, edge, need, task, now):
+                    self._uses[task] -= 1
+            elif need == 1 or self._fan_ins.arrive(child, edge, need, task, now):
+                self._known.add(child)
                 if newly_ready is None:
                     newly_ready = [child]
                 else:
@@ -266,8 +255,10 @@ class Walk:
             running_for: How long the main thread's task has been running.
             tick: Whether this is a beat.
         """
-        if self.ended or self._busy:
+        if self.ended:
             return None
+        if self._busy:
+            return Renew() if tick and now - self._last_report >= self._beat else None
         if due := self._store_or_report(now, dry=False):
             return due
         if tick or self._offload_again:
@@ -283,32 +274,27 @@ class Walk:
     def reported(self, results: Iterable[int], answers: Iterable[ReportAnswer], room: int, ended: bool) -> None:
         """A report was answered."""
         self._busy = False
-        self._reporting.clear()
         self._room = room
         self.ended = self.ended or ended
+        fan_ins = self._fan_ins
+        fan_ins.answered()
         for task in results:
             self._settle(task)
         for answer in answers:
-            fan_in = self._fan_ins[answer.child]
-            if answer.verdict == "N":
-                for edge in answer.marked:
-                    self._settle(fan_in.edges.pop(edge))
-                if len(fan_in.edges) == fan_in.need:
-                    del self._fan_ins[answer.child]
-                    self._known.add(answer.child)
-                    self._ready.append(answer.child)
-                elif answer.offered:
-                    self._to_store.extend((answer.child, fan_in.edges[edge]) for edge in answer.offered)
-                    self._urgent.add(answer.child)
-                elif not fan_in.edges:
-                    del self._fan_ins[answer.child]
-                continue
-            del self._fan_ins[answer.child]
+            child = answer.child
             if answer.verdict == "C":
-                self._own(answer.child, _Claim(set(fan_in.edges), answer.marks))
-            else:
-                for parent in fan_in.edges.values():
+                self._own(child, _Claim(set(fan_ins.close(child)), answer.marks))
+            elif answer.verdict == "T":
+                for parent in fan_ins.close(child).values():
                     self._settle(parent)
+            else:
+                for parent in fan_ins.marked(child, answer.marked):
+                    self._settle(parent)
+                if fan_ins.completed(child):
+                    self._known.add(child)
+                    self._ready.append(child)
+                else:
+                    self._to_store.extend((child, parent) for parent in fan_ins.offered(child, answer.offered))
 
     def stored(self, marks: Iterable[tuple[int, bytes]]) -> None:
         """Values are in the KVS."""
@@ -389,22 +375,11 @@ class Walk:
             claim.marks = []
         del self._claims[task]
         for edge, mark in claim.marks:
+            if edge in claim.local:
+                continue  # somebody else ran the parent too
             parent = deps[edge]
             self._uses[parent] = self._uses.get(parent, 0) + 1
             self._marks.setdefault(parent, mark)
-
-    def _arrive(self, child: int, edge: int, need: int, parent: int, now: float) -> bool:
-        """Count a local arrival; true if that makes the fan-in ready here."""
-        fan_in = self._fan_ins.get(child)
-        if fan_in is None:
-            fan_in = self._fan_ins[child] = _FanIn(need, now)
-        fan_in.edges[edge] = parent
-        if len(fan_in.edges) < need or child in self._reporting:
-            return False
-        del self._fan_ins[child]
-        self._urgent.discard(child)
-        self._known.add(child)
-        return True
 
     def _settle(self, parent: int) -> None:
         """One edge fewer needs this value here."""
@@ -424,34 +399,16 @@ class Walk:
     def _store_or_report(self, now: float, dry: bool) -> Store | Report | None:
         if self._to_store and (store := self._store()):
             return store
-        due = now - self._beat
-        chosen = [child for child in self._urgent if child in self._fan_ins]
-        self._urgent.clear()
-        edges = sum(len(self._fan_ins[child].edges) for child in chosen)
-        complete = True
-        for child, fan_in in self._fan_ins.items():
-            if edges >= REPORT_EDGES:
-                complete = False
-                break
-            if not dry and fan_in.since > due:
-                break
-            if child not in chosen:
-                edges += len(fan_in.edges)
-                chosen.append(child)
+        due = inf if dry else now - self._beat
+        arrivals, complete = self._fan_ins.report(now, due, self._marks)
         results: list[tuple[int, bytes | None]] = []
-        if self._results and (dry or self._results_since <= due or chosen):
+        if self._results and (self._results_since <= due or arrivals):
             results = [(task, self._marks.get(task)) for task in self._results[:REPORT_EDGES]]
             del self._results[:REPORT_EDGES]
             complete = complete and not self._results
-        if not chosen and not results:
+        if not arrivals and not results:
             return None
-        for child in chosen:
-            # What arrives from now on is a beat old a beat from now; the oldest stay in front.
-            fan_in = self._fan_ins.pop(child)
-            fan_in.since = now
-            self._fan_ins[child] = fan_in
-        self._reporting.update(chosen)
-        return self._send(Report([self._arrivals(child) for child in chosen], results, end=dry and complete), now)
+        return self._send(Report(arrivals, results, end=dry and complete), now)
 
     def _store(self) -> Store | None:
         """Write what was offered in vain, unless it is stored, or was not needed any more, meanwhile."""
@@ -469,11 +426,6 @@ class Walk:
         for task in tasks:
             self._uses[task] += 1  # it stays in memory while it is written
         return Store(list(tasks), [group for group in together.values() if len(group) > 1])
-
-    def _arrivals(self, child: int) -> Arrivals:
-        fan_in = self._fan_ins[child]
-        edges = [Edge(edge, parent, self._marks.get(parent)) for edge, parent in fan_in.edges.items()]
-        return Arrivals(child, fan_in.need, edges)
 
     def _send(self, report: Report, now: float) -> Report:
         self._busy = True

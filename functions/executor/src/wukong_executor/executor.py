@@ -19,6 +19,7 @@ from wukong.engine.instructions import (
     FetchPages,
     Instruction,
     Offload,
+    Renew,
     Report,
     RunTask,
     Store,
@@ -85,7 +86,6 @@ class Executor:
             begun.first_tasks,
             beat,
             begun.parallelism - 1,
-            begun.generation,
         )
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -224,6 +224,8 @@ class Executor:
                 self._report(instruction)
             case Offload():
                 self._offload(instruction)
+            case Renew():
+                self._renew()
             case _:
                 return False
         return True
@@ -271,6 +273,12 @@ class Executor:
                 self._walk.offloaded(instruction.sequence, accepted, stored.items())
                 self._drop()
             else:
+                self._stop()
+
+    def _renew(self) -> None:
+        lease = self._environment.lease_seconds
+        if self._mds.renew(self._job, self._record, self._token, self._begun.generation, lease) is not Status.OK:
+            with self._lock:
                 self._stop()
 
     def _stop(self) -> None:

@@ -1,0 +1,110 @@
+"""Fan-ins that are not complete here: what arrived, and when it has to be reported. Pure bookkeeping for the walk.
+
+A fan-in is here from its first local arrival until it is complete here, is claimed or taken, or all its local edges
+are marked in the store. What it needs to be reported are its age and nothing else; whose it is, and what happens to the
+values, the walk decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wukong.engine.instructions import Arrivals, Edge
+
+#: Edges in one report; the protocol's batch limit.
+REPORT_EDGES = 500
+
+
+@dataclass(slots=True)
+class _FanIn:
+    """Local arrivals at one fan-in: edge -> parent, and since when some of them are not reported."""
+
+    need: int
+    since: float
+    edges: dict[int, int] = field(default_factory=dict)
+
+
+class FanIns:
+    """The fan-ins of one walk, the longest unreported first."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _FanIn] = {}
+        self._urgent: set[int] = set()  # their offered values are stored now
+        self._reporting: set[int] = set()  # the answer is still to come
+
+    def arrive(self, child: int, edge: int, need: int, parent: int, now: float) -> bool:
+        """Count a local arrival; true if that makes the fan-in complete here."""
+        fan_in = self._open.get(child)
+        if fan_in is None:
+            fan_in = self._open[child] = _FanIn(need, now)
+        fan_in.edges[edge] = parent
+        if len(fan_in.edges) < need or child in self._reporting:
+            return False
+        del self._open[child]
+        self._urgent.discard(child)
+        return True
+
+    def report(self, now: float, until: float, marks: Mapping[int, bytes]) -> tuple[list[Arrivals], bool]:
+        """What to report now: what is urgent, and what arrived by `until`, within the limit.
+
+        Returns:
+            The arrivals, which have to be answered before the next report, and whether that is all there is.
+        """
+        chosen = dict.fromkeys(child for child in self._urgent if child in self._open)
+        self._urgent.clear()
+        edges = sum(len(self._open[child].edges) for child in chosen)
+        complete = True
+        for child, fan_in in self._open.items():
+            if edges >= REPORT_EDGES:
+                complete = False
+                break
+            if fan_in.since > until:
+                break
+            if child not in chosen:
+                edges += len(fan_in.edges)
+                chosen[child] = None
+        for child in chosen:
+            # What arrives from now on is a beat old a beat from now; the oldest stay in front.
+            fan_in = self._open.pop(child)
+            fan_in.since = now
+            self._open[child] = fan_in
+        self._reporting.update(chosen)
+        return [self._arrivals(child, marks) for child in chosen], complete
+
+    def answered(self) -> None:
+        """The answers to the last report are here; the calls below say what they are."""
+        self._reporting.clear()
+
+    def close(self, child: int) -> dict[int, int]:
+        """A fan-in that was claimed or taken; returns its local edges."""
+        return self._open.pop(child).edges
+
+    def marked(self, child: int, edges: Iterable[int]) -> list[int]:
+        """Edges are marked in the store; returns their parents."""
+        here = self._open[child].edges
+        return [here.pop(edge) for edge in edges]
+
+    def completed(self, child: int) -> bool:
+        """Whether the fan-in became complete here while its report was out, with nothing of it marked."""
+        fan_in = self._open[child]
+        if len(fan_in.edges) < fan_in.need:
+            return False
+        del self._open[child]
+        return True
+
+    def offered(self, child: int, edges: Iterable[int]) -> list[int]:
+        """Edges were offered and the fan-in stays open; returns the parents, whose values are to be stored at once."""
+        here = self._open[child].edges
+        if not here:
+            del self._open[child]
+            return []
+        parents = [here[edge] for edge in edges]
+        if parents:
+            self._urgent.add(child)
+        return parents
+
+    def _arrivals(self, child: int, marks: Mapping[int, bytes]) -> Arrivals:
+        fan_in = self._open[child]
+        edges = [Edge(edge, parent, marks.get(parent)) for edge, parent in fan_in.edges.items()]
+        return Arrivals(child, fan_in.need, edges)
