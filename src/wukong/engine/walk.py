@@ -26,7 +26,8 @@ most one instruction that talks to the stores about fan-ins and pieces is out at
 never ends while an answer is still to come.
 
 The work of a holder that is not the first: roots = entries + claims - what was given away. What a claim needs has a
-mark, or was only in the former holder's memory; then its task is among what is run again, before the claim.
+mark, or was only in the former holder's memory; then its task is among what is run again. So such claims are held back
+until all else is done, the smallest first, and meanwhile nothing is given away.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ class Walk:
         self._uses: dict[int, int] = {}
         self._fan_ins = FanIns()
         self._claims: dict[int, _Claim] = {}
+        self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
         self._unread: dict[int, list[int]] = {}  # by page that is not loaded: owned tasks whose inputs come by mark
         self._inputs: dict[int, bytes] = {}  # the record's, for its entries
         self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
@@ -153,10 +155,9 @@ class Walk:
         """Take over a record: roots = entries + claims - given."""
         self._inputs.update(inputs)
         self._known.update(given)  # somebody else's, also where this walk comes by again
-        # Claims run last and in order, so that what they need of this record is here by then.
-        for child in sorted(claims, reverse=True):
-            if child not in self._known:
-                self._own(child, _Claim(set(), None))
+        self._held = sorted(set(claims) - self._known, reverse=True)
+        self._known.update(self._held)
+        self._claims.update((child, _Claim(set(), None)) for child in self._held)
         roots = [task for task in reversed(entries) if task not in self._known]
         self._known.update(roots)
         self._ready.extend(roots)
@@ -191,7 +192,13 @@ class Walk:
             return RunTask(task, deps)
         if self._busy:
             return Wait()
-        return self._store_or_report(now, dry=True) or self._send(Report([], [], end=True), now)
+        if instruction := self._store_or_report(now, dry=True):
+            return instruction
+        if self._held:
+            child = self._held.pop()
+            self._own(child, self._claims[child])
+            return self.next(now)
+        return self._send(Report([], [], end=True), now)
 
     def task_finished(self, task: int, seconds: float, now: float) -> None:
         """A task's value is in memory; `seconds` is how long it ran."""
@@ -408,7 +415,7 @@ class Walk:
             complete = complete and not self._results
         if not arrivals and not results:
             return None
-        return self._send(Report(arrivals, results, end=dry and complete), now)
+        return self._send(Report(arrivals, results, end=dry and complete and not self._held), now)
 
     def _store(self) -> Store | None:
         """Write what was offered in vain, unless it is stored, or was not needed any more, meanwhile."""
@@ -434,6 +441,8 @@ class Walk:
 
     def _offload(self, running_for: float) -> Offload | FetchPages | None:
         """Cut the oldest part of the ready tasks into as many pieces as the policy says."""
+        if self._held:
+            return None  # what is ready may lead to an input of a claim, and nobody else's arrival would count there
         oldest = self._ready[0] if self._ready else None
         aged = oldest is not None and oldest == self._oldest_at_beat
         self._oldest_at_beat = oldest
