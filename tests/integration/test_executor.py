@@ -12,6 +12,7 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -254,3 +255,37 @@ def test_a_task_that_fails_on_a_large_array_leaves_nothing(harness: Harness, tra
     with pytest.raises(AssertionError, match="ValueError: no"):
         harness.get({"a": (block,), "b": (fail_on, "a")}, ["b"])
     assert tracemalloc.get_traced_memory()[0] - before < MB
+
+
+def hold(folder: str) -> int:
+    """Runs until the folder has a file "go", and tells that it runs."""
+    Path(folder, os.urandom(4).hex()).touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.01)
+    return 1
+
+
+@pytest.mark.parametrize("harness", [1], indirect=True)
+def test_a_holder_that_was_silent_for_a_lease_is_succeeded_and_does_no_harm(harness: Harness, tmp_path: Path) -> None:
+    """Its beats are as rare as that; both then run on at once, and only one of them may say anything."""
+    harness.environment.beat_seconds, harness.environment.lease_seconds = 60, 0.05
+
+    def succeed() -> None:
+        deadline = time.monotonic() + 20
+        while not list(tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+        while len(list(tmp_path.iterdir())) < 2:  # refused as long as the lease lasts
+            assert time.monotonic() < deadline
+            harness.lambda_.invoke("wukong-executor", "Event", harness.lambda_.events[0])
+            harness.lambda_.threads[-1].join(0.1)
+        (tmp_path / "go").touch()
+
+    thread = threading.Thread(target=succeed)
+    thread.start()
+    dsk: dict[Any, Any] = {"a": (hold, str(tmp_path))} | {("b", i): (add, "a", i) for i in range(50)}
+    dsk["n"] = (add, *[("b", i) for i in range(50)])
+    result, info = harness.get(dsk, ["n"])
+    thread.join()
+    assert result == [sum(i + 2 for i in range(50)) + 1]
+    assert info.counters.executors == 2
+    assert info.counters.tasks_run == 52  # what the one without a lease ran is not counted

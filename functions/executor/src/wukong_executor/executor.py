@@ -132,7 +132,7 @@ class Executor:
             self._stopping.set()
             if beat is not None:
                 beat.result()
-        error, self._beat_error = self._beat_error, None  # its frames refer to this object
+            error, self._beat_error = self._beat_error, None  # its frames refer to this object
         if error is not None:
             raise error
         return outcome
