@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import wukong.client.client
+import wukong.client.session
 from wukong import Client, ClusterUnavailable, LocalCluster, WukongError
 from wukong.errors import AccessDenied
 
@@ -95,7 +95,7 @@ def test_a_client_that_cannot_reach_the_stores_goes_by_the_proxy(
     import dask.array as da
     import numpy as np
 
-    monkeypatch.setattr(wukong.client.client, "reach", lambda cluster: None)
+    monkeypatch.setattr(wukong.client.session, "reach", lambda cluster: None)
     client = Client(cluster)
     values = np.arange(300_000.0)
     doubled = client.compute(da.from_array(values, chunks=100_000) * 2)

@@ -54,15 +54,15 @@ def test_a_value_that_changes_is_sent_again(client: Client, sent: list[str]) -> 
 def test_an_upload_goes_with_the_object_that_it_was_made_from(client: Client, sent: list[str]) -> None:
     value = np.full(50_000, 3.0)
     client.get({"a": value, "b": (np.sum, "a")}, "b")
-    assert client._stores is not None
+    assert client._session.stores is not None
     (content,) = sent
-    assert client._stores.mds.hold_input(content, "test", 1) is not None
-    client._stores.mds.drop_inputs("test")
+    assert client._session.stores.mds.hold_input(content, "test", 1) is not None
+    client._session.stores.mds.drop_inputs("test")
     del value
     gc.collect()
     other = np.full(50_000, 4.0)
     client.get({"a": other, "b": (np.sum, "a")}, "b")
-    assert client._stores.mds.hold_input(content, "test", 1) is None
+    assert client._session.stores.mds.hold_input(content, "test", 1) is None
 
 
 def test_values_of_all_kinds_travel(client: Client) -> None:

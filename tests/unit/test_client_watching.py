@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -9,7 +10,6 @@ from wukong.client.connection import Connection
 from wukong.errors import ClusterUnavailable
 from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
 
-KEYS = ["a", ("x", 1)]
 DONE = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_DONE)
 
 
@@ -52,7 +52,7 @@ class Scheduler:
         self.jobs = list(jobs)
         self.asked: list[str] = []
 
-    def WatchJob(self, request: scheduler_pb2.WatchJobRequest) -> Stream:
+    def WatchJob(self, request: scheduler_pb2.WatchJobRequest, timeout: float | None) -> Stream:
         self.asked.append(request.after_sequence)
         self.played.append(self.streams.pop(0))
         return self.played[-1]
@@ -74,17 +74,13 @@ def running(sequence: str) -> event_pb2.JobEvent:
     return event_pb2.JobEvent(sequence=sequence, state=event_pb2.StateChange(state=job_pb2.JOB_STATE_RUNNING))
 
 
-def log(text: str, task: int = 1, stream: event_pb2.LogStream.ValueType = event_pb2.LOG_STREAM_STDOUT) -> Any:
-    return event_pb2.JobEvent(sequence="5-0", log=event_pb2.LogLines(task=task, stream=stream, text=text))
+def watch(scheduler: Scheduler, end: float | None = None) -> list[event_pb2.JobEvent]:
+    return list(watching.watch(cast("Connection", scheduler), "j", end=end))
 
 
-def watch(scheduler: Scheduler, keys: Any = KEYS) -> job_pb2.Job:
-    return watching.watch(cast("Connection", scheduler), "j", keys)
-
-
-def test_it_returns_the_job_that_the_last_event_tells() -> None:
+def test_the_last_event_tells_the_job() -> None:
     scheduler = Scheduler([[running("1-0"), final()]])
-    assert watch(scheduler) == DONE
+    assert watch(scheduler)[-1].state.job == DONE
     assert scheduler.played[0].cancelled
 
 
@@ -92,19 +88,19 @@ def test_a_broken_stream_goes_on_after_the_last_event_seen() -> None:
     progress = event_pb2.JobEvent(progress=event_pb2.Progress(tasks_total=2))
     alive = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_RUNNING)
     scheduler = Scheduler([[running("3-1"), progress, Broken()], [final()]], [alive])
-    assert watch(scheduler) == DONE
+    assert watch(scheduler)[-1].state.job == DONE
     assert scheduler.asked == ["", "3-1"]
 
 
 def test_a_job_that_ended_meanwhile_is_not_watched_again() -> None:
     scheduler = Scheduler([[Broken()]], [DONE])
-    assert watch(scheduler) == DONE
+    assert watch(scheduler)[-1].state.job == DONE
     assert scheduler.asked == [""]
 
 
 def test_an_end_that_tells_no_job_is_asked_for() -> None:
     scheduler = Scheduler([[final(job=None)]], [DONE])
-    assert watch(scheduler) == DONE
+    assert watch(scheduler)[-1].state.job == DONE
 
 
 def test_a_scheduler_that_stays_away_ends_the_watch() -> None:
@@ -112,17 +108,20 @@ def test_a_scheduler_that_stays_away_ends_the_watch() -> None:
         watch(Scheduler([[Broken()]], [ClusterUnavailable("gone for good")]))
 
 
+def test_a_job_that_does_not_end_in_time_is_left_alone() -> None:
+    alive = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_RUNNING)
+    scheduler = Scheduler([[running("1-0"), Broken()]], [alive])
+    with pytest.raises(TimeoutError, match="job j has not ended"):
+        watch(scheduler, end=time.monotonic() - 1)
+    assert len(scheduler.jobs) == 1
+
+
 def test_output_is_marked_with_the_key_and_goes_where_it_would_have_gone(capsys: pytest.CaptureFixture[str]) -> None:
-    err = event_pb2.LOG_STREAM_STDERR
-    watch(Scheduler([[log("one\ntwo\n"), log("oops", task=0, stream=err), final()]]))
+    watching.show(event_pb2.LogLines(stream=event_pb2.LOG_STREAM_STDOUT, text="one\ntwo\n"), ("x", 1))
+    watching.show(event_pb2.LogLines(stream=event_pb2.LOG_STREAM_STDERR, text="oops"), "a")
     out = capsys.readouterr()
     assert out.out == "[('x', 1)] one\n[('x', 1)] two\n"
     assert out.err == "[a] oops\n"
-
-
-def test_output_can_be_left_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    watch(Scheduler([[log("one\n"), final()]]), keys=None)
-    assert capsys.readouterr() == ("", "")
 
 
 def test_an_interrupt_ends_the_stream() -> None:

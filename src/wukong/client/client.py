@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import secrets
 import threading
-import time
-import weakref
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Protocol
@@ -17,21 +14,18 @@ import dask
 import grpc
 
 from wukong import settings
-from wukong.client import failures, results, submission, uploads, watching
-from wukong.client.answers import arrange
+from wukong.client import submission, uploads
 from wukong.client.connection import Connection
-from wukong.client.leases import Leases
+from wukong.client.events import state_name
+from wukong.client.job import Asked, Job
 from wukong.client.report import Report
-from wukong.client.stores import Stores, reach
+from wukong.client.session import Session
 from wukong.errors import WukongError
 from wukong.graph import payload
 from wukong.graph.convert import convert
 from wukong.graph.dag import Dag
 from wukong.graph.modules import register_user_modules
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
-
-#: Seconds that `close` waits for the cluster to confirm what this client no longer needs.
-_FAREWELL_SECONDS = 2.0
 
 #: Dask's setting of how partitions exchange rows.
 _SHUFFLE = "dataframe.shuffle.method"
@@ -56,8 +50,8 @@ class Client:
             x.sum().compute()
         x.sum().compute(scheduler=client.get)
 
-    Any number of threads may use one client. It ends with the `with` block, with `close`, or when it is
-    garbage collected.
+    Any number of threads may use one client. It ends with the `with` block, with `close`, or when it and
+    its jobs are garbage collected.
 
     Args:
         address: A `LocalCluster`, "host:port" of a scheduler, or None for the environment variable WUKONG_ADDRESS.
@@ -84,17 +78,12 @@ class Client:
         by_value: str | Iterable[str] = "auto",
     ) -> None:
         where, secret = _locate(address, token)
-        self._forward_output = getattr(address, "forward_output", True)
         self._by_value = by_value if isinstance(by_value, str) else tuple(by_value)
-        self._connection = Connection(where, secret, timeout)
-        self._stores = reach(self._connection.cluster)
+        connection = Connection(where, secret, timeout)
+        self._session = Session(connection, getattr(address, "forward_output", True))
+        self._connection = connection
         self._lock = threading.Lock()
-        self._last: Report | None = None
-        self._leases = Leases(self._stores, f"client-{secrets.token_hex(8)}") if self._stores else None
-        self._releases: set[grpc.Future[Any]] = set()
         self._defaults: list[Any] = []
-        # Runs once: by close(), by the garbage collector, or when the interpreter ends.
-        self._finalizer = weakref.finalize(self, _close, self._connection, self._stores, self._leases, self._releases)
 
     def get(
         self,
@@ -124,26 +113,64 @@ class Client:
             TaskError: A task raised what cannot be raised here. Else its own exception is raised, caused by one.
             WukongError: Others of its kind: a lost executor, a passed deadline, a cluster that is gone...
         """
-        self._check_open()
+        job = self.submit_graph(dsk, keys, deadline=deadline, max_parallelism=max_parallelism)
+        try:
+            return job.result()
+        except KeyboardInterrupt:
+            self._cancel(job.id)
+            raise
+        finally:
+            job.release()
+
+    def submit_graph(
+        self, dsk: Any, keys: Any, *, deadline: float | None = None, max_parallelism: int | None = None
+    ) -> Job:
+        """Start to compute keys of a graph, and return as soon as the cluster has accepted it.
+
+        Args:
+            dsk: A Dask graph in any of its forms.
+            keys: A key, or a list of keys; lists may be nested.
+            deadline: Seconds after which the job fails; by default the cluster's limit.
+            max_parallelism: The most executors at once; by default the cluster's limit.
+
+        Raises:
+            InvalidGraph: The graph cannot be run as it is; says why.
+            WukongError: Others of its kind: a graph past a limit, a cluster that is gone...
+        """
+        self._session.check_open()
         dag = convert(dsk, keys)
         with self._lock:
             register_user_modules(self._by_value)
         payloads = payload.cut(dag)
         job_id = secrets.token_hex(8)
         options = job_pb2.JobOptions(deadline_seconds=deadline, max_parallelism=max_parallelism)
+        releases = self._session.releases
+        releases.hold(job_id)
         try:
             inputs = self._upload(dag, job_id, deadline) if dag.inputs else []
             submission.submit(self._connection, job_id, dag, payloads, inputs, options)
-            job = watching.watch(self._connection, job_id, dag.keys if self._forward_output else None)
-            with self._lock:
-                self._last = Report.of(job)
-            values = self._values(job, dag)
-        except KeyboardInterrupt:
-            self._cancel(job_id)
+            job = Job(self._session, job_id, Asked(keys, dag.index, dag.keys))
+            releases.follow(job, job_id)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._cancel(job_id)
+            releases.release(job_id)
             raise
-        finally:
-            self._release(job_id)
-        return arrange(keys, dag.index, values)
+        self._session.jobs[job_id] = job
+        return job
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id, also one that another client submitted: to wait for, cancel, read its logs and report.
+
+        Raises:
+            UnknownJob: The cluster does not know the job.
+        """
+        self._session.check_open()
+        known = self._session.jobs.get(job_id)
+        if known is not None:
+            return known
+        self._connection.call(self._connection.scheduler.GetJob, job_pb2.JobRef(job_id=job_id))
+        return Job(self._session, job_id, None)
 
     def compute(self, *collections: Any, **options: Any) -> Any:
         """The values of Dask collections: of one its value, of several a tuple. Options are those of `get`."""
@@ -163,31 +190,27 @@ class Client:
         """What a job did and moved.
 
         Args:
-            job: The id of a job that the cluster still knows; None for the last one that `get` finished.
+            job: The id of a job that the cluster still knows; None for the last one that this client has seen to end.
 
         Raises:
             UnknownJob: The cluster does not know the job.
             WukongError: No job of this client has finished.
         """
         if job is not None:
-            self._check_open()
-            reference = job_pb2.JobRef(job_id=job)
-            return Report.of(self._connection.call(self._connection.scheduler.GetJob, reference))
-        if self._last is None:
+            return self.job(job).report()
+        if self._session.last is None:
             raise WukongError("this client has not finished a job yet, so there is nothing to report")
-        return self._last
+        return self._session.last
 
     def jobs(self) -> list[tuple[str, str]]:
         """Id and state of the jobs that the cluster knows, the newest first."""
-        self._check_open()
+        self._session.check_open()
         answer = self._connection.call(self._connection.scheduler.ListJobs, scheduler_pb2.ListJobsRequest())
-        return [
-            (job.job_id, job_pb2.JobState.Name(job.state).removeprefix("JOB_STATE_").lower()) for job in answer.jobs
-        ]
+        return [(job.job_id, state_name(job.state)) for job in answer.jobs]
 
     def info(self) -> dict[str, Any]:
         """What the cluster says about itself: version, parallelism, kvs_nodes, python, and packages with versions."""
-        self._check_open()
+        self._session.check_open()
         cluster = self._connection.call(self._connection.scheduler.GetCluster, scheduler_pb2.GetClusterRequest())
         return {
             "address": self._connection.address,
@@ -199,11 +222,11 @@ class Client:
         }
 
     def close(self) -> None:
-        """End the connection to the cluster. May be called again."""
-        self._finalizer()
+        """Release this client's jobs and end the connection to the cluster. May be called again."""
+        self._session.close()
 
     def __enter__(self) -> Client:
-        self._check_open()
+        self._session.check_open()
         chosen: dict[str, Any] = {"scheduler": self.get}
         if dask.config.get(_SHUFFLE, None) is None:
             # Dask's own choice without a cluster is a directory, which executors do not share.
@@ -222,29 +245,21 @@ class Client:
         return self
 
     def __repr__(self) -> str:
-        state = "" if self._finalizer.alive else ", closed"
+        state = ", closed" if self._session.closed else ""
         return f"<Client of {self._connection.address}{state}>"
-
-    def _check_open(self) -> None:
-        if not self._finalizer.alive:
-            raise WukongError("this client is closed; make a new one with Client(...)")
 
     def _upload(self, dag: Dag, job_id: str, deadline: float | None) -> list[graph_pb2.Input]:
         # What an earlier job of this client frees is gone before it is looked for.
-        _settle(self._releases)
+        self._session.releases.settle()
+        stores, leases = self._session.stores, self._session.leases
         carrier: uploads.Carrier
-        if self._stores is None or self._leases is None:
+        if stores is None or leases is None:
             carrier = uploads.ByProxy(self._connection)
         else:
-            self._leases.drop_gone()
+            leases.drop_gone()
             seconds = float(settings.DEADLINE_SECONDS.get({})) if deadline is None else deadline
-            carrier = uploads.Direct(self._stores, self._leases, seconds)
+            carrier = uploads.Direct(stores, leases, seconds)
         return uploads.upload(dag.inputs, job_id, carrier)
-
-    def _values(self, job: job_pb2.Job, dag: Dag) -> dict[int, Any]:
-        if job.state != job_pb2.JOB_STATE_DONE:
-            raise failures.raised(job, dag.keys)
-        return results.read(job, self._connection, self._stores)
 
     def _cancel(self, job_id: str) -> None:
         request = scheduler_pb2.CancelJobRequest(job_id=job_id, reason="interrupted by the user")
@@ -253,14 +268,6 @@ class Client:
         except grpc.RpcError:
             # It was not submitted yet, or the scheduler is gone: the interrupt is what the user should see.
             return
-
-    def _release(self, job_id: str) -> None:
-        """Let the cluster forget a job, without waiting for its answer."""
-        if not self._finalizer.alive:
-            return
-        future = self._connection.scheduler.ReleaseJob.future(job_pb2.JobRef(job_id=job_id))
-        self._releases.add(future)
-        future.add_done_callback(self._releases.discard)
 
 
 def _locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
@@ -283,22 +290,3 @@ def _locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]
     if not secret:
         raise ValueError(f"no token for {where}: pass token=..., or set {settings.TOKEN.name}")
     return where, secret
-
-
-def _close(
-    connection: Connection, stores: Stores | None, leases: Leases | None, releases: set[grpc.Future[Any]]
-) -> None:
-    if leases is not None:
-        leases.close()
-    _settle(releases)
-    connection.close()
-    if stores is not None:
-        stores.close()
-
-
-def _settle(releases: set[grpc.Future[Any]]) -> None:
-    """Wait for the answers to what this client no longer needs, but not for long."""
-    end = time.monotonic() + _FAREWELL_SECONDS
-    for future in list(releases):
-        with contextlib.suppress(grpc.RpcError, grpc.FutureTimeoutError, grpc.FutureCancelledError):
-            future.result(timeout=max(0.0, end - time.monotonic()))

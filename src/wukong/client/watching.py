@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from wukong.client.connection import Connection
 from wukong.errors import ClusterUnavailable
@@ -20,50 +20,64 @@ FINAL = (
 )
 
 
-def watch(connection: Connection, job_id: str, keys: Sequence[Key] | None) -> job_pb2.Job:
-    """Wait for a job to end and return it as it then is.
+def watch(
+    connection: Connection, job_id: str, after: str = "", end: float | None = None
+) -> Iterator[event_pb2.JobEvent]:
+    """What happens to a job. The last event is a final state, with all of the job in it.
 
     Args:
         connection: To the cluster.
         job_id: The job.
-        keys: The Dask key of each task, to print what tasks print; None to leave their output in the log.
+        after: The last sequence that was seen; empty to begin with the first.
+        end: When to give up, on the monotonic clock; None never.
 
     Raises:
+        TimeoutError: The job had not ended at `end`.
         ClusterUnavailable: The scheduler was away for longer than the connection's timeout.
+        UnknownJob: There is no such job.
     """
-    seen = ""
     pause = 0.05
     while True:
-        request = scheduler_pb2.WatchJobRequest(job_id=job_id, after_sequence=seen)
+        request = scheduler_pb2.WatchJobRequest(job_id=job_id, after_sequence=after)
         try:
             with wukong_errors(connection.address):
-                stream = connection.scheduler.WatchJob(request)
+                stream = connection.scheduler.WatchJob(request, timeout=_left(end))
                 try:
                     for event in stream:
-                        seen = event.sequence or seen
-                        if event.HasField("log"):
-                            if keys is not None:
-                                show(event.log, keys[event.log.task])
-                        elif event.HasField("state") and event.state.state in FINAL:
-                            if event.state.HasField("job"):
-                                return event.state.job
+                        after = event.sequence or after
+                        final = event.HasField("state") and event.state.state in FINAL
+                        if final and not event.state.HasField("job"):
                             break
+                        yield event
+                        if final:
+                            return
                 finally:
                     stream.cancel()
         except ClusterUnavailable:
             pass
+        if end is not None and time.monotonic() >= end:
+            raise TimeoutError(f"job {job_id} has not ended yet")
         # The stream broke, or said that the job has ended without telling how. This call waits for a scheduler that
         # is away, and gives up after the timeout.
         job = connection.call(connection.scheduler.GetJob, job_pb2.JobRef(job_id=job_id))
         if job.state in FINAL:
-            return job
+            yield event_pb2.JobEvent(state=event_pb2.StateChange(state=job.state, job=job))
+            return
         time.sleep(pause)
         pause = min(2 * pause, 1.0)
+
+
+def _left(end: float | None) -> float | None:
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 def show(log: event_pb2.LogLines, key: Key) -> None:
     """Print what a task printed where it would have gone, each line after the task's key."""
     out = sys.stderr if log.stream == event_pb2.LOG_STREAM_STDERR else sys.stdout
-    text = "".join(f"[{key}] {line}\n" for line in log.text.splitlines())
-    out.write(text)
+    out.write(marked(log.text, key))
     out.flush()
+
+
+def marked(text: str, key: Key) -> str:
+    """Each line of a text after a task's key."""
+    return "".join(f"[{key}] {line}\n" for line in text.splitlines())

@@ -1,0 +1,217 @@
+"""`Job`: one submitted graph, as its user holds it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wukong.client import failures, results, watching
+from wukong.client.answers import arrange
+from wukong.client.events import Event, event, state_name
+from wukong.client.report import Report
+from wukong.client.session import Session
+from wukong.errors import WukongError
+from wukong.graph.dag import Key
+from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What only the one who submitted a graph knows of its job.
+
+    Attributes:
+        keys: The keys that were asked for, as they were asked for.
+        index: The task of each of them.
+        tasks: The Dask key of every task.
+    """
+
+    keys: Any
+    index: Mapping[Key, int]
+    tasks: Sequence[Key]
+
+
+class Job:
+    """A graph that was submitted: made by `Client.submit_graph`, or by `Client.job` from an id.
+
+    What the cluster stores of a job that was submitted here is removed when this object is gone, when `release` is
+    called, or when the client is closed; a job that still runs then is cancelled. Any number of threads may use it.
+
+    Args:
+        session: The client's.
+        job_id: The job.
+        asked: What was asked for; None for a job that was submitted elsewhere.
+
+    Attributes:
+        id: The job's id, unique in its cluster.
+    """
+
+    def __init__(self, session: Session, job_id: str, asked: Asked | None) -> None:
+        self.id = job_id
+        self._session = session
+        self._asked = asked
+        self._watching = threading.Lock()
+        self._seen = ""
+        self._ended: job_pb2.Job | None = None
+        self._released = False
+
+    @property
+    def state(self) -> str:
+        """loading, running, done, failed, cancelled, or gone once it is released."""
+        if self._released:
+            return "gone"
+        return state_name((self._ended or self._get()).state)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the job, whatever it is, for at most `timeout` seconds; returns whether it has ended.
+
+        What tasks print meanwhile is printed here too, each line once.
+
+        Raises:
+            WukongError: The job is unknown or was released, or the cluster is gone.
+        """
+        try:
+            self._end(timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The values of the keys that were asked for, once they are there: for a key its value, for a list a tuple.
+
+        They are read from the cluster, every time anew.
+
+        Args:
+            timeout: The most seconds to wait.
+
+        Raises:
+            TimeoutError: The job has not ended in time. It goes on.
+            JobCancelled: It was cancelled.
+            TaskError: A task raised what cannot be raised here. Else its own exception is raised, caused by one.
+            WukongError: Others of its kind. Also for a job that was submitted elsewhere: from its id alone nobody
+                knows which values belong to which keys.
+        """
+        job = self._end(timeout)
+        if job.state != job_pb2.JOB_STATE_DONE:
+            raise failures.raised(job, self._asked.tasks if self._asked else ())
+        if self._asked is None:
+            raise WukongError(
+                f"job {self.id} is done, but it was not submitted by this client, and its id alone does not tell which "
+                "keys were asked for. Its result is read with the Job that submit_graph returned; from an id there "
+                "are state, wait, cancel, events, logs, report and release"
+            )
+        values = results.read(job, self._session.connection, self._session.stores)
+        return arrange(self._asked.keys, self._asked.index, values)
+
+    def cancel(self, reason: str = "") -> None:
+        """Stop the job; tasks that run are interrupted. A job that has ended stays as it is.
+
+        Args:
+            reason: Why, for whoever reads the error.
+
+        Raises:
+            WukongError: The job is unknown, or the cluster is gone.
+        """
+        self._check()
+        request = scheduler_pb2.CancelJobRequest(job_id=self.id, reason=reason)
+        self._session.connection.call(self._session.connection.scheduler.CancelJob, request)
+
+    def events(self) -> Iterator[Event]:
+        """What happened to the job from its beginning on, and what happens until it has ended.
+
+        See `wukong.client.events` for the kinds of events.
+
+        Raises:
+            WukongError: The job is unknown or was released, or the cluster is gone.
+        """
+        self._check()
+        for message in watching.watch(self._session.connection, self.id):
+            yield event(message, self._keys)
+
+    def logs(self, task: Key | None = None) -> str:
+        """What tasks have printed so far, in the order in which it arrived, as far as the cluster keeps it.
+
+        Args:
+            task: The key of a task, or its number where the job was submitted elsewhere: only what that one printed.
+                None for all, with the key before each line.
+
+        Raises:
+            WukongError: The job is unknown or was released, or the cluster is gone.
+        """
+        self._check()
+        found: list[str] = []
+        for message in watching.watch(self._session.connection, self.id):
+            if message.HasField("log"):
+                key = self._key(message.log)
+                if task is None:
+                    found.append(watching.marked(message.log.text, key))
+                elif key == task:
+                    found.append(message.log.text)
+            elif message.HasField("progress"):
+                break  # comes behind all that has happened
+        return "".join(found)
+
+    def report(self) -> Report:
+        """What the job did and moved, so far or in all.
+
+        Raises:
+            WukongError: The job is unknown or was released before its end was seen here, or the cluster is gone.
+        """
+        return Report.of(self._ended or self._get())
+
+    def release(self) -> None:
+        """Let the cluster forget the job and remove its values; it is cancelled if it still runs. Harmless twice."""
+        if self._released or self._session.closed:
+            return
+        self._released = True
+        self._session.releases.release(self.id, held_only=self._asked is not None)
+
+    def __repr__(self) -> str:
+        state = "released" if self._released else state_name(self._ended.state) if self._ended else "not seen to end"
+        return f"<Job {self.id}, {state}>"
+
+    @property
+    def _keys(self) -> Sequence[Key]:
+        return self._asked.tasks if self._asked else ()
+
+    def _key(self, log: event_pb2.LogLines) -> Key:
+        return self._keys[log.task] if log.task < len(self._keys) else log.task
+
+    def _check(self) -> None:
+        self._session.check_open()
+        if self._released:
+            raise WukongError(f"job {self.id} was released, and the cluster forgot it")
+
+    def _get(self) -> job_pb2.Job:
+        self._check()
+        connection = self._session.connection
+        return connection.call(connection.scheduler.GetJob, job_pb2.JobRef(job_id=self.id))
+
+    def _end(self, timeout: float | None) -> job_pb2.Job:
+        """The job after its end. One thread watches it, others wait for that one."""
+        self._check()
+        if self._ended is not None:
+            return self._ended
+        end = None if timeout is None else time.monotonic() + timeout
+        if not self._watching.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise TimeoutError(f"job {self.id} has not ended yet")
+        try:
+            if self._ended is None:
+                self._ended = self._watch(end)
+                if self._asked is not None:
+                    self._session.last = Report.of(self._ended)
+            return self._ended
+        finally:
+            self._watching.release()
+
+    def _watch(self, end: float | None) -> job_pb2.Job:
+        shown = self._session.forward_output and self._asked is not None
+        job = job_pb2.Job()
+        for message in watching.watch(self._session.connection, self.id, self._seen, end):
+            self._seen = message.sequence or self._seen
+            if shown and message.HasField("log"):
+                watching.show(message.log, self._key(message.log))
+            job = message.state.job
+        return job
