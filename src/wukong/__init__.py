@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wukong.client.client import Client as Client
+    from wukong.client.future import Future as Future
     from wukong.client.job import Job as Job
     from wukong.cluster.local import LocalCluster as LocalCluster
     from wukong.errors import BudgetExceeded as BudgetExceeded
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Client": "wukong.client.client",
+    "Future": "wukong.client.future",
     "Job": "wukong.client.job",
     "LocalCluster": "wukong.cluster.local",
     **dict.fromkeys(

@@ -17,6 +17,7 @@ from wukong.errors import (
 )
 from wukong.graph.page import Page
 from wukong.kvs.ring import Node, Ring
+from wukong.mds.store import Sync
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, value_pb2
 from wukong.testing.mds import MemoryMds
 from wukong.values.signing import Signer
@@ -149,6 +150,23 @@ def test_the_mark_of_an_input_is_the_clients_or_the_stores() -> None:
     desk.submit(request)
     (page,) = desk.mds.pages("job-1", [0])
     assert dict(Page.decode(page[32:]).inputs) == {0: b"M stored", 1: b"M sent"}
+
+
+def test_a_value_of_an_earlier_job_is_adopted() -> None:
+    desk = Desk()
+    desk.submit(diamond("earlier"))
+    desk.mds.begin("earlier", "0", "holder", 30.0)
+    desk.mds.sync("earlier", "0", "holder", 0, 30.0, Sync(results=[(3, b"I17")]))
+    request = diamond("later")
+    request.graph.inputs.add(task=0, ref=value_pb2.ValueRef(job_id="earlier", task=3))
+    desk.submit(request)
+    (page,) = desk.mds.pages("later", [0])
+    assert dict(Page.decode(page[32:]).inputs) == {0: b"I17"}
+    for job, task, error in [("earlier", 1, InputLost), ("never", 3, InputLost), ("a:b", 3, InvalidGraph)]:
+        request = diamond("refused")
+        request.graph.inputs.add(task=0, ref=value_pb2.ValueRef(job_id=job, task=task))
+        with pytest.raises(error, match=job):
+            desk.submit(request)
 
 
 def test_calls_are_put_in_order() -> None:

@@ -6,7 +6,7 @@ import functools
 import os
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -14,18 +14,21 @@ import dask
 import grpc
 
 from wukong import settings
-from wukong.client import submission, uploads
+from wukong.client import batch, submission, uploads
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
+from wukong.client.future import Future, Share, read
 from wukong.client.job import Asked, Job
+from wukong.client.lanes import Lanes
 from wukong.client.report import Report
 from wukong.client.session import Session
-from wukong.errors import WukongError
+from wukong.errors import InvalidGraph, WukongError
 from wukong.graph import payload
 from wukong.graph.convert import convert
 from wukong.graph.dag import Dag
 from wukong.graph.modules import register_user_modules
-from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
+from wukong.graph.reference import Reference
+from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2, value_pb2
 
 #: Dask's setting of how partitions exchange rows.
 _SHUFFLE = "dataframe.shuffle.method"
@@ -82,6 +85,7 @@ class Client:
         connection = Connection(where, secret, timeout)
         self._session = Session(connection, getattr(address, "forward_output", True))
         self._connection = connection
+        self._lanes = Lanes()
         self._lock = threading.Lock()
         self._defaults: list[Any] = []
 
@@ -127,6 +131,8 @@ class Client:
     ) -> Job:
         """Start to compute keys of a graph, and return as soon as the cluster has accepted it.
 
+        Futures in the graph stand for their values; this waits until they are there.
+
         Args:
             dsk: A Dask graph in any of its forms.
             keys: A key, or a list of keys; lists may be nested.
@@ -136,6 +142,7 @@ class Client:
         Raises:
             InvalidGraph: The graph cannot be run as it is; says why.
             WukongError: Others of its kind: a graph past a limit, a cluster that is gone...
+            Exception: What a future in the graph raised.
         """
         self._session.check_open()
         dag = convert(dsk, keys)
@@ -144,12 +151,16 @@ class Client:
         payloads = payload.cut(dag)
         job_id = secrets.token_hex(8)
         options = job_pb2.JobOptions(deadline_seconds=deadline, max_parallelism=max_parallelism)
+        uses = [value for value in dag.inputs.values() if isinstance(value, Future)]
+        earlier = self._earlier(dag)
         releases = self._session.releases
         releases.hold(job_id)
         try:
-            inputs = self._upload(dag, job_id, deadline) if dag.inputs else []
+            inputs = earlier
+            if len(dag.inputs) > len(earlier):
+                inputs = [*earlier, *self._upload(dag, job_id, deadline)]
             submission.submit(self._connection, job_id, dag, payloads, inputs, options)
-            job = Job(self._session, job_id, Asked(keys, dag.index, dag.keys))
+            job = Job(self._session, job_id, Asked(keys, dag.index, dag.keys), uses)
             releases.follow(job, job_id)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
@@ -158,6 +169,39 @@ class Client:
             raise
         self._session.jobs[job_id] = job
         return job
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Call a function on the cluster; returns at once.
+
+        Args:
+            function: The function.
+            *args: Its arguments. Futures stand for their values, also in lists, tuples, sets and dicts.
+            **kwargs: Its keywords, the same.
+        """
+        return self._call(function, [args], kwargs)[0]
+
+    def map(self, function: Callable[..., Any], /, *iterables: Iterable[Any], **kwargs: Any) -> list[Future]:
+        """Call a function on the cluster for each item, or for those at one place of several iterables, as `map` does.
+
+        All calls are one job. It begins when the futures among its arguments are done. Each call has its own
+        exception. A future is done about a second after its call, where the client reaches the stores itself; else
+        when the whole job is. What ends the whole job (a value that cannot be pickled, a lost executor) ends all calls.
+
+        Args:
+            function: The function.
+            *iterables: Its arguments. Futures stand for their values.
+            **kwargs: Keywords of every call.
+        """
+        return self._call(function, list(zip(*iterables, strict=False)), kwargs)
+
+    def gather(self, futures: Iterable[Future]) -> list[Any]:
+        """The values of futures, once all are there.
+
+        Raises:
+            Exception: What the first call that raised has raised.
+            WukongError: A job failed, was cancelled, or a value is gone.
+        """
+        return read(list(futures))
 
     def job(self, job_id: str) -> Job:
         """A job by its id, also one that another client submitted: to wait for, cancel, read its logs and report.
@@ -248,6 +292,31 @@ class Client:
         state = ", closed" if self._session.closed else ""
         return f"<Client of {self._connection.address}{state}>"
 
+    def _call(
+        self, function: Callable[..., Any], arguments: Sequence[Sequence[Any]], kwargs: Mapping[str, Any]
+    ) -> list[Future]:
+        self._session.check_open()
+        graph = batch.calls(function, arguments, kwargs)
+        share = Share(self._session, len(graph))
+        futures = [Future(share, key) for key in graph]
+        if futures:
+            self._lanes.put(functools.partial(batch.run, graph, futures, share, self.submit_graph))
+        return futures
+
+    def _earlier(self, dag: Dag) -> list[graph_pb2.Input]:
+        """The inputs that are values of earlier jobs, once they are there."""
+        found = []
+        for task, value in dag.inputs.items():
+            if isinstance(value, Future):
+                if not value.in_session(self._connection.address):
+                    raise InvalidGraph(
+                        f"the future {value.key!r} is one of another cluster than {self._connection.address}, which "
+                        "does not have its value; pass future.result()"
+                    )
+                job_id, number = value.stands()
+                found.append(graph_pb2.Input(task=task, ref=value_pb2.ValueRef(job_id=job_id, task=number)))
+        return found
+
     def _upload(self, dag: Dag, job_id: str, deadline: float | None) -> list[graph_pb2.Input]:
         # What an earlier job of this client frees is gone before it is looked for.
         self._session.releases.settle()
@@ -259,7 +328,8 @@ class Client:
             leases.drop_gone()
             seconds = float(settings.DEADLINE_SECONDS.get({})) if deadline is None else deadline
             carrier = uploads.Direct(stores, leases, seconds)
-        return uploads.upload(dag.inputs, job_id, carrier)
+        values = {task: value for task, value in dag.inputs.items() if not isinstance(value, Reference)}
+        return uploads.upload(values, job_id, carrier)
 
     def _cancel(self, job_id: str) -> None:
         request = scheduler_pb2.CancelJobRequest(job_id=job_id, reason="interrupted by the user")

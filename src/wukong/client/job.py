@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +43,13 @@ class Job:
         session: The client's.
         job_id: The job.
         asked: What was asked for; None for a job that was submitted elsewhere.
+        uses: What is kept alive until the end is seen: the futures whose values are its inputs.
 
     Attributes:
         id: The job's id, unique in its cluster.
     """
 
-    def __init__(self, session: Session, job_id: str, asked: Asked | None) -> None:
+    def __init__(self, session: Session, job_id: str, asked: Asked | None, uses: Sequence[object] = ()) -> None:
         self.id = job_id
         self._session = session
         self._asked = asked
@@ -56,6 +57,8 @@ class Job:
         self._seen = ""
         self._ended: job_pb2.Job | None = None
         self._released = False
+        self._uses: Sequence[object] = uses
+        self._progressed: Callable[[], None] | None = None
 
     @property
     def state(self) -> str:
@@ -166,7 +169,20 @@ class Job:
         if self._released or self._session.closed:
             return
         self._released = True
+        self._uses = ()
         self._session.releases.release(self.id, held_only=self._asked is not None)
+
+    def ended(self) -> job_pb2.Job:
+        """Wait for the end, whatever it is; what the cluster says of the job then. Errors are those of `wait`."""
+        return self._end(None)
+
+    def on_progress(self, call: Callable[[], None]) -> None:
+        """Have `call` called, by whoever waits for the job, when tasks have run, until the job has ended."""
+        self._progressed = call
+
+    def tasks(self) -> Mapping[Key, int]:
+        """The task of each key that was asked for; none for a job that was submitted elsewhere."""
+        return self._asked.index if self._asked else {}
 
     def __repr__(self) -> str:
         state = "released" if self._released else state_name(self._ended.state) if self._ended else "not seen to end"
@@ -200,6 +216,8 @@ class Job:
         try:
             if self._ended is None:
                 self._ended = self._watch(end)
+                self._uses = ()
+                self._progressed = None
                 if self._asked is not None:
                     self._session.last = Report.of(self._ended)
             return self._ended
@@ -213,5 +231,7 @@ class Job:
             self._seen = message.sequence or self._seen
             if shown and message.HasField("log"):
                 watching.show(message.log, self._key(message.log))
+            if message.HasField("progress") and self._progressed is not None:
+                self._progressed()
             job = message.state.job
         return job

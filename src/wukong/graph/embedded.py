@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from dask.sizeof import sizeof
 
+from wukong.graph.reference import Reference
+
 #: Bytes above which a value embedded in a graph is uploaded once and read from the KVS.
 LARGE = 64 * 1024
 
@@ -50,7 +52,7 @@ def is_scalar(value: object) -> bool:
 
 
 def is_large(value: object) -> bool:
-    """Whether a value takes more than `LARGE` bytes, by an estimate that takes microseconds."""
+    """Whether a value takes more than `LARGE` bytes, by an estimate that takes microseconds, or is in the cluster."""
     kind = type(value)
     if kind in _SMALL:
         return False
@@ -58,7 +60,7 @@ def is_large(value: object) -> bool:
         return len(value) > LARGE  # type: ignore[arg-type]
     if kind is tuple and _SMALL.issuperset(map(type, value)):  # type: ignore[call-overload]
         return len(value) > LARGE // 32  # type: ignore[arg-type]
-    return _size(value, _DEPTH) > LARGE
+    return isinstance(value, Reference) or _size(value, _DEPTH) > LARGE
 
 
 def _size(value: Any, depth: int) -> int:

@@ -12,6 +12,7 @@ from wukong.kvs.store import Kvs, Place
 from wukong.redis.command import Buffer
 from wukong.values import codec, mark
 from wukong.values.codec import Packed
+from wukong.values.contexts import adopted_context, manifest_context, value_context
 from wukong.values.download import Carried, Download, Stored
 from wukong.values.manifest import Manifest, digest, layout
 from wukong.values.scalar import load_scalar
@@ -42,7 +43,7 @@ class Values:
         """The mark that carries the value itself."""
         if packed.scalar is not None:
             return packed.scalar
-        return mark.pickle_mark(self._signer.sign(_context(owner, name), packed.pickle), packed)
+        return mark.pickle_mark(self._signer.sign(value_context(owner, name), packed.pickle), packed)
 
     def store(self, owner: str, name: str, packed: Packed, token: str, seconds: float) -> bytes:
         """Write a value to the KVS and return the mark that says where it is. A scalar needs no place there.
@@ -116,7 +117,8 @@ class Values:
         """The value that a mark stands for.
 
         Args:
-            owner: The job whose value it must be; a mark of an uploaded input is accepted for any.
+            owner: The job whose value it must be; a mark of an uploaded input is accepted for any, one
+                of another job's value where it was adopted (`wukong.values.adoption`).
             name: The name that it must have.
             of: The mark.
 
@@ -164,12 +166,18 @@ class Values:
             manifest = Manifest.decode(body)
         except (ValueError, struct.error) as error:
             raise _malformed(owner, name, error) from error
-        self._signer.verify(_manifest_context(manifest.owner, manifest.name), signature, body)
+        source = manifest.owner, manifest.name
         # Any job may use an uploaded input, since inputs are named by their content.
-        if (manifest.owner, manifest.name) != (owner, name) and not manifest.owner.startswith(INPUT):
+        if source == (owner, name) or manifest.owner.startswith(INPUT):
+            self._signer.verify(manifest_context(*source), signature, body)
+            return manifest
+        try:
+            self._signer.verify(adopted_context(source, owner, name), signature, body)
+        except ValueRefused as error:
             raise ValueRefused(
-                f"the mark of the value {name!r} of {owner!r} is that of {manifest.name!r} of {manifest.owner!r}"
-            )
+                f"the mark of the value {name!r} of {owner!r} is that of {manifest.name!r} of {manifest.owner!r}, "
+                "which was not adopted"
+            ) from error
         return manifest
 
     def _bundle(self, item: tuple[str, str, bytes], of: bytes) -> Manifest:
@@ -186,7 +194,7 @@ class Values:
     def _sign_manifest(self, manifest: Manifest) -> bytes:
         """The mark of a value whose stream is complete in the KVS."""
         body = manifest.encode()
-        return mark.manifest_mark(self._signer.sign(_manifest_context(manifest.owner, manifest.name), body), body)
+        return mark.manifest_mark(self._signer.sign(manifest_context(manifest.owner, manifest.name), body), body)
 
     def _split(self, owner: str, name: str, of: bytes) -> mark.Inline:
         """The verified parts of a mark with the tag P. Errors as in `load`."""
@@ -194,7 +202,7 @@ class Values:
             inline = mark.split_pickle_mark(of)
         except (ValueError, struct.error) as error:
             raise _malformed(owner, name, error) from error
-        self._signer.verify(_context(owner, name), inline.signature, inline.pickle)
+        self._signer.verify(value_context(owner, name), inline.signature, inline.pickle)
         return inline
 
     def _load_carried(self, owner: str, name: str, of: bytes) -> object:
@@ -227,15 +235,6 @@ def _rebuild(manifest: Manifest, stream: memoryview) -> object:
                 "it was not unpickled"
             )
     return codec.unpack(data, parts)
-
-
-def _context(owner: str, name: str) -> str:
-    return f"value:{owner}:{name}"
-
-
-def _manifest_context(owner: str, name: str) -> str:
-    # Not that of pickles: a manifest must never pass for one.
-    return f"manifest:{owner}:{name}"
 
 
 def _malformed(owner: str, name: str, error: Exception) -> ValueRefused:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from google.protobuf import json_format, struct_pb2
 
 from wukong.engine.policy.heartbeat import Heartbeat
-from wukong.errors import ClusterUnavailable, InputLost, InvalidGraph, LimitExceeded
+from wukong.errors import ClusterUnavailable, InvalidGraph, LimitExceeded
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
 from wukong.graph.page_index import first_pages
@@ -28,6 +28,7 @@ from wukong.values.signing import Signer
 from wukong_scheduler import messages
 from wukong_scheduler.admission import Shape, check_graph, check_payloads
 from wukong_scheduler.config import Config
+from wukong_scheduler.inputs import Inputs
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.rings import Rings
 from wukong_scheduler.runtime import Runtime, check_runtime
@@ -85,6 +86,7 @@ class Submission:
         self._invoke = invoke
         self._signer = Signer(config.signing_key)
         self._policy = Heartbeat(INVOCATION_SECONDS)
+        self._inputs = Inputs(mds, self._signer)
         self._turns = _Turns()
 
     def keep_page(self, page: graph_pb2.Page) -> None:
@@ -159,8 +161,8 @@ class Submission:
         warnings = check_runtime(client, self._config.runtime)
         payloads = self._payloads(graph)
         check_payloads([len(payload) for payload in payloads], len(shape.firsts), limits)
-        inputs = {item.task: self._input_mark(item, request) for item in graph.inputs}
-        hashes = sorted({item.ref.hash for item in graph.inputs})
+        inputs = self._inputs.marks(graph.inputs, request.job_id, self._seconds(request.options))
+        hashes = sorted({item.ref.hash for item in graph.inputs if not item.ref.job_id})
         return Work(shape, payloads, inputs, hashes, warnings=warnings)
 
     def _payloads(self, graph: graph_pb2.Graph) -> list[bytes]:
@@ -180,15 +182,6 @@ class Submission:
         if missing:
             raise MissingPagesError(missing)
         return [data for name in graph.page_hashes if (data := known[name]) is not None]
-
-    def _input_mark(self, item: graph_pb2.Input, request: scheduler_pb2.SubmitJobRequest) -> bytes:
-        """The mark of an uploaded value: the client's, or the one that stands in the store."""
-        if item.ref.mark:
-            return item.ref.mark
-        mark = self._mds.hold_input(item.ref.hash, request.job_id, self._seconds(request.options))
-        if mark is None:
-            raise InputLost(item.ref.hash)
-        return mark
 
     def _seconds(self, options: job_pb2.JobOptions) -> float:
         asked = options.deadline_seconds if options.HasField("deadline_seconds") else self._config.deadline

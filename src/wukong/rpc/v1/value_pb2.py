@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wukong/rpc/v1/value.proto\x12\rwukong.rpc.v1\"<\n\x0bValueLayout\x12\x15\n\rpickle_length\x18\x01 \x01(\x04\x12\x16\n\x0e\x62uffer_lengths\x18\x02 \x03(\x04\"5\n\x08ValueRef\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12\x0c\n\x04mark\x18\x02 \x01(\x0c\x12\r\n\x05known\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wukong/rpc/v1/value.proto\x12\rwukong.rpc.v1\"<\n\x0bValueLayout\x12\x15\n\rpickle_length\x18\x01 \x01(\x04\x12\x16\n\x0e\x62uffer_lengths\x18\x02 \x03(\x04\"S\n\x08ValueRef\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12\x0c\n\x04mark\x18\x02 \x01(\x0c\x12\r\n\x05known\x18\x03 \x01(\x08\x12\x0e\n\x06job_id\x18\x04 \x01(\t\x12\x0c\n\x04task\x18\x05 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VALUELAYOUT']._serialized_start=44
   _globals['_VALUELAYOUT']._serialized_end=104
   _globals['_VALUEREF']._serialized_start=106
-  _globals['_VALUEREF']._serialized_end=159
+  _globals['_VALUEREF']._serialized_end=189
 # @@protoc_insertion_point(module_scope)

@@ -48,29 +48,39 @@ Global___ValueLayout: _TypeAlias = ValueLayout  # noqa: Y015
 
 @_typing.final
 class ValueRef(_message.Message):
-    """A reference to an uploaded value, for Graph.inputs."""
+    """A reference to a value that the cluster has, for Graph.inputs: an uploaded one by `hash`, or one of an earlier job by
+    `job_id` and `task`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     HASH_FIELD_NUMBER: _builtins.int
     MARK_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     hash: _builtins.str
     """The value's content hash: SHA-256 in hexadecimal, as PutValueHeader.hash defines it."""
     mark: _builtins.bytes
     """The value's mark: where it stands and its signature (wukong.values.mark). Opaque to clients in other languages."""
     known: _builtins.bool
     """Whether the cluster held the value already, so that it was not sent again."""
+    job_id: _builtins.str
+    """The job whose target this is. It must not be released before the job that uses the value has ended."""
+    task: _builtins.int
+    """Id of the target in that job's graph."""
     def __init__(
         self,
         *,
         hash: _builtins.str = ...,
         mark: _builtins.bytes = ...,
         known: _builtins.bool = ...,
+        job_id: _builtins.str = ...,
+        task: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "known", b"known", "mark", b"mark"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "job_id", b"job_id", "known", b"known", "mark", b"mark", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

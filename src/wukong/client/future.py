@@ -1,0 +1,217 @@
+"""`Future`: the value of one call, which stays in the cluster for as long as somebody wants it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import pickle
+import threading
+from typing import Any, NoReturn
+
+from wukong.client import results
+from wukong.client.job import Job
+from wukong.client.session import Session
+from wukong.errors import InvalidGraph, JobCancelled, TaskError, WukongError
+from wukong.graph.attempt import Failed
+from wukong.graph.dag import Key
+from wukong.graph.reference import Reference
+from wukong.rpc.v1 import job_pb2
+from wukong.values.mark import MANIFEST_TAG
+
+
+class Share:
+    """What the futures of one job have in common. It does not refer to them, so that each can go when it likes.
+
+    Args:
+        session: The client's.
+        count: How many futures there are.
+    """
+
+    def __init__(self, session: Session, count: int) -> None:
+        self.session = session
+        self._lock = threading.Lock()
+        self._wanted = count
+        self._job: Job | None = None
+
+    @property
+    def job(self) -> Job | None:
+        """The job, once it is submitted."""
+        return self._job
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether every future was cancelled."""
+        return not self._wanted
+
+    def started(self, job: Job) -> None:
+        """The job is submitted."""
+        with self._lock:
+            self._job = job
+        if self.abandoned:
+            self._cancel(job)
+
+    def leave(self) -> None:
+        """One future was cancelled. The last one cancels the job."""
+        with self._lock:
+            self._wanted -= 1
+            job = self._job
+        if self.abandoned and job is not None:
+            self._cancel(job)
+
+    @staticmethod
+    def _cancel(job: Job) -> None:
+        with contextlib.suppress(WukongError):  # it ends by itself, or with its client
+            job.cancel("its futures were cancelled")
+
+
+class Remote:
+    """In place of a value that is large, and left in the cluster until it is asked for."""
+
+
+class Future(concurrent.futures.Future[Any], Reference):
+    """The value of a call that runs on the cluster: made by `Client.submit` and `Client.map`.
+
+    It works with `concurrent.futures.wait` and `as_completed`. As an argument of later calls, and in graphs, it stands
+    for its value, which then does not come here. The value stays in the cluster while the future lives.
+
+    Attributes:
+        key: The key of its task, unique.
+    """
+
+    def __init__(self, share: Share, key: Key) -> None:
+        super().__init__()
+        self.key = key
+        self._share = share
+        self._task = -1
+        self._left = threading.Lock()
+
+    @property
+    def job(self) -> Job | None:
+        """The job that computes it; None before it is submitted."""
+        return self._share.job
+
+    def running(self) -> bool:
+        """Whether its job was submitted and it is not done."""
+        return self._share.job is not None and not self.done()
+
+    def cancel(self) -> bool:
+        """Give the value up: `result` raises JobCancelled from now on. Returns whether it was not done before.
+
+        A job whose futures are all cancelled is cancelled, and its running tasks are interrupted. While others want
+        the job, the call may run without anybody to hear of it.
+        """
+        if not super().cancel():
+            return False
+        if self._left.acquire(blocking=False):
+            self.set_running_or_notify_cancel()
+            self._share.leave()
+        return True
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The value, once it is there. One above 64 KiB is read from the cluster every time anew.
+
+        Args:
+            timeout: The most seconds to wait.
+
+        Raises:
+            TimeoutError: It is not there in time.
+            JobCancelled: It was cancelled.
+            Exception: What the call raised, caused by a TaskError.
+            WukongError: The job failed as a whole, or the value is gone.
+        """
+        found = self._outcome(timeout)
+        return read([self])[0] if type(found) is Remote else found
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `result` would raise, or None; the value itself is not read."""
+        try:
+            return super().exception(timeout)
+        except concurrent.futures.CancelledError:
+            raise self._cancelled() from None
+
+    def stands(self) -> tuple[str, int]:
+        """Job and task whose value this is, once it is there. Raises what `result` would."""
+        self._outcome(None)
+        job = self._share.job
+        assert job is not None
+        return job.id, self._task
+
+    def settle(self, task: int, mark: bytes, value: Any) -> None:
+        """The call has ended; without effect if the future was cancelled.
+
+        Args:
+            task: Its task.
+            mark: Where its value stands, as far as it is known.
+            value: The value, unless the mark is that of a large one.
+        """
+        self._task = task
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            if is_large(mark):
+                self.set_result(Remote())
+            elif isinstance(value, Failed):
+                self.set_exception(_raised(value, self.key))
+            else:
+                self.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        """The call will not end, because of this; without effect if the future is done."""
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            self.set_exception(error)
+
+    def in_session(self, address: str) -> bool:
+        """Whether the cluster at an address is the one that has the value."""
+        return self._share.session.connection.address == address
+
+    def __reduce__(self) -> NoReturn:
+        raise InvalidGraph(
+            f"the future {self.key!r} is inside another object, where it cannot be replaced by its value; pass it as "
+            "an argument of its own, or in a list, tuple, set or dict that is one"
+        )
+
+    def _outcome(self, timeout: float | None) -> Any:
+        try:
+            return super().result(timeout)
+        except JobCancelled:
+            raise
+        except concurrent.futures.CancelledError:
+            raise self._cancelled() from None
+
+    def _cancelled(self) -> JobCancelled:
+        return JobCancelled(f"the future {self.key!r} was cancelled")
+
+
+def is_large(mark: bytes) -> bool:
+    """Whether a mark stands for a value that is left in the cluster. A `Failed` never is that large."""
+    return mark.startswith(MANIFEST_TAG)
+
+
+def read(futures: list[Future]) -> list[Any]:
+    """The values of futures, large ones of one job read together. Waits for all of them; raises what `result` does."""
+    values = [future._outcome(None) for future in futures]
+    remote: dict[str, list[int]] = {}
+    for position, value in enumerate(values):
+        if type(value) is Remote:
+            remote.setdefault(futures[position].stands()[0], []).append(position)
+    for job_id, positions in remote.items():
+        session = futures[positions[0]]._share.session
+        session.check_open()
+        tasks = {futures[position]._task for position in positions}
+        job = job_pb2.Job(job_id=job_id, results=[job_pb2.Result(task=task) for task in tasks])
+        found = results.read(job, session.connection, session.stores)
+        for position in positions:
+            values[position] = found[futures[position]._task]
+    return values
+
+
+def _raised(failed: Failed, key: Key) -> BaseException:
+    cause = TaskError(key, 1, failed.traceback)
+    try:
+        error = pickle.loads(failed.exception) if failed.exception else None
+    except Exception as reason:
+        cause.add_note(f"The exception of class {failed.kind} cannot be unpickled here: {reason!r}")
+        return cause
+    if not isinstance(error, Exception):
+        cause.add_note(f"The exception of class {failed.kind} cannot be pickled, so it did not leave the executor.")
+        return cause
+    error.__cause__ = cause
+    return error
