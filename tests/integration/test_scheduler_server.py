@@ -523,6 +523,22 @@ def test_a_job_that_nobody_releases_is_removed_after_its_time(stage: Stage) -> N
     until(lambda: {key for key in stage.stored() if "job-1" in key} == {"w:job-1:m"})
 
 
+def test_a_job_that_is_still_needed_is_kept_after_its_time(stage: Stage) -> None:
+    stage.start(WUKONG_LEASE_SECONDS="0.1", WUKONG_KEEP_SECONDS="0.3")
+    assert stage.stub.GetCluster(scheduler_pb2.GetClusterRequest()).keep_seconds == 0.3
+    for name in ("job-1", "job-2"):
+        stage.submit(diamond(name))
+        stage.execute(name, {3: b"I42", 1: b"I7"})
+
+    def other_is_gone() -> bool:
+        stage.stub.KeepJobs(scheduler_pb2.KeepJobsRequest(job_ids=["job-1", "never-was", "no:id"]))
+        return bool(stage.job("job-2").state == job_pb2.JOB_STATE_GONE)
+
+    until(other_is_gone)
+    assert stage.job("job-1").state == job_pb2.JOB_STATE_DONE
+    until(lambda: stage.job("job-1").state == job_pb2.JOB_STATE_GONE)
+
+
 def test_a_port_in_use_is_said(stage: Stage) -> None:
     with pytest.raises(WukongError, match=stage.address):
         asyncio.run(serve({**stage.environ, "WUKONG_LISTEN": stage.address}))

@@ -50,6 +50,7 @@ def test_the_services_are_the_documented_ones() -> None:
             "ListJobs",
             "CancelJob",
             "ReleaseJob",
+            "KeepJobs",
         ],
         "wukong.rpc.v1.Data": ["PutValue", "GetResult"],
         "wukong.rpc.v1.Ring": ["Register", "Heartbeat", "GetRing"],

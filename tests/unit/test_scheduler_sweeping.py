@@ -81,12 +81,14 @@ def test_a_passed_deadline_and_a_stall_end_the_job(sweep: Sweep, error: str) -> 
 
 
 def test_an_ended_job_is_forgotten_after_its_time() -> None:
-    assert not forgotten(INFO, 2060.0, 60.0)
-    assert forgotten(INFO, 2060.5, 60.0)
+    assert not forgotten(INFO, 2060.0, 0.0, 60.0)
+    assert forgotten(INFO, 2060.5, 0.0, 60.0)
+    assert not forgotten(INFO, 2060.5, 2001.0, 60.0)
+    assert forgotten(INFO, 2061.5, 2001.0, 60.0)
 
 
 def test_a_half_written_job_is_forgotten_and_a_running_one_never() -> None:
     half = dataclasses.replace(INFO, state="loading", ended=0.0)
-    assert not forgotten(half, 1059.0, 60.0)
-    assert forgotten(half, 1061.0, 60.0)
-    assert not forgotten(dataclasses.replace(INFO, state="running", ended=0.0), 1e9, 60.0)
+    assert not forgotten(half, 1059.0, 0.0, 60.0)
+    assert forgotten(half, 1061.0, 0.0, 60.0)
+    assert not forgotten(dataclasses.replace(INFO, state="running", ended=0.0), 1e9, 0.0, 60.0)

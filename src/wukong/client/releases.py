@@ -12,16 +12,23 @@ from typing import Any
 import grpc
 
 from wukong.client.connection import Connection
-from wukong.rpc.v1 import job_pb2
+from wukong.rpc.v1 import job_pb2, scheduler_pb2
 
 #: Seconds that `close` and `settle` wait for the cluster to confirm.
 _FAREWELL_SECONDS = 2.0
+
+#: Times that the cluster hears of a job in the time after which it would take it for forgotten.
+_KEEPING = 3
+
+#: Seconds between two such calls at least.
+_SHORTEST = 0.05
 
 
 class Releases:
     """The jobs of one client that were not released yet. Any number of threads may use it.
 
-    A job is released when it is said so, when the object that stands for it is gone, or when this is closed.
+    A job is released when it is said so, when the object that stands for it is gone, or when this is closed. Until then
+    the cluster is told now and then that it is needed.
 
     Args:
         connection: To the cluster.
@@ -81,5 +88,22 @@ class Releases:
         self.settle()
 
     def _read_notes(self) -> None:
-        while (job_id := self._notes.get()) is not None:
+        pause = max(_SHORTEST, self._connection.cluster.keep_seconds / _KEEPING)
+        last = time.monotonic()
+        while True:
+            try:
+                job_id = self._notes.get(timeout=max(0.0, last + pause - time.monotonic()))
+            except queue.Empty:
+                last = time.monotonic()
+                self._keep()
+                continue
+            if job_id is None:
+                return
             self.release(job_id)
+
+    def _keep(self) -> None:
+        """Say that what is held is still needed. Where that fails, there is time for a second try."""
+        with self._lock:
+            request = scheduler_pb2.KeepJobsRequest(job_ids=sorted(self._held))
+        with contextlib.suppress(grpc.RpcError):
+            self._connection.scheduler.KeepJobs(request, timeout=self._connection.timeout)

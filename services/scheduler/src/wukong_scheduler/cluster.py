@@ -20,6 +20,7 @@ def describe(config: Config, ring: Ring | None) -> cluster_pb2.Cluster:
         parallelism=config.parallelism,
         kvs_nodes=len(ring.nodes) if ring else 0,
         ring_version=ring.version if ring else 0,
+        keep_seconds=config.keep,
         limits=cluster_pb2.Limits(
             message_bytes=MESSAGE_BYTES,
             tasks=limits.tasks,

@@ -13,6 +13,7 @@ from wukong.rpc.v1 import scheduler_pb2_grpc
 from wukong_scheduler.announcements import Announcements
 from wukong_scheduler.config import Config
 from wukong_scheduler.invocations import Invocations
+from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import Removal
 from wukong_scheduler.rings import Rings
 from wukong_scheduler.servicer import SchedulerServicer
@@ -75,9 +76,10 @@ async def serve(environ: Mapping[str, str]) -> Service:
     removal = Removal(mds, rings, config.store_password)
     announcements = Announcements(config.mds_address, config.store_password)
     invocations = Invocations(config.lambda_endpoint, config.function, refused)
+    keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)
-    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements)
-    sweeper = Sweeper(mds, invocations.start, removal, lease=config.lease, keep=config.keep, function=config.function)
+    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping)
+    sweeper = Sweeper(mds, invocations.start, removal, keeping, lease=config.lease, function=config.function)
     try:
         served = await server.start(
             config.listen,

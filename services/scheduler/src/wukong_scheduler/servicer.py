@@ -14,6 +14,7 @@ from wukong.values.signing import Signer
 from wukong_scheduler.announcements import Announcements
 from wukong_scheduler.cluster import describe
 from wukong_scheduler.config import Config
+from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.reading import Reading
 from wukong_scheduler.removal import Removal
 from wukong_scheduler.rings import Rings
@@ -35,6 +36,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         submission: Submission,
         removal: Removal,
         announcements: Announcements,
+        keeping: Keeping,
     ) -> None:
         self._config = config
         self._mds = mds
@@ -42,6 +44,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self._submission = submission
         self._removal = removal
         self._announcements = announcements
+        self._keeping = keeping
         self._reading = Reading(mds, Signer(config.signing_key))
 
     async def GetCluster(  # noqa: N802
@@ -99,6 +102,13 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         """Remove a job."""
         await asyncio.to_thread(self._removal.release, _possible(request.job_id))
         return scheduler_pb2.ReleaseJobResponse()
+
+    async def KeepJobs(  # noqa: N802
+        self, request: scheduler_pb2.KeepJobsRequest, context: Context
+    ) -> scheduler_pb2.KeepJobsResponse:
+        """Keep jobs that have ended."""
+        self._keeping.keep(request.job_ids)
+        return scheduler_pb2.KeepJobsResponse()
 
 
 def _possible(job: str) -> str:

@@ -10,6 +10,7 @@ import time
 from wukong.errors import ClusterUnavailable, WukongError
 from wukong.mds.store import Mds
 from wukong_scheduler.invocations import Invoke
+from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import TOMBSTONE, Removal
 from wukong_scheduler.sweeping import forgotten, judge
 
@@ -19,13 +20,15 @@ _log = logging.getLogger(__name__)
 class Sweeper:
     """Sweeps all jobs, every quarter of a lease."""
 
-    def __init__(self, mds: Mds, invoke: Invoke, removal: Removal, *, lease: float, keep: float, function: str) -> None:
-        """Times are seconds: an executor's lease, and how long an ended job is kept for its client."""
+    def __init__(
+        self, mds: Mds, invoke: Invoke, removal: Removal, keeping: Keeping, *, lease: float, function: str
+    ) -> None:
+        """`lease` is an executor's, in seconds."""
         self._mds = mds
         self._invoke = invoke
         self._removal = removal
         self._lease = lease
-        self._keep = keep
+        self._keeping = keeping
         self._function = function
         self._stopped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -81,5 +84,5 @@ class Sweeper:
         info = self._mds.job(job)
         if info is None:
             self._mds.purge(job, TOMBSTONE)
-        elif forgotten(info, time.time(), self._keep):
+        elif forgotten(info, time.time(), self._keeping.asked(job), self._keeping.seconds):
             self._removal.release(job)

@@ -60,15 +60,16 @@ def judge(sweep: Sweep, function: str) -> Verdict:
     return Verdict(invoke=[due.record for due in sweep.due])
 
 
-def forgotten(info: JobInfo, now: float, keep: float) -> bool:
+def forgotten(info: JobInfo, now: float, asked: float, keep: float) -> bool:
     """Whether a job that is not running was left behind: its client neither released nor completed it.
 
     Args:
         info: The job.
         now: Unix seconds.
-        keep: Seconds that a job is kept after its end.
+        asked: When somebody last said that the job is needed, unix seconds.
+        keep: Seconds that a job is kept after that, and after its end.
     """
-    return info.state != "running" and now > (info.ended or info.created) + keep
+    return info.state != "running" and now > max(info.ended or info.created, asked) + keep
 
 
 def _lost(due: Due) -> Failure:

@@ -159,6 +159,7 @@ class Cluster(_message.Message):
     KVS_NODES_FIELD_NUMBER: _builtins.int
     RING_VERSION_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    KEEP_SECONDS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of Wukong that the scheduler runs."""
     data_endpoint: _builtins.str
@@ -169,6 +170,8 @@ class Cluster(_message.Message):
     """Nodes of the key-value store."""
     ring_version: _builtins.int
     """Version of the ring that new jobs are pinned to."""
+    keep_seconds: _builtins.float
+    """Seconds that a job is kept after its end, and after the last KeepJobs that named it."""
     @_builtins.property
     def direct(self) -> Global___Direct:
         """The stores themselves. Absent where clients must use the Data service."""
@@ -192,10 +195,11 @@ class Cluster(_message.Message):
         kvs_nodes: _builtins.int = ...,
         ring_version: _builtins.int = ...,
         limits: Global___Limits | None = ...,
+        keep_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["direct", b"direct", "limits", b"limits", "runtime", b"runtime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_endpoint", b"data_endpoint", "direct", b"direct", "kvs_nodes", b"kvs_nodes", "limits", b"limits", "parallelism", b"parallelism", "ring_version", b"ring_version", "runtime", b"runtime", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_endpoint", b"data_endpoint", "direct", b"direct", "keep_seconds", b"keep_seconds", "kvs_nodes", b"kvs_nodes", "limits", b"limits", "parallelism", b"parallelism", "ring_version", b"ring_version", "runtime", b"runtime", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,6 +79,11 @@ class SchedulerStub:
                 request_serializer=wukong_dot_rpc_dot_v1_dot_job__pb2.JobRef.SerializeToString,
                 response_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.ReleaseJobResponse.FromString,
                 _registered_method=True)
+        self.KeepJobs = channel.unary_unary(
+                '/wukong.rpc.v1.Scheduler/KeepJobs',
+                request_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsRequest.SerializeToString,
+                response_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsResponse.FromString,
+                _registered_method=True)
 
 
 class SchedulerServicer:
@@ -141,6 +146,14 @@ class SchedulerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def KeepJobs(self, request, context):
+        """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
+        when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchedulerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -183,6 +196,11 @@ def add_SchedulerServicer_to_server(servicer, server):
                     servicer.ReleaseJob,
                     request_deserializer=wukong_dot_rpc_dot_v1_dot_job__pb2.JobRef.FromString,
                     response_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.ReleaseJobResponse.SerializeToString,
+            ),
+            'KeepJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepJobs,
+                    request_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsRequest.FromString,
+                    response_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -402,6 +420,33 @@ class Scheduler:
             '/wukong.rpc.v1.Scheduler/ReleaseJob',
             wukong_dot_rpc_dot_v1_dot_job__pb2.JobRef.SerializeToString,
             wukong_dot_rpc_dot_v1_dot_scheduler__pb2.ReleaseJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wukong.rpc.v1.Scheduler/KeepJobs',
+            wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsRequest.SerializeToString,
+            wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

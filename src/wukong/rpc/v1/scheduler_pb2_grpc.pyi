@@ -53,6 +53,10 @@ class SchedulerStub:
     """Stops a job. A job that has ended already stays as it is."""
     ReleaseJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobRef, _scheduler_pb2.ReleaseJobResponse]
     """Says that nobody needs the job any more: it stops if it still runs, and everything it stored is removed."""
+    KeepJobs: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.KeepJobsRequest, _scheduler_pb2.KeepJobsResponse]
+    """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
+    when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
+    """
 
 @_typing.type_check_only
 class SchedulerAsyncStub(SchedulerStub):
@@ -75,6 +79,10 @@ class SchedulerAsyncStub(SchedulerStub):
     """Stops a job. A job that has ended already stays as it is."""
     ReleaseJob: _aio.UnaryUnaryMultiCallable[_job_pb2.JobRef, _scheduler_pb2.ReleaseJobResponse]  # type: ignore[assignment]
     """Says that nobody needs the job any more: it stops if it still runs, and everything it stored is removed."""
+    KeepJobs: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.KeepJobsRequest, _scheduler_pb2.KeepJobsResponse]  # type: ignore[assignment]
+    """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
+    when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
+    """
 
 class SchedulerServicer(metaclass=_abc_1.ABCMeta):
     """Takes jobs and tells about them. Every method needs the metadata "authorization: Bearer TOKEN"."""
@@ -142,5 +150,15 @@ class SchedulerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduler_pb2.ReleaseJobResponse, _abc.Awaitable[_scheduler_pb2.ReleaseJobResponse]]:
         """Says that nobody needs the job any more: it stops if it still runs, and everything it stored is removed."""
+
+    @_abc_1.abstractmethod
+    def KeepJobs(
+        self,
+        request: _scheduler_pb2.KeepJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduler_pb2.KeepJobsResponse, _abc.Awaitable[_scheduler_pb2.KeepJobsResponse]]:
+        """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
+        when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
+        """
 
 def add_SchedulerServicer_to_server(servicer: SchedulerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
