@@ -6,6 +6,7 @@ import functools
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
@@ -32,6 +33,10 @@ from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2, value_pb2
 
 #: Dask's setting of how partitions exchange rows.
 _SHUFFLE = "dataframe.shuffle.method"
+
+
+#: Seconds between attempts to cancel a job that the scheduler does not know yet.
+_SUBMITTING = (0.05, 0.2, 0.0)
 
 
 class Cluster(Protocol):
@@ -333,11 +338,19 @@ class Client:
 
     def _cancel(self, job_id: str) -> None:
         request = scheduler_pb2.CancelJobRequest(job_id=job_id, reason="interrupted by the user")
-        try:
-            self._connection.scheduler.CancelJob(request, timeout=self._connection.timeout)
-        except grpc.RpcError:
-            # It was not submitted yet, or the scheduler is gone: the interrupt is what the user should see.
-            return
+
+        def cancel() -> None:
+            for pause in _SUBMITTING:
+                try:
+                    self._connection.scheduler.CancelJob(request, timeout=self._connection.timeout)
+                    return
+                except grpc.RpcError as error:
+                    # The interrupt is what the user should see. A submission may still be on its way.
+                    if error.code() is not grpc.StatusCode.NOT_FOUND:
+                        return
+                time.sleep(pause)
+
+        self._connection.aside.call(cancel)
 
 
 def _locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:

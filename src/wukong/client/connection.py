@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from wukong.client.aside import Aside
 from wukong.errors import ClusterUnavailable
 from wukong.rpc.channel import channel
 from wukong.rpc.status import wukong_errors
@@ -30,6 +31,7 @@ class Connection:
 
     Attributes:
         scheduler: The scheduler's methods.
+        aside: Makes calls for the main thread; all gRPC goes through it.
         cluster: What the scheduler said about the cluster.
 
     Raises:
@@ -42,6 +44,7 @@ class Connection:
         self.timeout = timeout
         self._token = token
         self._lock = threading.Lock()
+        self.aside = Aside()
         self._channel = channel(address, token)
         self._data_channel: grpc.Channel | None = None
         self.scheduler = scheduler_pb2_grpc.SchedulerStub(self._channel)
@@ -74,6 +77,9 @@ class Connection:
 
     def repeat(self, attempt: Callable[[], Response]) -> Response:
         """What `attempt` returns, tried again while it finds nobody, for up to `timeout` seconds."""
+        return self.aside.call(lambda: self._repeat(attempt))
+
+    def _repeat(self, attempt: Callable[[], Response]) -> Response:
         end = time.monotonic() + self.timeout
         pause, longest = _PAUSES
         while True:
@@ -104,3 +110,4 @@ class Connection:
         with self._lock:
             if self._data_channel is not None:
                 self._data_channel.close()
+        self.aside.close()

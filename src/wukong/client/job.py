@@ -96,6 +96,9 @@ class Job:
             WukongError: Others of its kind. Also for a job that was submitted elsewhere: from its id alone nobody
                 knows which values belong to which keys.
         """
+        return self._session.connection.aside.call(lambda: self._result(timeout))
+
+    def _result(self, timeout: float | None) -> Any:
         job = self._end(timeout)
         if job.state != job_pb2.JOB_STATE_DONE:
             raise failures.raised(job, self._asked.tasks if self._asked else ())
@@ -215,7 +218,7 @@ class Job:
             raise TimeoutError(f"job {self.id} has not ended yet")
         try:
             if self._ended is None:
-                self._ended = self._watch(end)
+                self._ended = self._session.connection.aside.call(lambda: self._watch(end))
                 self._uses = ()
                 self._progressed = None
                 if self._asked is not None:

@@ -67,7 +67,8 @@ class Releases:
             if held_only and job_id not in self._held:
                 return
             self._held.discard(job_id)
-            future = self._connection.scheduler.ReleaseJob.future(job_pb2.JobRef(job_id=job_id))
+            reference = job_pb2.JobRef(job_id=job_id)
+            future = self._connection.aside.call(lambda: self._connection.scheduler.ReleaseJob.future(reference))
             self._sent.add(future)
         future.add_done_callback(self._sent.discard)
 
