@@ -45,14 +45,13 @@ def test_an_interrupt_leaves_the_call_to_its_end_and_the_next_one_to_another_thr
     def interrupt() -> None:
         begun.wait(10)
         _thread.interrupt_main()
-        # An answer wakes the main thread where the signal alone does not.
-        go.set()
 
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         aside.call(call)
     thread.join()
+    go.set()
     assert ended.wait(10)
     aside.close()
 

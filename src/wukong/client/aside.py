@@ -18,6 +18,10 @@ Answer = TypeVar("Answer")
 _Work = tuple[Callable[[], Any], "queue.SimpleQueue[tuple[Any, BaseException | None]]"]
 
 
+#: Seconds between looks for an interrupt that came without a signal, as `_thread.interrupt_main` makes them.
+_LOOK_SECONDS = 0.2
+
+
 class Aside:
     """Threads for the main one. They are kept, and end with the program or with `close`."""
 
@@ -39,7 +43,12 @@ class Aside:
             threading.Thread(target=self._serve, args=(work,), name="wukong-aside", daemon=True).start()
         answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         work.put((function, answer))
-        found, error = answer.get()
+        while True:
+            try:
+                found, error = answer.get(timeout=_LOOK_SECONDS)
+                break
+            except queue.Empty:
+                continue
         if error is not None:
             raise error
         return found  # type: ignore[no-any-return]

@@ -53,8 +53,9 @@ class Releases:
         weakref.finalize(job, self._notes.put, job_id).atexit = False
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._read_notes, name="wukong-releases", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._read_notes, name="wukong-releases", daemon=True)
+                thread.start()
+                self._thread = thread  # whoever sees it may join it
 
     def release(self, job_id: str, *, held_only: bool = True) -> None:
         """Let the cluster forget a job, without waiting for its answer. A second time has no effect.
@@ -82,8 +83,10 @@ class Releases:
     def close(self) -> None:
         """Release everything, before the connection is closed."""
         self._notes.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(_FAREWELL_SECONDS)
+        with self._lock:
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_FAREWELL_SECONDS)
         for job_id in list(self._held):
             self.release(job_id)
         self.settle()
