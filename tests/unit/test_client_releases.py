@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import grpc
 
+from wukong.client.aside import Aside
 from wukong.client.connection import Connection
 from wukong.client.releases import Releases
 
@@ -45,7 +46,9 @@ class Thing:
 
 def test_a_held_job_is_kept_until_its_object_is_gone() -> None:
     scheduler = Scheduler()
-    connection = SimpleNamespace(scheduler=scheduler, cluster=SimpleNamespace(keep_seconds=0.1), timeout=1.0)
+    connection = SimpleNamespace(
+        aside=Aside(), scheduler=scheduler, cluster=SimpleNamespace(keep_seconds=0.1), timeout=1.0
+    )
     releases = Releases(cast("Connection", connection))
     first, second = Thing(), Thing()
     releases.hold("one")
