@@ -32,8 +32,28 @@ def test_unknown_keyword_is_a_type_error(keyword: str) -> None:
 
 
 def test_unknown_fault_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown faults: drops; known is 'deliveries'"):
+    with pytest.raises(ValueError, match="unknown faults: drops; known are deliveries, seed, duplicate, delay, drop, "):
         wukong.LocalCluster(faults={"drops": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("deliveries", 0),
+        ("deliveries", 1.5),
+        ("deliveries", True),
+        ("seed", 0.5),
+        ("duplicate", 1.1),
+        ("kill", -0.1),
+        ("drop", "1"),
+        ("delay_seconds", -1),
+        ("kill_seconds", float("inf")),
+        ("delay_seconds", float("nan")),
+    ],
+)
+def test_fault_outside_its_range_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"faults\['{name}'\] is {value!r}; it must be"):
+        wukong.LocalCluster(faults={name: value})
 
 
 @pytest.mark.parametrize(

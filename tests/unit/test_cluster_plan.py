@@ -20,6 +20,7 @@ def _plan(**others: object) -> Plan:
         "kvs_nodes": 2,
         "timeout": 60,
         "deliveries": 1,
+        "chaos": {"seed": 3, "duplicate": 0.5},
         "lease_seconds": 2.5,
         "startup_timeout": 30,
         "preload": ("numpy",),
@@ -69,6 +70,7 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
         "memory_mb": 512,
         "timeout": 60,
         "deliveries": 1,
+        "chaos": {"seed": 3, "duplicate": 0.5},
         "concurrency": 4,
     }
     assert variables["WUKONG_LAMBDA_ENDPOINT"] == "http://127.0.0.1:9001"

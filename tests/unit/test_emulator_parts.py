@@ -63,6 +63,8 @@ def test_settings_have_defaults() -> None:
         ('{"f": {"handler": "a.b", "timeout": 0}}', "must be above 0"),
         ('{"f": {"handler": "a.b", "environment": {"A": 1}}}', "not a string"),
         ('{"f": {"handler": "a.b", "recursive_loop": "No"}}', "must be Allow or Terminate"),
+        ('{"f": {"handler": "a.b", "chaos": 0.5}}', "'chaos' of function 'f' cannot be 0.5"),
+        ('{"f": {"handler": "a.b", "chaos": {"drop": 2}}}', "function 'f': chaos 'drop' is 2"),
     ],
 )
 def test_wrong_settings_are_named(text: str, message: str) -> None:

@@ -254,6 +254,19 @@ def test_a_retry_that_would_come_too_late_is_not_made() -> None:
     assert it.handle(Answered(1, RAISED), 1) == [Finish("a", None)]
 
 
+def test_an_asynchronous_invocation_may_come_late_and_ages_meanwhile() -> None:
+    it = pool(maximum_event_age=10.0)
+    warm(it)
+    assert it.handle(Invoked("a", True, delay=2.0), 0) == []
+    assert it.handle(Invoked("b", True, delay=11.0), 0) == []
+    assert it.wake == 2
+    assert it.handle(Ticked(), 2) == [Deliver(1, "a")]
+    assert it.handle(Answered(1), 3) == [Finish("a", None)]
+    it.handle(Polled(1), 3)
+    assert it.wake == 11
+    assert it.handle(Ticked(), 11) == [Expire("b")]
+
+
 def test_a_queued_invocation_expires() -> None:
     it = pool(concurrency=1, timeout=900.0)
     warm(it)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 import wukong
+from wukong.cluster.faults import parse as parse_faults
 from wukong.cluster.plan import Plan, children_environ, preload
 from wukong.cluster.process import ControlProcess
 from wukong.cluster.valkey import server_program
@@ -34,7 +35,8 @@ class LocalCluster:
         lease_seconds: Seconds after which an executor that is not heard of counts as dead.
         timeout: Seconds that one invocation of the executor function may take, as on AWS.
         faults: Faults to inject, for tests: {"deliveries": n} delivers each asynchronous invocation n times, as
-            Lambda may.
+            Lambda may; duplicate, delay, drop, throttle and kill are chances from 0 to 1, drawn from `seed`, with
+            `delay_seconds` and `kill_seconds`. docs/emulator.md says what each does.
 
     Attributes:
         address: "host:port" of the scheduler.
@@ -57,7 +59,7 @@ class LocalCluster:
         startup_timeout: float = 30,
         lease_seconds: float = 10.0,
         timeout: int = 900,
-        faults: Mapping[str, int] | None = None,
+        faults: Mapping[str, float] | None = None,
     ) -> None:
         if sys.platform == "win32":
             raise ClusterUnavailable(
@@ -68,13 +70,12 @@ class LocalCluster:
             raise ClusterUnavailable("this program embeds Python: there is no interpreter to start the parts with")
         cores = _cores()
         environments = cores if environments is None else environments
-        deliveries = _deliveries(faults or {})
+        injected = parse_faults(faults or {})
         for name, value, least in (
             ("environments", environments, 1),
             ("memory_mb", memory_mb, 128),
             ("kvs_nodes", kvs_nodes, 1),
             ("timeout", timeout, 1),
-            ("faults['deliveries']", deliveries, 1),
         ):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on")
@@ -94,7 +95,8 @@ class LocalCluster:
             memory_mb=memory_mb,
             kvs_nodes=kvs_nodes,
             timeout=timeout,
-            deliveries=deliveries,
+            deliveries=injected.deliveries,
+            chaos=injected.chaos,
             lease_seconds=lease_seconds,
             startup_timeout=startup_timeout,
             preload=preload(sys.modules),
@@ -143,13 +145,6 @@ class LocalCluster:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
-
-
-def _deliveries(faults: Mapping[str, int]) -> int:
-    unknown = set(faults) - {"deliveries"}
-    if unknown:
-        raise ValueError(f"unknown faults: {', '.join(sorted(unknown))}; known is 'deliveries'")
-    return faults.get("deliveries", 1)
 
 
 def _folder() -> str:

@@ -68,6 +68,7 @@ class Plan:
         kvs_nodes: KVS nodes, each with a server of its own.
         timeout: Seconds that one invocation may take.
         deliveries: How often each asynchronous invocation is delivered.
+        chaos: Faults that the emulator draws from a seed; see its setting of that name.
         lease_seconds: Seconds after which a silent executor counts as dead.
         startup_timeout: Seconds that all parts together may take to start.
         preload: Modules that the zygote imports before it forks an environment.
@@ -86,6 +87,7 @@ class Plan:
     kvs_nodes: int
     timeout: int
     deliveries: int
+    chaos: Mapping[str, float]
     lease_seconds: float
     startup_timeout: float
     preload: tuple[str, ...]
@@ -136,6 +138,7 @@ class Plan:
             "timeout": self.timeout,
             "concurrency": self.environments,
             "deliveries": self.deliveries,
+            "chaos": dict(self.chaos),
             "environment": {
                 **_AWS,
                 **self._invoking(f"http://{listen}"),

@@ -63,6 +63,12 @@ def throttled(*, reserved: bool) -> ApiError:
     return ApiError(429, "TooManyRequestsException", "Rate Exceeded.", reason=reason, retry_after=1)
 
 
+def rate_exceeded() -> ApiError:
+    """The caller asks too often, whatever runs."""
+    reason = "CallerRateLimitExceeded"
+    return ApiError(429, "TooManyRequestsException", "Rate Exceeded.", reason=reason, retry_after=1)
+
+
 def recursive(name: str) -> ApiError:
     """The function was reached too often along one chain of invocations."""
     return ApiError(

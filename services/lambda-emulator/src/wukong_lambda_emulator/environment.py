@@ -78,7 +78,7 @@ class Environment:
         self._begun = time.monotonic()
         self.log.drain()
         self.log.begin()
-        self.log.write(f"START RequestId: {invocation.id} Version: $LATEST")
+        self.log.write(f"START RequestId: {invocation.request_id} Version: $LATEST")
         self._poll.set_result(invocation)
 
     def conclude(self, failure: Failure | None) -> None:
@@ -90,13 +90,15 @@ class Environment:
         seconds = time.monotonic() - self._begun
         timeout = failure is not None and failure.error_type == "Sandbox.Timedout"
         if timeout and failure:
-            self.log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {invocation.id} {failure.message}\n")
+            self.log.write(
+                f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {invocation.request_id} {failure.message}\n"
+            )
         elif failure:
-            self.log.write(f"RequestId: {invocation.id} Error: {failure.message}\n{failure.error_type}")
-        self.log.write(f"END RequestId: {invocation.id}")
+            self.log.write(f"RequestId: {invocation.request_id} Error: {failure.message}\n{failure.error_type}")
+        self.log.write(f"END RequestId: {invocation.request_id}")
         used = self.sandbox.used_bytes() if self.sandbox else 0
         report = [
-            f"REPORT RequestId: {invocation.id}",
+            f"REPORT RequestId: {invocation.request_id}",
             f"Duration: {seconds * 1e3:.2f} ms",
             f"Billed Duration: {int(seconds * 1e3) + 1} ms",
             f"Memory Size: {self._memory_mb} MB",

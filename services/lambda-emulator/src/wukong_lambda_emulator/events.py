@@ -9,10 +9,11 @@ from wukong_lambda_emulator.failure import Failure
 
 @dataclass(frozen=True, slots=True)
 class Invoked:
-    """Somebody asks for the function."""
+    """Somebody asks for the function. An asynchronous one may be put in the queue `delay` seconds later."""
 
     invocation: str
     asynchronous: bool
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

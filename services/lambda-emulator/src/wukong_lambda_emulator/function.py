@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wukong_lambda_emulator import api_error, failure, function_name, trace
+from wukong_lambda_emulator import api_error, chaos, failure, function_name, trace
 from wukong_lambda_emulator.api_error import ApiError
 from wukong_lambda_emulator.environment import Environment
-from wukong_lambda_emulator.environment_log import EnvironmentLog, FunctionLog
+from wukong_lambda_emulator.environment_log import FunctionLog
+from wukong_lambda_emulator.environments import Environments
 from wukong_lambda_emulator.events import (
     Answered,
     ConcurrencySet,
     Event,
-    Exited,
     Invoked,
     Polled,
     Prewarmed,
@@ -35,10 +35,8 @@ from wukong_lambda_emulator.instructions import (
     Throttle,
 )
 from wukong_lambda_emulator.invocation import Answer, Invocation
-from wukong_lambda_emulator.launch import Launch
 from wukong_lambda_emulator.pool import Pool
-from wukong_lambda_emulator.provider import Provider, ProviderUnavailable
-from wukong_lambda_emulator.runtime_api import RuntimeApi
+from wukong_lambda_emulator.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,6 @@ class Request:
     """What a caller of the Invoke API sent."""
 
     payload: bytes
-    asynchronous: bool
     client_context: str = ""
     trace: str = ""
 
@@ -63,37 +60,53 @@ class Function:
         self.log = log
         #: Set by PutFunctionConcurrency.
         self.reserved: int | None = None
-        self._region = region
-        self._provider = provider
         self._pool = Pool(settings.limits)
-        self._environments: dict[int, Environment] = {}
+        self._environments = Environments(name, settings, provider, log, region, self, self._happened)
         self._invocations: dict[str, Invocation] = {}
         self._running: dict[str, Environment] = {}
-        self._lives: set[asyncio.Task[None]] = set()
+        self._requests = itertools.count(1)
+        self._deliveries = itertools.count(1)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
 
     # The Invoke API calls these.
 
-    def submit(self, request: Request) -> Invocation:
-        """Take an invocation. The `outcome` of a synchronous one becomes its answer, or the refusal.
+    def call(self, request: Request) -> Invocation:
+        """Take a synchronous invocation. Its `outcome` becomes its answer, or the refusal.
 
         Raises:
-            ApiError: The chain of invocations that led here is too long.
+            ApiError: Chaos throttles it, or the chain of invocations that led here is too long.
         """
-        header, visits = trace.follow(request.trace, self.arn)
+        self._fate()
         id_ = str(uuid.uuid4())
-        outcome = None if request.asynchronous else self._loop.create_future()
-        invocation = Invocation(id_, request.payload, header, self.arn, request.client_context, outcome)
-        if self.settings.recursive_loop == "Terminate" and visits > trace.LONGEST_CHAIN:
-            self._say(f"invocation {id_} is the {visits}th of its chain and is stopped")
-            if not request.asynchronous:
-                raise api_error.recursive(self.name)
-            return invocation
+        header, stopped = self._follow(request, id_)
+        if stopped:
+            raise api_error.recursive(self.name)
+        outcome: asyncio.Future[Answer | ApiError] = self._loop.create_future()
+        invocation = Invocation(id_, id_, request.payload, header, self.arn, request.client_context, outcome)
         self._invocations[id_] = invocation
-        self._happened(Invoked(id_, request.asynchronous))
+        self._happened(Invoked(id_, asynchronous=False))
         return invocation
+
+    def send(self, request: Request) -> str:
+        """Take an asynchronous invocation, and return its request id, which all its deliveries have.
+
+        Raises:
+            ApiError: Chaos throttles it.
+        """
+        fate = self._fate()
+        request_id = str(uuid.uuid4())
+        header, stopped = self._follow(request, request_id)
+        for copy, delay in enumerate([] if stopped else fate.delays):
+            id_ = f"{request_id}.{copy + 1}" if copy else request_id
+            self._invocations[id_] = Invocation(id_, request_id, request.payload, header, self.arn)
+            if delay:
+                self._say(f"chaos delays invocation {id_} by {delay:.3f} s")
+            self._happened(Invoked(id_, asynchronous=True, delay=delay))
+        if not fate.delays:
+            self._say(f"chaos drops invocation {request_id}")
+        return request_id
 
     def reserve(self, concurrency: int | None) -> None:
         """Set the reserved concurrency, or with None go back to the settings'."""
@@ -108,7 +121,7 @@ class Function:
 
     def pids(self) -> list[int]:
         """The first process of each environment."""
-        return [known.sandbox.pid for known in self._environments.values() if known.sandbox]
+        return self._environments.pids()
 
     def stop(self) -> None:
         """Decide nothing any more, and refuse whoever still waits."""
@@ -121,9 +134,7 @@ class Function:
 
     async def close(self) -> None:
         """Release what the environments, which have ended, leave behind."""
-        for life in self._lives:
-            life.cancel()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        await self._environments.close()
         self.log.close()
 
     # Environments call these.
@@ -146,6 +157,24 @@ class Function:
             environment.invocation = None
         self._happened(Undelivered(environment.number))
 
+    # What a request meets before the pool knows of it.
+
+    def _fate(self) -> chaos.Fate:
+        number = next(self._requests)
+        fate = chaos.fate(self.settings.chaos, number, self.settings.deliveries)
+        if fate.throttled:
+            self._say(f"chaos throttles request {number}")
+            raise api_error.rate_exceeded()
+        return fate
+
+    def _follow(self, request: Request, request_id: str) -> tuple[str, bool]:
+        """The trace header of an invocation, and whether it is one too many in its chain."""
+        header, visits = trace.follow(request.trace, self.arn)
+        stopped = self.settings.recursive_loop == "Terminate" and visits > trace.LONGEST_CHAIN
+        if stopped:
+            self._say(f"invocation {request_id} is the {visits}th of its chain and is stopped")
+        return header, stopped
+
     # The pool's decisions.
 
     def _happened(self, event: Event) -> None:
@@ -161,13 +190,11 @@ class Function:
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case Start(number):
-                self._start(number)
+                self._environments.start(number)
             case Kill(number):
-                if environment := self._environments.get(number):
-                    environment.kill()
+                self._environments.kill(number)
             case Deliver(number, id_):
-                self._running[id_] = self._environments[number]
-                self._environments[number].deliver(self._invocations[id_])
+                self._deliver(self._environments[number], self._invocations[id_])
             case Throttle(id_):
                 self._resolve(id_, api_error.throttled(reserved=self.reserved is not None))
             case Finish(id_, failed):
@@ -179,6 +206,19 @@ class Function:
                 del self._invocations[id_]
                 self._say(f"invocation {id_} did not begin in {self.settings.maximum_event_age:g} s and is dropped")
 
+    def _deliver(self, environment: Environment, invocation: Invocation) -> None:
+        self._running[invocation.id] = environment
+        environment.deliver(invocation)
+        seconds = chaos.lifetime(self.settings.chaos, next(self._deliveries))
+        if seconds is not None:
+            self._loop.call_later(seconds, self._end, environment, invocation)
+
+    def _end(self, environment: Environment, invocation: Invocation) -> None:
+        """End an environment by chaos, if it still works on that invocation."""
+        if environment.invocation is invocation:
+            self._say(f"chaos ends environment {environment.number} in invocation {invocation.id}")
+            environment.kill()
+
     def _finish(self, id_: str, failed: Failure | None) -> None:
         self._conclude(id_, failed)
         invocation = self._invocations[id_]
@@ -189,7 +229,7 @@ class Function:
             self._say(f"invocation {id_} failed: {failed.message}")
             self._resolve(id_, api_error.service_error(failed.message))
         else:
-            self._resolve(id_, Answer(failed.describe(id_), "Unhandled", invocation.tail))
+            self._resolve(id_, Answer(failed.describe(invocation.request_id), "Unhandled", invocation.tail))
 
     def _conclude(self, id_: str, failed: Failure | None) -> None:
         """The invocation runs no longer, if it did."""
@@ -203,80 +243,3 @@ class Function:
 
     def _say(self, line: str) -> None:
         self.log.append(0, [line.encode()])
-
-    # The life of an environment.
-
-    def _start(self, number: int) -> None:
-        log = EnvironmentLog(number, self.log)
-        environment = Environment(number, self, log, self.settings.timeout, self.settings.memory_mb)
-        self._environments[number] = environment
-        life = self._loop.create_task(self._live(environment))
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
-
-    async def _live(self, environment: Environment) -> None:
-        number, log, api = environment.number, environment.log, RuntimeApi(environment)
-        try:
-            try:
-                log.open()
-                self._loop.add_reader(log.fileno(), self._printed, log)
-                ended = await self._run(environment, api)
-            except OSError as error:
-                trouble = failure.unavailable(f"the emulator cannot prepare an environment: {error}")
-                ended = Exited(number, trouble, unavailable=True)
-            self._happened(ended)
-        finally:
-            if log.fileno() >= 0:
-                self._loop.remove_reader(log.fileno())
-            del self._environments[number]
-            environment.close()
-            await api.close()
-
-    async def _run(self, environment: Environment, api: RuntimeApi) -> Exited:
-        """Start the environment and wait for its end."""
-        number, log = environment.number, environment.log
-        launch = Launch(
-            self.settings.handler,
-            self._variables(number, await api.listen()),
-            self.settings.directory,
-            self.settings.memory_mb * 2**20,
-        )
-        try:
-            sandbox = await self._provider.start(launch, log.writing)
-        except ProviderUnavailable as error:
-            return Exited(number, failure.unavailable(str(error)), unavailable=True)
-        finally:
-            log.close_writing()
-        environment.started(sandbox)
-        end = await sandbox.exited
-        log.drain()
-        if end.trouble:
-            return Exited(number, failure.unavailable(end.trouble), unavailable=True)
-        if end.out_of_memory:
-            used, limit = sandbox.used_bytes() / 2**20, self.settings.memory_mb
-            log.write(f"The environment was ended because it held {used:.0f} MB, above its memory_mb of {limit}")
-        cause = environment.init_failure or failure.exited(end.status, out_of_memory=end.out_of_memory)
-        return Exited(number, cause)
-
-    def _printed(self, log: EnvironmentLog) -> None:
-        if not log.drain():
-            self._loop.remove_reader(log.fileno())
-
-    def _variables(self, number: int, runtime_api: str) -> Mapping[str, str]:
-        settings = self.settings
-        variables = {
-            "AWS_REGION": self._region,
-            "AWS_DEFAULT_REGION": self._region,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "LAMBDA_TASK_ROOT": settings.directory,
-            "TZ": ":UTC",
-            **settings.environment,
-            "_HANDLER": settings.handler,
-            "AWS_LAMBDA_RUNTIME_API": runtime_api,
-            "AWS_LAMBDA_FUNCTION_NAME": self.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": function_name.LATEST,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": str(number),
-        }
-        return {name: value for name, value in variables.items() if value}

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from wukong_lambda_emulator import chaos
+from wukong_lambda_emulator.chaos import Chaos
 from wukong_lambda_emulator.limits import Limits
 
 # Up to this many environments are started ahead of the first invocation when nothing else is said.
@@ -50,6 +52,8 @@ class FunctionSettings:
     recursive_loop: str = "Allow"
     #: How often each asynchronous invocation is delivered; Lambda promises "at least once", so 2 is a fair test.
     deliveries: int = 1
+    #: Faults from a seed.
+    chaos: Chaos = field(default_factory=Chaos)
 
     @property
     def limits(self) -> Limits:
@@ -90,6 +94,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "str": (str,),
     "Mapping[str, str]": (dict,),
+    "Chaos": (dict,),
 }
 
 
@@ -104,7 +109,10 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
             raise ValueError(f"setting {key!r} of function {name!r} cannot be {value!r}")
         if isinstance(value, (int, float)) and value < (-1 if key == "warm" else 0):
             raise ValueError(f"setting {key!r} of function {name!r} is negative: {value}")
-    settings = FunctionSettings(**entry)
+    try:
+        settings = FunctionSettings(**{**entry, "chaos": chaos.parse(entry.get("chaos", {}))})
+    except ValueError as error:
+        raise ValueError(f"function {name!r}: {error}") from error
     if not all(isinstance(value, str) for value in settings.environment.values()):
         raise ValueError(f"the environment of function {name!r} has a value that is not a string")
     if "." not in settings.handler:

@@ -23,7 +23,10 @@ class Answer:
 class Invocation:
     """An invocation that is not over."""
 
+    #: Its own: the pool's name for it.
     id: str
+    #: What the function sees; every delivery of one asynchronous invocation has the same.
+    request_id: str
     payload: bytes
     trace: str
     arn: str

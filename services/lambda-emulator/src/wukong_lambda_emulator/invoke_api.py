@@ -77,18 +77,16 @@ class InvokeApi:
             return web.Response(status=204, headers={"X-Amz-Executed-Version": function_name.LATEST})
         trace = request.headers.get("X-Amzn-Trace-Id", "")
         if kind == "Event":
-            for _ in range(function.settings.deliveries):
-                invocation = function.submit(Request(payload, asynchronous=True, trace=trace))
-            return web.Response(status=202, headers={"x-amzn-RequestId": invocation.id})
+            return web.Response(status=202, headers={"x-amzn-RequestId": function.send(Request(payload, trace=trace))})
         context = _client_context(request.headers.get("X-Amz-Client-Context", ""))
-        invocation = function.submit(Request(payload, False, context, trace))
+        invocation = function.call(Request(payload, context, trace))
         assert invocation.outcome is not None
         answer = await invocation.outcome
         if isinstance(answer, ApiError):
             raise answer
         headers = {
             "Content-Type": "application/json",
-            "x-amzn-RequestId": invocation.id,
+            "x-amzn-RequestId": invocation.request_id,
             "X-Amz-Executed-Version": function_name.LATEST,
         }
         if answer.function_error:

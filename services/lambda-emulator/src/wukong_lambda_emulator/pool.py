@@ -104,7 +104,7 @@ class Pool:
     _accepted: deque[_Invocation] = field(default_factory=deque)
     #: Asynchronous ones that wait until fewer are in flight.
     _queue: deque[_Invocation] = field(default_factory=deque)
-    #: Asynchronous ones that failed and wait for their retry: (due, tie break, invocation).
+    #: Asynchronous ones that wait for their retry, or come late: (due, tie break, invocation).
     _postponed: list[tuple[float, int, _Invocation]] = field(default_factory=list)
     #: How many environments are BUSY.
     _busy: int = 0
@@ -165,7 +165,9 @@ class Pool:
 
     def _invoked(self, event: Invoked, out: list[Instruction]) -> None:
         invocation = _Invocation(event.invocation, event.asynchronous, self._now)
-        if event.asynchronous:
+        if event.asynchronous and event.delay:
+            heapq.heappush(self._postponed, (self._now + event.delay, next(self._ties), invocation))
+        elif event.asynchronous:
             self._queue.append(invocation)
         elif self._in_flight < self.limits.concurrency:
             self._accepted.append(invocation)

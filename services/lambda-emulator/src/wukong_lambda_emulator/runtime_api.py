@@ -64,7 +64,7 @@ class RuntimeApi:
             self._environment.lost()
             return web.Response(status=410)
         headers = {
-            "Lambda-Runtime-Aws-Request-Id": invocation.id,
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
             "Lambda-Runtime-Deadline-Ms": str(self._environment.deadline_ms),
             "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
             "Lambda-Runtime-Trace-Id": invocation.trace,
@@ -77,7 +77,7 @@ class RuntimeApi:
     async def _post(self, request: web.BaseRequest, id_: str, kind: str) -> web.StreamResponse:
         size, body = await _read(request)
         environment = self._environment
-        if environment.invocation is None or environment.invocation.id != id_:
+        if environment.invocation is None or environment.invocation.request_id != id_:
             return _error(400, "InvalidRequestID", f"{id_} is not the present invocation")
         if kind == "error":
             failed = _reported(body, request.headers.get("Lambda-Runtime-Function-Error-Type", ""))

@@ -70,7 +70,7 @@ class Bench:
         polls = self.owner.polls
         polling = asyncio.create_task(self.poll())
         await until(lambda: self.owner.polls > polls)
-        self.environment.deliver(Invocation("id", b"{}", "Root=1", "arn:f", client_context))
+        self.environment.deliver(Invocation("id.2", "id", b"{}", "Root=1", "arn:f", client_context))
         return await polling
 
     async def post(self, path: str, data: object, **headers: str) -> tuple[int, str]:
@@ -188,7 +188,7 @@ def test_an_invocation_for_a_runtime_that_hung_up_is_given_back(run: asyncio.Run
             writer.close()
             await writer.wait_closed()
             await until(lambda: all(known.transport is None for known in bench.api._server.connections))
-            bench.environment.deliver(Invocation("id", b"{}", "Root=1", "arn:f"))
+            bench.environment.deliver(Invocation("id.2", "id", b"{}", "Root=1", "arn:f"))
             await until(lambda: bench.owner.lost)
             assert await reader.read() == b""
 

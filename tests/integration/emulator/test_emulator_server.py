@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 import psutil
 import pytest
-from botocore.config import Config
 
 from wukong_lambda_emulator import zygote_provider
-from wukong_lambda_emulator.server import Service, serve
 
 T = TypeVar("T")
+Emulate = Callable[..., Any]
 HERE = str(Path(__file__).parent)
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 
@@ -36,106 +30,6 @@ def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
     return value
-
-
-class Zygote:
-    """A zygote that lives as long as this object, or until it is killed."""
-
-    def __init__(self, path: Path, preload: str) -> None:
-        self.path = str(path)
-        reading, self._lifeline = os.pipe()
-        command = ["--socket", self.path, "--preload", preload, "--lifeline", str(reading)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "wukong_lambda_emulator.zygote", *command], pass_fds=[reading]
-        )
-        os.close(reading)
-
-    def close(self) -> None:
-        os.close(self._lifeline)
-        self.process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    zygote = Zygote(tmp_path_factory.mktemp("zygote") / "socket", "numpy,boto3")
-    yield zygote
-    zygote.close()
-
-
-class Loop:
-    """An event loop in a thread, so that the tests themselves are plain callers."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
-    loop.close()
-
-
-@dataclass
-class Emulator:
-    """One emulator with one function, `f`, and a client of it that does not retry."""
-
-    service: Service
-    client: Any
-
-    def invoke(self, event: object = None, **more: Any) -> dict[str, Any]:
-        """Invoke `f`; the answer with its payload decoded, and the log tail if one was asked for."""
-        payload = event if isinstance(event, bytes) else json.dumps(event).encode()
-        answer: dict[str, Any] = self.client.invoke(FunctionName="f", Payload=payload, **more)
-        text = answer["Payload"].read()
-        answer["Payload"] = json.loads(text) if text else None
-        if "LogResult" in answer:
-            answer["LogResult"] = base64.b64decode(answer["LogResult"]).decode()
-        return answer
-
-    def log(self) -> str:
-        return self.service.logs("f")
-
-
-Emulate = Callable[..., Emulator]
-
-
-@pytest.fixture
-def emulate(zygote: Zygote, loop: Loop) -> Iterator[Emulate]:
-    """Start an emulator whose function is the given handler of `emulator_fixtures`, with these settings."""
-    begun: list[Emulator] = []
-
-    def start(handler: str, *, environ: dict[str, str] | None = None, **settings: Any) -> Emulator:
-        function = {"directory": HERE, "warm": 0, "timeout": 10, **settings}
-        function["handler"] = handler if "." in handler else f"emulator_fixtures.{handler}"
-        known = {"WUKONG_FUNCTIONS": json.dumps({"f": function}), "WUKONG_ZYGOTE_SOCKET": zygote.path}
-        service = loop.run(serve({**known, **(environ or {})}))
-        client = boto3.client(
-            "lambda",
-            endpoint_url=f"http://{service.address}",
-            region_name="us-east-1",
-            aws_access_key_id="anybody",
-            aws_secret_access_key="anything",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        begun.append(Emulator(service, client))
-        return begun[-1]
-
-    yield start
-    for emulator in begun:
-        emulator.client.close()
-        loop.run(emulator.service.close())
 
 
 # What a function sees and what its caller gets.
@@ -325,7 +219,7 @@ def test_reserved_concurrency_is_set_read_and_deleted(emulate: Emulate, tmp_path
     assert emulator.invoke(event)["StatusCode"] == 200
 
 
-def test_functions_can_be_described_and_listed(emulate: Emulate, zygote: Zygote, loop: Loop) -> None:
+def test_functions_can_be_described_and_listed(emulate: Emulate) -> None:
     client = emulate("echo", memory_mb=300, environment={"A": "b"}).client
     described = client.get_function(FunctionName="f")["Configuration"]
     assert described["FunctionArn"] == ARN
@@ -537,7 +431,7 @@ def test_a_port_in_use_is_an_error_and_leaves_nothing_behind(emulate: Emulate) -
         emulate("echo", environ={"WUKONG_LISTEN": first.service.address})
 
 
-def test_callers_who_wait_are_told_when_the_emulator_closes(emulate: Emulate, loop: Loop, tmp_path: Path) -> None:
+def test_callers_who_wait_are_told_when_the_emulator_closes(emulate: Emulate, loop: Any, tmp_path: Path) -> None:
     emulator = emulate("wait_for")
     raised: list[Exception] = []
 
@@ -558,11 +452,15 @@ def test_callers_who_wait_are_told_when_the_emulator_closes(emulate: Emulate, lo
 
 
 def test_without_a_zygote_callers_are_told_and_a_new_one_is_used(
-    emulate: Emulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: Callable[[list[int]], None]
+    emulate: Emulate,
+    begin_zygote: Callable[[Path], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gone: Callable[[list[int]], None],
 ) -> None:
     monkeypatch.setattr(zygote_provider, "REPLACEMENT_SECONDS", 0.1)
     path = tmp_path / "socket"
-    zygote = Zygote(path, "")
+    zygote = begin_zygote(path)
     emulator = emulate("pid", environ={"WUKONG_ZYGOTE_SOCKET": str(path)}, concurrency=1)
     pid = emulator.invoke()["Payload"]
     zygote.process.kill()
@@ -571,7 +469,7 @@ def test_without_a_zygote_callers_are_told_and_a_new_one_is_used(
     with pytest.raises(emulator.client.exceptions.ServiceException, match="no zygote listens on"):
         emulator.invoke()
     zygote.close()
-    replacement = Zygote(path, "")
+    replacement = begin_zygote(path)
     until(path.exists)
     answer = until(lambda: _reached(emulator))
     assert answer
@@ -579,7 +477,7 @@ def test_without_a_zygote_callers_are_told_and_a_new_one_is_used(
     replacement.close()
 
 
-def _reached(emulator: Emulator) -> dict[str, Any] | None:
+def _reached(emulator: Any) -> dict[str, Any] | None:
     try:
         return emulator.invoke()
     except emulator.client.exceptions.ServiceException:
