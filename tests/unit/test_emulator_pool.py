@@ -8,6 +8,7 @@ import pytest
 from wukong_lambda_emulator.events import (
     Answered,
     ConcurrencySet,
+    EventsConfigured,
     Exited,
     Invoked,
     Polled,
@@ -223,7 +224,7 @@ def test_an_asynchronous_one_is_put_off_instead_without_using_up_its_retries() -
     assert it.handle(Exited(2, trouble, unavailable=True), 3) == [Postpone("a", 2.0, trouble)]
     assert it.handle(Ticked(), 5) == [Start(3)]
     # The next wait, of 4 s, would end after its maximum age.
-    assert it.handle(Exited(3, trouble, unavailable=True), 7) == [Finish("a", trouble)]
+    assert it.handle(Exited(3, trouble, unavailable=True), 7) == [Finish("a", trouble, too_old=True)]
 
 
 def test_an_asynchronous_invocation_is_retried_with_growing_waits() -> None:
@@ -251,7 +252,22 @@ def test_a_retry_that_would_come_too_late_is_not_made() -> None:
     it = pool(retries=2, retry_seconds=10.0, maximum_event_age=5.0)
     warm(it)
     it.handle(Invoked("a", True), 0)
-    assert it.handle(Answered(1, RAISED), 1) == [Finish("a", None)]
+    assert it.handle(Answered(1, RAISED), 1) == [Finish("a", None, too_old=True)]
+
+
+def test_retries_and_age_may_be_set_while_invocations_wait() -> None:
+    it = pool(concurrency=1, timeout=900.0)
+    warm(it)
+    it.handle(Invoked("a", True), 0)
+    it.handle(Invoked("b", True), 0)
+    assert it.handle(EventsConfigured(retries=1, maximum_event_age=100.0), 1) == []
+    assert it.wake == 60 + 40
+    assert it.handle(Ticked(), 100) == [Expire("b")]
+    assert it.handle(Answered(1, RAISED), 101) == [Finish("a", None, too_old=True)]
+    it.handle(EventsConfigured(retries=1, maximum_event_age=300.0), 102)
+    it.handle(Polled(1), 102)
+    assert it.handle(Invoked("c", True), 103) == [Deliver(1, "c")]
+    assert it.handle(Answered(1, RAISED), 104) == [Postpone("c", 60.0, RAISED)]
 
 
 def test_an_asynchronous_invocation_may_come_late_and_ages_meanwhile() -> None:

@@ -62,8 +62,16 @@ class ConcurrencySet:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsConfigured:
+    """From now on failed asynchronous invocations are retried so often, and begun until they are so old."""
+
+    retries: int
+    maximum_event_age: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """The time that `Pool.wake` named has come."""
 
 
-Event = Invoked | Prewarmed | Polled | Answered | Undelivered | Exited | ConcurrencySet | Ticked
+Event = Invoked | Prewarmed | Polled | Answered | Undelivered | Exited | ConcurrencySet | EventsConfigured | Ticked

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import uuid
 from dataclasses import dataclass
 
-from wukong_lambda_emulator import api_error, chaos, failure, function_name, trace
+from wukong_lambda_emulator import api_error, chaos, failure, function_name, invocation_record, trace
 from wukong_lambda_emulator.api_error import ApiError
 from wukong_lambda_emulator.environment import Environment
 from wukong_lambda_emulator.environment_log import FunctionLog
 from wukong_lambda_emulator.environments import Environments
+from wukong_lambda_emulator.event_invoke_config import EventInvokeConfig
 from wukong_lambda_emulator.events import (
     Answered,
     ConcurrencySet,
     Event,
+    EventsConfigured,
     Invoked,
     Polled,
     Prewarmed,
@@ -37,6 +40,7 @@ from wukong_lambda_emulator.instructions import (
 from wukong_lambda_emulator.invocation import Answer, Invocation
 from wukong_lambda_emulator.pool import Pool
 from wukong_lambda_emulator.provider import Provider
+from wukong_lambda_emulator.queues import Queues, Undeliverable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,13 @@ class Function:
     """One function, its environments and its invocations."""
 
     def __init__(
-        self, name: str, settings: FunctionSettings, provider: Provider, log: FunctionLog, region: str
+        self,
+        name: str,
+        settings: FunctionSettings,
+        provider: Provider,
+        log: FunctionLog,
+        region: str,
+        queues: Queues,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -60,6 +70,9 @@ class Function:
         self.log = log
         #: Set by PutFunctionConcurrency.
         self.reserved: int | None = None
+        #: Set by PutFunctionEventInvokeConfig.
+        self.event_config: EventInvokeConfig | None = None
+        self._queues = queues
         self._pool = Pool(settings.limits)
         self._environments = Environments(name, settings, provider, log, region, self, self._happened)
         self._invocations: dict[str, Invocation] = {}
@@ -98,7 +111,13 @@ class Function:
         fate = self._fate()
         request_id = str(uuid.uuid4())
         header, stopped = self._follow(request, request_id)
-        for copy, delay in enumerate([] if stopped else fate.delays):
+        if stopped:
+            self._report(
+                Invocation(request_id, request_id, request.payload, header, self.arn),
+                invocation_record.RETRIES_EXHAUSTED,
+            )
+            return request_id
+        for copy, delay in enumerate(fate.delays):
             id_ = f"{request_id}.{copy + 1}" if copy else request_id
             self._invocations[id_] = Invocation(id_, request_id, request.payload, header, self.arn)
             if delay:
@@ -112,6 +131,18 @@ class Function:
         """Set the reserved concurrency, or with None go back to the settings'."""
         self.reserved = concurrency
         self._happened(ConcurrencySet(self.settings.concurrency if concurrency is None else concurrency))
+
+    def configure_events(self, config: EventInvokeConfig | None) -> None:
+        """Set what becomes of asynchronous invocations, or with None go back to the settings'."""
+        self.event_config = config
+        retries = config.retries if config else None
+        age = config.maximum_event_age if config else None
+        self._happened(
+            EventsConfigured(
+                self.settings.retries if retries is None else retries,
+                self.settings.maximum_event_age if age is None else age,
+            )
+        )
 
     # The service calls these.
 
@@ -154,6 +185,7 @@ class Function:
         """An environment never saw its invocation."""
         if environment.invocation:
             del self._running[environment.invocation.id]
+            environment.invocation.attempts -= 1
             environment.invocation = None
         self._happened(Undelivered(environment.number))
 
@@ -197,17 +229,19 @@ class Function:
                 self._deliver(self._environments[number], self._invocations[id_])
             case Throttle(id_):
                 self._resolve(id_, api_error.throttled(reserved=self.reserved is not None))
-            case Finish(id_, failed):
-                self._finish(id_, failed)
+            case Finish(id_, failed, too_old):
+                self._finish(id_, failed, too_old)
             case Postpone(id_, seconds, failed):
                 self._conclude(id_, failed)
                 self._say(f"invocation {id_} failed and is tried again in {seconds:g} s: {failed.message}")
             case Expire(id_):
-                del self._invocations[id_]
-                self._say(f"invocation {id_} did not begin in {self.settings.maximum_event_age:g} s and is dropped")
+                age = self._pool.limits.maximum_event_age
+                self._say(f"invocation {id_} did not begin in {age:g} s and is dropped")
+                self._report(self._invocations.pop(id_), invocation_record.EVENT_AGE_EXCEEDED)
 
     def _deliver(self, environment: Environment, invocation: Invocation) -> None:
         self._running[invocation.id] = environment
+        invocation.attempts += 1
         environment.deliver(invocation)
         seconds = chaos.lifetime(self.settings.chaos, next(self._deliveries))
         if seconds is not None:
@@ -219,27 +253,47 @@ class Function:
             self._say(f"chaos ends environment {environment.number} in invocation {invocation.id}")
             environment.kill()
 
-    def _finish(self, id_: str, failed: Failure | None) -> None:
+    def _finish(self, id_: str, failed: Failure | None, too_old: bool) -> None:
         self._conclude(id_, failed)
         invocation = self._invocations[id_]
-        if failed is None:
-            document, function_error = invocation.posted
-            self._resolve(id_, Answer(document, function_error, invocation.tail))
-        elif failed.error_type == failure.SERVICE:
+        if failed and failed.error_type == failure.SERVICE:
             self._say(f"invocation {id_} failed: {failed.message}")
             self._resolve(id_, api_error.service_error(failed.message))
         else:
-            self._resolve(id_, Answer(failed.describe(invocation.request_id), "Unhandled", invocation.tail))
+            document, function_error = invocation.posted or (b"", "")
+            self._resolve(id_, Answer(document, function_error, invocation.tail))
+        if too_old:
+            self._report(invocation, invocation_record.EVENT_AGE_EXCEEDED)
+        elif failed or (invocation.posted and invocation.posted[1]):
+            self._report(invocation, invocation_record.RETRIES_EXHAUSTED)
+        else:
+            self._report(invocation, invocation_record.SUCCESS)
 
     def _conclude(self, id_: str, failed: Failure | None) -> None:
-        """The invocation runs no longer, if it did."""
+        """The invocation runs no longer, if it did; `failed` unless its environment answered."""
         if environment := self._running.pop(id_, None):
             environment.conclude(failed)
+        if failed and failed.error_type != failure.SERVICE:
+            invocation = self._invocations[id_]
+            invocation.posted = failed.describe(invocation.request_id), "Unhandled"
 
     def _resolve(self, id_: str, outcome: Answer | ApiError) -> None:
         waiting = self._invocations.pop(id_).outcome
         if waiting and not waiting.done():
             waiting.set_result(outcome)
+
+    def _report(self, invocation: Invocation, condition: str) -> None:
+        """Tell the destination for it, if there is one, how an asynchronous invocation ended."""
+        config = self.event_config
+        if config is None or invocation.outcome is not None:
+            return
+        target = config.on_success if condition == invocation_record.SUCCESS else config.on_failure
+        if target is None:
+            return
+        try:
+            self._queues.send(target, invocation_record.describe(invocation, condition, time.time()))
+        except Undeliverable as error:
+            self._say(f"the record of invocation {invocation.id} was not sent to its destination: {error}")
 
     def _say(self, line: str) -> None:
         self.log.append(0, [line.encode()])

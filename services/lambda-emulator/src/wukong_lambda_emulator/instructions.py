@@ -38,10 +38,14 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The invocation is over. `failure` is None where the environment answered; then its answer counts."""
+    """The invocation is over. `failure` is None where the environment answered; then its answer counts.
+
+    `too_old` where an asynchronous one would have been tried again, had it not been too old for that.
+    """
 
     invocation: str
     failure: Failure | None
+    too_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ class Invocation:
     client_context: str = ""
     #: What the caller waits for; None for an asynchronous invocation.
     outcome: asyncio.Future[Answer | ApiError] | None = None
-    #: What the environment posted in the present attempt: document and X-Amz-Function-Error.
-    posted: tuple[bytes, str] = (b"", "")
+    #: How often it was given to an environment.
+    attempts: int = 0
+    #: What the newest attempt that is over led to: document and X-Amz-Function-Error.
+    posted: tuple[bytes, str] | None = None
     #: The end of the log of the present attempt, once it is over.
     tail: bytes = b""

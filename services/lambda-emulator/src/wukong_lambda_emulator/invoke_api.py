@@ -18,7 +18,10 @@ from aiohttp import web
 
 from wukong_lambda_emulator import api_error, function_name
 from wukong_lambda_emulator.api_error import ApiError
+from wukong_lambda_emulator.events_api import EventsApi
 from wukong_lambda_emulator.function import Function, Request
+from wukong_lambda_emulator.queues import Queues
+from wukong_lambda_emulator.sqs_api import SqsApi
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +39,10 @@ _CONCURRENCY = "/2017-10-31/functions/{function}/concurrency"
 class InvokeApi:
     """The requests that callers send, answered from `functions`."""
 
-    def __init__(self, functions: Mapping[str, Function], region: str) -> None:
+    def __init__(self, functions: Mapping[str, Function], queues: Queues, region: str) -> None:
         self._functions = functions
+        self._events = EventsApi(self._function, queues)
+        self._sqs = SqsApi(queues)
         self._region = region
         self._since = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
 
@@ -54,6 +59,8 @@ class InvokeApi:
                 web.put(_CONCURRENCY, self._put_concurrency),
                 web.delete(_CONCURRENCY, self._delete_concurrency),
                 web.get("/2019-09-30/functions/{function}/concurrency", self._get_concurrency),
+                *self._events.routes(),
+                web.post("/", self._sqs.handle),
             ]
         )
         return application

@@ -27,6 +27,7 @@ from wukong_lambda_emulator.events import (
     Answered,
     ConcurrencySet,
     Event,
+    EventsConfigured,
     Exited,
     Invoked,
     Polled,
@@ -143,6 +144,8 @@ class Pool:
                 self._exited(event, out)
             case ConcurrencySet(concurrency):
                 self.limits = replace(self.limits, concurrency=concurrency)
+            case EventsConfigured(retries, maximum_event_age):
+                self.limits = replace(self.limits, retries=retries, maximum_event_age=maximum_event_age)
             case Ticked():
                 self._ticked(out)
         self._balance(out)
@@ -187,8 +190,10 @@ class Pool:
         invocation = self._release(known)
         # The runtime must poll again before the invocation's own time is up, as on Lambda.
         self._enter(known, State.RESTING, known.deadline)
-        if failure is None or not self._retry(invocation, failure, out):
+        if failure is None:
             out.append(Finish(invocation.id, None))
+        else:
+            self._fail(invocation, failure, out, answered=True)
 
     def _undelivered(self, number: int) -> None:
         known = self.environments.get(number)
@@ -294,19 +299,20 @@ class Pool:
         seconds = min(UNAVAILABLE_SECONDS * 2**invocation.put_off, MAXIMUM_UNAVAILABLE_SECONDS)
         invocation.put_off += 1
         if not self._postpone(invocation, seconds, failure, out):
-            out.append(Finish(invocation.id, failure))
+            out.append(Finish(invocation.id, failure, too_old=invocation.asynchronous))
 
-    def _fail(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> None:
-        if not self._retry(invocation, failure, out):
-            out.append(Finish(invocation.id, failure))
-
-    def _retry(self, invocation: _Invocation, failure: Failure, out: list[Instruction]) -> bool:
-        """Plan the next attempt of a failed invocation, if it has one."""
-        if invocation.failures >= self.limits.retries:
-            return False
-        invocation.failures += 1
-        invocation.failed_starts = 0
-        return self._postpone(invocation, self.limits.retry_seconds * 2 ** (invocation.failures - 1), failure, out)
+    def _fail(
+        self, invocation: _Invocation, failure: Failure, out: list[Instruction], *, answered: bool = False
+    ) -> None:
+        """Plan the next attempt of a failed invocation, or end it if it has none."""
+        again = invocation.asynchronous and invocation.failures < self.limits.retries
+        if again:
+            invocation.failures += 1
+            invocation.failed_starts = 0
+            seconds = self.limits.retry_seconds * 2 ** (invocation.failures - 1)
+            if self._postpone(invocation, seconds, failure, out):
+                return
+        out.append(Finish(invocation.id, None if answered else failure, too_old=again))
 
     def _postpone(self, invocation: _Invocation, seconds: float, failure: Failure, out: list[Instruction]) -> bool:
         """Put an asynchronous invocation aside for `seconds`, unless it would be too old then."""

@@ -13,6 +13,7 @@ from wukong_lambda_emulator import function_settings
 from wukong_lambda_emulator.environment_log import FunctionLog
 from wukong_lambda_emulator.function import Function
 from wukong_lambda_emulator.invoke_api import InvokeApi
+from wukong_lambda_emulator.queues import Queues
 from wukong_lambda_emulator.zygote_provider import ZygoteProvider
 
 
@@ -20,13 +21,19 @@ class Service:
     """A running emulator."""
 
     def __init__(
-        self, address: str, runner: web.AppRunner, provider: ZygoteProvider, functions: Mapping[str, Function]
+        self,
+        address: str,
+        runner: web.AppRunner,
+        provider: ZygoteProvider,
+        functions: Mapping[str, Function],
+        queues: Queues,
     ) -> None:
-        #: host:port of the Invoke API.
+        #: host:port of the Invoke API, and of the queues.
         self.address = address
         self._runner = runner
         self._provider = provider
         self._functions = functions
+        self._queues = queues
 
     def logs(self, function: str) -> str:
         """The newest MiB of what a function's environments printed, each line marked with its environment."""
@@ -40,6 +47,7 @@ class Service:
         """Refuse whoever waits, end every environment and stop listening."""
         for function in self._functions.values():
             function.stop()
+        self._queues.close()
         await self._provider.close()
         await asyncio.gather(*(function.close() for function in self._functions.values()))
         await self._runner.cleanup()
@@ -65,11 +73,16 @@ async def serve(environ: Mapping[str, str]) -> Service:
     host, _, port = settings.LISTEN.get(environ).rpartition(":")
 
     provider = ZygoteProvider(socket_path)
+    queues = Queues(region)
     functions = {
-        name: Function(name, entry, provider, FunctionLog(name, folder), region) for name, entry in described.items()
+        name: Function(name, entry, provider, FunctionLog(name, folder), region, queues)
+        for name, entry in described.items()
     }
     runner = web.AppRunner(
-        InvokeApi(functions, region).application(), access_log=None, keepalive_timeout=3600.0, shutdown_timeout=1.0
+        InvokeApi(functions, queues, region).application(),
+        access_log=None,
+        keepalive_timeout=3600.0,
+        shutdown_timeout=1.0,
     )
     await runner.setup()
     try:
@@ -80,7 +93,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
         await runner.cleanup()
         raise
     bound = runner.addresses[0]
-    service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions)
+    service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions, queues)
     for function in functions.values():
         function.prewarm()
     return service
