@@ -63,6 +63,7 @@ def test_settings_have_defaults() -> None:
         ('{"f": {"handler": "a.b", "timeout": 0}}', "must be above 0"),
         ('{"f": {"handler": "a.b", "environment": {"A": 1}}}', "not a string"),
         ('{"f": {"handler": "a.b", "recursive_loop": "No"}}', "must be Allow or Terminate"),
+        ('{"f": {"handler": "a.b", "cold_start_seconds": Infinity}}', "'cold_start_seconds' .* no finite number: inf"),
         ('{"f": {"handler": "a.b", "chaos": 0.5}}', "'chaos' of function 'f' cannot be 0.5"),
         ('{"f": {"handler": "a.b", "chaos": {"drop": 2}}}', "function 'f': chaos 'drop' is 2"),
     ],
@@ -70,6 +71,11 @@ def test_settings_have_defaults() -> None:
 def test_wrong_settings_are_named(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         function_settings.parse(text)
+
+
+def test_a_cold_start_is_not_taken_for_a_start_that_hangs() -> None:
+    settings = function_settings.parse('{"f": {"handler": "a.b", "timeout": 100, "cold_start_seconds": 200}}')["f"]
+    assert settings.limits.start_timeout == 300
 
 
 def test_a_trace_counts_how_often_a_chain_came_to_a_function() -> None:

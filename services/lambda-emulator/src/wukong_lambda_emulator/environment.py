@@ -40,7 +40,8 @@ class Environment:
         self._timeout = timeout
         self._memory_mb = memory_mb
         self._poll: asyncio.Future[Invocation] | None = None
-        self._killed = False
+        #: It was told to end, or not to start.
+        self.killed = False
         self._created = time.monotonic()
         self._begun = 0.0
         self._init_seconds: float | None = None
@@ -116,12 +117,12 @@ class Environment:
     def started(self, sandbox: Sandbox) -> None:
         """Its process runs."""
         self.sandbox = sandbox
-        if self._killed:
+        if self.killed:
             sandbox.kill()
 
     def kill(self) -> None:
         """End it, at once or as soon as it has begun."""
-        self._killed = True
+        self.killed = True
         if self.sandbox:
             self.sandbox.kill()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Mapping
 
 from wukong_lambda_emulator import failure, function_name
@@ -61,6 +62,12 @@ class Environments:
         if environment := self._running.get(number):
             environment.kill()
 
+    def stop(self) -> None:
+        """Start none of those any more that are still to be started."""
+        for environment in self._running.values():
+            if environment.sandbox is None:
+                environment.kill()
+
     async def close(self) -> None:
         """Release what the environments, which have ended, leave behind."""
         for life in self._lives:
@@ -95,6 +102,9 @@ class Environments:
             self._settings.memory_mb * 2**20,
         )
         try:
+            await asyncio.sleep(self._settings.cold_start_seconds)
+            if environment.killed:
+                return Exited(number, failure.exited(-signal.SIGKILL))
             sandbox = await self._provider.start(launch, log.writing)
         except ProviderUnavailable as error:
             return Exited(number, failure.unavailable(str(error)), unavailable=True)

@@ -157,6 +157,7 @@ class Function:
     def stop(self) -> None:
         """Decide nothing any more, and refuse whoever still waits."""
         self._stopped = True
+        self._environments.stop()
         if self._timer:
             self._timer.cancel()
         for invocation in self._invocations.values():

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -52,6 +53,10 @@ class FunctionSettings:
     recursive_loop: str = "Allow"
     #: How often each asynchronous invocation is delivered; Lambda promises "at least once", so 2 is a fair test.
     deliveries: int = 1
+    #: Seconds that a request to invoke takes on its way to the function, as from a laptop to AWS or within a region.
+    invoke_seconds: float = 0.0
+    #: Seconds that an environment takes to start, on top of its own.
+    cold_start_seconds: float = 0.0
     #: Faults from a seed.
     chaos: Chaos = field(default_factory=Chaos)
 
@@ -61,7 +66,7 @@ class FunctionSettings:
         return Limits(
             concurrency=self.concurrency,
             timeout=self.timeout,
-            start_timeout=max(START_SECONDS, self.timeout),
+            start_timeout=max(START_SECONDS, self.timeout) + self.cold_start_seconds,
             idle_seconds=self.idle_seconds,
             retries=self.retries,
             retry_seconds=self.retry_seconds,
@@ -107,8 +112,8 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
             raise ValueError(f"function {name!r} has an unknown setting {key!r}; known are {', '.join(known)}")
         if not isinstance(value, known[key]) or isinstance(value, bool):
             raise ValueError(f"setting {key!r} of function {name!r} cannot be {value!r}")
-        if isinstance(value, (int, float)) and value < (-1 if key == "warm" else 0):
-            raise ValueError(f"setting {key!r} of function {name!r} is negative: {value}")
+        if isinstance(value, (int, float)) and not (-1 if key == "warm" else 0) <= value < math.inf:
+            raise ValueError(f"setting {key!r} of function {name!r} is negative or no finite number: {value}")
     try:
         settings = FunctionSettings(**{**entry, "chaos": chaos.parse(entry.get("chaos", {}))})
     except ValueError as error:

@@ -6,6 +6,7 @@ listens on the loopback interface unless it is told otherwise.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -82,6 +83,7 @@ class InvokeApi:
         payload = await _payload(request, kind)
         if kind == "DryRun":
             return web.Response(status=204, headers={"X-Amz-Executed-Version": function_name.LATEST})
+        await asyncio.sleep(function.settings.invoke_seconds)
         trace = request.headers.get("X-Amzn-Trace-Id", "")
         if kind == "Event":
             return web.Response(status=202, headers={"x-amzn-RequestId": function.send(Request(payload, trace=trace))})
