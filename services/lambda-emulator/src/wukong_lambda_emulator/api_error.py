@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+# The errors whose message's key AWS spells like that.
+_CAPITALISED = frozenset({"RecursiveInvocationException", "ResourceNotFoundException", "ServiceException"})
+
 
 class ApiError(Exception):
     """One refused request: HTTP status, AWS's name for the error and its message."""
@@ -20,8 +23,7 @@ class ApiError(Exception):
     def body(self) -> bytes:
         """The JSON document."""
         kind = "User" if self.status < 500 else "Service"
-        # AWS spells the key of this one error's message differently.
-        key = "Message" if self.name == "ResourceNotFoundException" else "message"
+        key = "Message" if self.name in _CAPITALISED else "message"
         document = {"Type": kind, key: self.message}
         if self.reason:
             document["Reason"] = self.reason

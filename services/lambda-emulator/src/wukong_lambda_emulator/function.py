@@ -120,6 +120,8 @@ class Function:
         for copy, delay in enumerate(fate.delays):
             id_ = f"{request_id}.{copy + 1}" if copy else request_id
             self._invocations[id_] = Invocation(id_, request_id, request.payload, header, self.arn)
+            if copy >= self.settings.deliveries:
+                self._say(f"chaos delivers invocation {request_id} once more, as {id_}")
             if delay:
                 self._say(f"chaos delays invocation {id_} by {delay:.3f} s")
             self._happened(Invoked(id_, asynchronous=True, delay=delay))

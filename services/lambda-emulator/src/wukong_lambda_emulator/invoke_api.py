@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
@@ -158,7 +159,7 @@ class InvokeApi:
             "FunctionArn": function.arn,
             "Handler": settings.handler,
             "Description": "",
-            "Timeout": settings.timeout,
+            "Timeout": math.ceil(settings.timeout),
             "MemorySize": settings.memory_mb,
             "LastModified": self._since,
             "Version": function_name.LATEST,
