@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import dask
 import grpc
 
 from wukong import settings
 from wukong.client import batch, submission, uploads
+from wukong.client.address import Cluster, locate
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
 from wukong.client.future import Future, Share, read
@@ -37,18 +37,6 @@ _SHUFFLE = "dataframe.shuffle.method"
 
 #: Seconds between attempts to cancel a job that the scheduler does not know yet.
 _SUBMITTING = (0.05, 0.2, 0.0)
-
-
-class Cluster(Protocol):
-    """What a client needs to know of a cluster object such as `LocalCluster`."""
-
-    @property
-    def address(self) -> str:
-        """host:port of the scheduler."""
-
-    @property
-    def token(self) -> str:
-        """The bearer token of its calls."""
 
 
 class Client:
@@ -85,7 +73,7 @@ class Client:
         timeout: float = 30.0,
         by_value: str | Iterable[str] = "auto",
     ) -> None:
-        where, secret = _locate(address, token)
+        where, secret = locate(address, token)
         self._by_value = by_value if isinstance(by_value, str) else tuple(by_value)
         connection = Connection(where, secret, timeout)
         self._session = Session(connection, getattr(address, "forward_output", True))
@@ -351,25 +339,3 @@ class Client:
                 time.sleep(pause)
 
         self._connection.aside.call(cancel)
-
-
-def _locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
-    """host:port and token of the cluster that the user means."""
-    if address is None:
-        where = os.environ.get(settings.ADDRESS.name, "")
-        if not where:
-            raise ValueError(
-                f"no cluster: pass a LocalCluster or 'host:port', or set {settings.ADDRESS.name} "
-                f"({settings.ADDRESS.meaning})"
-            )
-    elif isinstance(address, str):
-        where = address
-    else:
-        where, token = address.address, address.token if token is None else token
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"the address {where!r} is not of the form host:port")
-    secret = os.environ.get(settings.TOKEN.name, "") if token is None else token
-    if not secret:
-        raise ValueError(f"no token for {where}: pass token=..., or set {settings.TOKEN.name}")
-    return where, secret

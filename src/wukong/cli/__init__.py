@@ -1,0 +1,1 @@
+"""The `wukong` command: clusters and jobs from a shell."""

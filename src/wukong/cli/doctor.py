@@ -1,0 +1,136 @@
+"""`wukong doctor`: whether this machine and the cluster work together, and what to do where they do not."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import operator
+import platform
+import secrets
+import time
+import warnings
+from collections.abc import Iterator
+
+import wukong
+from wukong.cli.check import Check, Outcome, failed, verdict, versions
+from wukong.cli.commands import Commands
+from wukong.cli.connect import where
+from wukong.cli.output import say, say_json
+from wukong.client.connection import Connection
+from wukong.errors import UnknownJob, WukongError
+from wukong.redis.connection import Connection as StoreConnection
+from wukong.rpc.status import wukong_errors
+from wukong.rpc.v1 import cluster_pb2, data_pb2
+
+#: Seconds that each part has to answer, and the first job to end.
+_PATIENCE = 5.0
+_FIRST_RESULT = 60.0
+
+
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "doctor",
+        parents=[shared],
+        help="check versions, reachability and the time to a first result",
+        description="Checks that the scheduler, the proxy and the stores answer, compares the versions of Python and "
+        "packages, and runs a job of one task. Says what to do about what it finds. The exit code is that of the "
+        "first check that failed.",
+    )
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at everything, and tell each finding when it is known."""
+    checks = []
+    for check in _checks(*where(arguments)):
+        checks.append(check)
+        if not arguments.json:
+            say(check.lines())
+    if arguments.json:
+        say_json([check.as_dict() for check in checks])
+    return verdict(checks)
+
+
+def _checks(address: str, token: str) -> Iterator[Check]:
+    begun = time.monotonic()
+    try:
+        connection = Connection(address, token, _PATIENCE)
+    except WukongError as error:
+        yield failed("scheduler", error)
+        return
+    with contextlib.closing(connection):
+        cluster = connection.cluster
+        yield Check("scheduler", Outcome.OK, f"{address} answers in {_since(begun)}, Wukong {cluster.version}")
+        yield _proxy(connection)
+        yield _stores(cluster)
+        yield _versions(cluster)
+        yield _first_result(address, token)
+
+
+def _proxy(connection: Connection) -> Check:
+    # Any answer but silence or a refusal will do: no job has this id.
+    request = data_pb2.GetResultRequest(job_id=f"doctor-{secrets.token_hex(8)}")
+
+    def ask() -> None:
+        with contextlib.suppress(UnknownJob), wukong_errors(connection.data_address):
+            for _ in connection.data.GetResult(request, timeout=_PATIENCE):
+                pass
+
+    begun = time.monotonic()
+    try:
+        connection.repeat(ask)
+    except WukongError as error:
+        return failed("proxy", error)
+    return Check("proxy", Outcome.OK, f"{connection.data_address} answers in {_since(begun)}")
+
+
+def _stores(cluster: cluster_pb2.Cluster) -> Check:
+    if not cluster.HasField("direct"):
+        return Check("stores", Outcome.OK, "not for clients of this cluster; values go through the proxy")
+    direct = cluster.direct
+    begun = time.monotonic()
+    for address in (direct.mds_address, *(node.address for node in direct.ring.nodes)):
+        store = StoreConnection(address, password=direct.store_password, timeout=_PATIENCE)
+        try:
+            with contextlib.closing(store):
+                store.call("PING")
+        except WukongError as error:
+            return Check(
+                "stores",
+                Outcome.WARNING,
+                f"{address} cannot be reached ({error})",
+                "values go through the proxy, which is slower; open the way to the stores if that matters",
+            )
+    nodes = len(direct.ring.nodes)
+    return Check("stores", Outcome.OK, f"the metadata store and all KVS nodes ({nodes}) answer in {_since(begun)}")
+
+
+def _versions(cluster: cluster_pb2.Cluster) -> Check:
+    there = {"python": cluster.runtime.python, "wukong": cluster.version, **cluster.runtime.packages}
+    here = {"python": platform.python_version()}
+    for name in there:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            here.setdefault(name, importlib.metadata.version(name))
+    return versions(here, there)
+
+
+def _first_result(address: str, token: str) -> Check:
+    """Run one task as a program would: the scheduler checks the versions then, too."""
+    name = "first result"
+    begun = time.monotonic()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those about versions have been told
+            with contextlib.closing(wukong.Client(address, token=token, timeout=_PATIENCE)) as client:
+                value = client.get({"doctor": (operator.add, 1, 1)}, "doctor", deadline=_FIRST_RESULT)
+    except WukongError as error:
+        return failed(name, error)
+    if value != 2:
+        return failed(name, WukongError(f"1 + 1 came back as {value!r}"))
+    return Check(name, Outcome.OK, f"a job of one task took {_since(begun)}, with the client's start")
+
+
+def _since(begun: float) -> str:
+    return f"{(time.monotonic() - begun) * 1000:.0f} ms"

@@ -1,0 +1,68 @@
+"""`wukong up`: an embedded cluster in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+
+import wukong
+from wukong import settings
+from wukong.cli.commands import Commands
+from wukong.cli.exits import Exit, UsageError
+from wukong.cli.interrupts import on_interrupt
+from wukong.cli.output import say, say_json
+
+#: Seconds between two looks whether the cluster is still there.
+_LOOK = 1.0
+
+
+def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "up",
+        parents=[shared],
+        help="start an embedded cluster and keep it until Ctrl-C",
+        description="Starts an embedded cluster, prints its address and token, and keeps it until Ctrl-C or SIGTERM. "
+        "--address says where it listens (by default 127.0.0.1 and any free port).",
+    )
+    command.add_argument("--environments", type=int, help="most executors at once (default: one per core)")
+    command.add_argument("--memory-mb", type=int, default=2048, help="memory of one executor (default: 2048)")
+    command.add_argument("--kvs-nodes", type=int, default=1, help="nodes of the key-value store (default: 1)")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Keep a cluster until the process is told to end."""
+    if arguments.token:
+        raise UsageError("`up` makes a token of its own and prints it; leave --token away")
+    # Both as an exception: what has been started is ended on the way out.
+    end = signal.default_int_handler
+    try:
+        with on_interrupt(end), on_interrupt(end, signal.SIGTERM), _cluster(arguments) as cluster:
+            if arguments.json:
+                say_json({"address": cluster.address, "token": cluster.token}, line=True)
+            else:
+                say(
+                    f"Wukong is up at {cluster.address}. In another terminal:\n\n"
+                    f"  export {settings.ADDRESS.name}={cluster.address} {settings.TOKEN.name}={cluster.token}\n"
+                    "  wukong doctor\n\n"
+                    "Ctrl-C ends it."
+                )
+            while True:
+                time.sleep(_LOOK)
+                cluster.processes()  # raises where the cluster was killed
+    except KeyboardInterrupt:
+        return Exit.OK
+
+
+def _cluster(arguments: argparse.Namespace) -> wukong.LocalCluster:
+    try:
+        return wukong.LocalCluster(
+            arguments.address,
+            environments=arguments.environments,
+            memory_mb=arguments.memory_mb,
+            kvs_nodes=arguments.kvs_nodes,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
