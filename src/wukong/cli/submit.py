@@ -20,6 +20,7 @@ from wukong.cli.interrupts import leave, on_interrupt
 from wukong.cli.output import complain, say_json
 from wukong.client import results, watching
 from wukong.client.connection import Connection
+from wukong.client.display import display
 from wukong.client.submission import SECONDS
 from wukong.errors import WukongError
 from wukong.rpc.v1 import job_pb2, scheduler_pb2
@@ -84,8 +85,10 @@ class _Submission:
         complain(f"job {self._job_id}")
         if self.interrupted:
             self._cancel()
-        for event in watching.watch(connection, self._job_id):
-            job = event.state.job
+        with display(None) as progress:
+            for event in watching.watch(connection, self._job_id):
+                progress.see(event)
+                job = event.state.job
         return job
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:

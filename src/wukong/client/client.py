@@ -55,6 +55,8 @@ class Client:
         timeout: Seconds to go on trying while the cluster does not answer.
         by_value: Modules whose functions and classes travel with the graph, since executors cannot import them:
             "auto" for all outside the standard library and site-packages, or a list of names.
+        progress: Whether to show how far a job is while it is waited for; by default on a terminal and in a notebook,
+            for jobs past two seconds.
 
     Raises:
         ClusterUnavailable: Nothing answered at the address in time.
@@ -72,11 +74,12 @@ class Client:
         token: str | None = None,
         timeout: float = 30.0,
         by_value: str | Iterable[str] = "auto",
+        progress: bool | None = None,
     ) -> None:
         where, secret = locate(address, token)
         self._by_value = by_value if isinstance(by_value, str) else tuple(by_value)
         connection = Connection(where, secret, timeout)
-        self._session = Session(connection, getattr(address, "forward_output", True))
+        self._session = Session(connection, getattr(address, "forward_output", True), progress)
         self._connection = connection
         self._lanes = Lanes()
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ from typing import Any
 
 from wukong.client import failures, results, watching
 from wukong.client.answers import arrange
+from wukong.client.display import display
 from wukong.client.events import Event, event, state_name
 from wukong.client.report import Report
 from wukong.client.session import Session
@@ -230,11 +231,13 @@ class Job:
     def _watch(self, end: float | None) -> job_pb2.Job:
         shown = self._session.forward_output and self._asked is not None
         job = job_pb2.Job()
-        for message in watching.watch(self._session.connection, self.id, self._seen, end):
-            self._seen = message.sequence or self._seen
-            if shown and message.HasField("log"):
-                watching.show(message.log, self._key(message.log))
-            if message.HasField("progress") and self._progressed is not None:
-                self._progressed()
-            job = message.state.job
+        with display(self._session.progress) as progress:
+            for message in watching.watch(self._session.connection, self.id, self._seen, end):
+                self._seen = message.sequence or self._seen
+                progress.see(message)
+                if shown and message.HasField("log"):
+                    watching.show(message.log, self._key(message.log))
+                if message.HasField("progress") and self._progressed is not None:
+                    self._progressed()
+                job = message.state.job
         return job

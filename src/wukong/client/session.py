@@ -23,6 +23,7 @@ class Session:
     Args:
         connection: To the cluster.
         forward_output: Whether what tasks print is printed here too.
+        progress: Whether to show the progress of jobs that are waited for; None where it is fit.
 
     Attributes:
         stores: The stores, where they can be reached.
@@ -32,9 +33,10 @@ class Session:
         last: The report of the job that ended last.
     """
 
-    def __init__(self, connection: Connection, forward_output: bool) -> None:
+    def __init__(self, connection: Connection, forward_output: bool, progress: bool | None) -> None:
         self.connection = connection
         self.forward_output = forward_output
+        self.progress = progress
         self.stores = reach(connection.cluster)
         self.leases = Leases(self.stores, f"client-{secrets.token_hex(8)}") if self.stores else None
         self.releases = Releases(connection)

@@ -7,7 +7,6 @@ executors only count, and in case that an announcement was lost.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from wukong.errors import UnknownJob
@@ -33,7 +32,7 @@ async def watch(
         UnknownJob: There is no such job, or it was forgotten meanwhile.
     """
     seen = after or "0"
-    told = -1
+    told: tuple[int, int] | None = None
     with announcements.bell(job) as bell:
         while True:
             bell.clear()
@@ -59,11 +58,15 @@ async def watch(
                     )
                 )
                 return
-            if info.counters.tasks_run != told:
-                told = info.counters.tasks_run
+            found = info.counters.tasks_run, info.live_records
+            if found != told:
+                told = found
                 yield event_pb2.JobEvent(progress=messages.progress(info))
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(bell.wait(), PROGRESS_SECONDS)
+            except TimeoutError:
+                # Told again although nothing may have changed: whoever shows it knows that the job is alive.
+                told = None
 
 
 def _look(mds: Mds, job: str, after: str) -> tuple[list[Event], JobInfo | None]:
