@@ -31,7 +31,7 @@ class Connection:
 
     Attributes:
         scheduler: The scheduler's methods.
-        aside: Makes calls for the main thread; all gRPC goes through it.
+        aside: Makes calls for the main thread: all but the streams of `Job.events` and `Job.logs`, and `close`.
         cluster: What the scheduler said about the cluster.
 
     Raises:

@@ -64,17 +64,22 @@ class Releases:
             job_id: The job.
             held_only: Whether to leave alone what this client does not hold.
         """
+        self._connection.aside.call(lambda: self._release(job_id, held_only))
+
+    def _release(self, job_id: str, held_only: bool) -> None:
         with self._lock:
             if held_only and job_id not in self._held:
                 return
             self._held.discard(job_id)
-            reference = job_pb2.JobRef(job_id=job_id)
-            future = self._connection.aside.call(lambda: self._connection.scheduler.ReleaseJob.future(reference))
+            future = self._connection.scheduler.ReleaseJob.future(job_pb2.JobRef(job_id=job_id))
             self._sent.add(future)
         future.add_done_callback(self._sent.discard)
 
     def settle(self) -> None:
         """Wait for the answers to what was released, but not for long."""
+        self._connection.aside.call(self._settle)
+
+    def _settle(self) -> None:
         end = time.monotonic() + _FAREWELL_SECONDS
         for future in list(self._sent):
             with contextlib.suppress(grpc.RpcError, grpc.FutureTimeoutError, grpc.FutureCancelledError):
