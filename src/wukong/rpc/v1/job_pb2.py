@@ -26,27 +26,27 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17wukong/rpc/v1/job.proto\x12\rwukong.rpc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x06JobRef\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"r\n\nJobOptions\x12\x1d\n\x10\x64\x65\x61\x64line_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fmax_parallelism\x18\x02 \x01(\rH\x01\x88\x01\x01\x42\x13\n\x11_deadline_secondsB\x12\n\x10_max_parallelism\"\x83\x01\n\tTaskError\x12\x0c\n\x04task\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x18\n\x10remote_traceback\x18\x06 \x01(\t\x12\x11\n\texception\x18\x07 \x01(\x0c\"~\n\x08JobError\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x04task\x18\x04 \x01(\x0b\x32\x18.wukong.rpc.v1.TaskError\"g\n\x06Result\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\r\x12&\n\x04json\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x0e\n\x04mark\x18\x04 \x01(\x0cH\x00\x42\x07\n\x05value\"\xbd\x01\n\x06Report\x12\x14\n\x0cwall_seconds\x18\x01 \x01(\x01\x12\r\n\x05tasks\x18\x02 \x01(\x04\x12\x11\n\ttasks_run\x18\x03 \x01(\x04\x12\x11\n\texecutors\x18\x04 \x01(\x04\x12\x13\n\x0binvocations\x18\x05 \x01(\x04\x12\x13\n\x0b\x63old_starts\x18\x06 \x01(\x04\x12\x13\n\x0bround_trips\x18\x07 \x01(\x04\x12\x12\n\nbytes_read\x18\x08 \x01(\x04\x12\x15\n\rbytes_written\x18\t \x01(\x04\"\x80\x03\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.wukong.rpc.v1.JobState\x12\x13\n\x0btasks_total\x18\x03 \x01(\x04\x12\x11\n\ttasks_run\x18\x04 \x01(\x04\x12\x11\n\texecutors\x18\x05 \x01(\r\x12&\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x17.wukong.rpc.v1.JobError\x12&\n\x07results\x18\x07 \x03(\x0b\x32\x15.wukong.rpc.v1.Result\x12%\n\x06report\x18\x08 \x01(\x0b\x32\x15.wukong.rpc.v1.Report\x12\x30\n\x0csubmitted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xaa\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_LOADING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x12\n\x0eJOB_STATE_DONE\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x12\x12\n\x0eJOB_STATE_GONE\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17wukong/rpc/v1/job.proto\x12\rwukong.rpc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x06JobRef\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\xe0\x01\n\nJobOptions\x12\x1d\n\x10\x64\x65\x61\x64line_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fmax_parallelism\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x06policy\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07retries\x18\x04 \x01(\rH\x03\x88\x01\x01\x12\x19\n\x0cmax_cost_usd\x18\x05 \x01(\x01H\x04\x88\x01\x01\x42\x13\n\x11_deadline_secondsB\x12\n\x10_max_parallelismB\t\n\x07_policyB\n\n\x08_retriesB\x0f\n\r_max_cost_usd\"\x83\x01\n\tTaskError\x12\x0c\n\x04task\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x18\n\x10remote_traceback\x18\x06 \x01(\t\x12\x11\n\texception\x18\x07 \x01(\x0c\"~\n\x08JobError\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12+\n\nattributes\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12&\n\x04task\x18\x04 \x01(\x0b\x32\x18.wukong.rpc.v1.TaskError\"g\n\x06Result\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\r\x12&\n\x04json\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12\x0e\n\x04mark\x18\x04 \x01(\x0cH\x00\x42\x07\n\x05value\"\xbd\x01\n\x06Report\x12\x14\n\x0cwall_seconds\x18\x01 \x01(\x01\x12\r\n\x05tasks\x18\x02 \x01(\x04\x12\x11\n\ttasks_run\x18\x03 \x01(\x04\x12\x11\n\texecutors\x18\x04 \x01(\x04\x12\x13\n\x0binvocations\x18\x05 \x01(\x04\x12\x13\n\x0b\x63old_starts\x18\x06 \x01(\x04\x12\x13\n\x0bround_trips\x18\x07 \x01(\x04\x12\x12\n\nbytes_read\x18\x08 \x01(\x04\x12\x15\n\rbytes_written\x18\t \x01(\x04\"\x80\x03\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.wukong.rpc.v1.JobState\x12\x13\n\x0btasks_total\x18\x03 \x01(\x04\x12\x11\n\ttasks_run\x18\x04 \x01(\x04\x12\x11\n\texecutors\x18\x05 \x01(\r\x12&\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x17.wukong.rpc.v1.JobError\x12&\n\x07results\x18\x07 \x03(\x0b\x32\x15.wukong.rpc.v1.Result\x12%\n\x06report\x18\x08 \x01(\x0b\x32\x15.wukong.rpc.v1.Report\x12\x30\n\x0csubmitted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x61\x64line_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xaa\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_LOADING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x12\n\x0eJOB_STATE_DONE\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x12\x12\n\x0eJOB_STATE_GONE\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wukong.rpc.v1.job_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=1194
-  _globals['_JOBSTATE']._serialized_end=1364
+  _globals['_JOBSTATE']._serialized_start=1305
+  _globals['_JOBSTATE']._serialized_end=1475
   _globals['_JOBREF']._serialized_start=105
   _globals['_JOBREF']._serialized_end=129
-  _globals['_JOBOPTIONS']._serialized_start=131
-  _globals['_JOBOPTIONS']._serialized_end=245
-  _globals['_TASKERROR']._serialized_start=248
-  _globals['_TASKERROR']._serialized_end=379
-  _globals['_JOBERROR']._serialized_start=381
-  _globals['_JOBERROR']._serialized_end=507
-  _globals['_RESULT']._serialized_start=509
-  _globals['_RESULT']._serialized_end=612
-  _globals['_REPORT']._serialized_start=615
-  _globals['_REPORT']._serialized_end=804
-  _globals['_JOB']._serialized_start=807
-  _globals['_JOB']._serialized_end=1191
+  _globals['_JOBOPTIONS']._serialized_start=132
+  _globals['_JOBOPTIONS']._serialized_end=356
+  _globals['_TASKERROR']._serialized_start=359
+  _globals['_TASKERROR']._serialized_end=490
+  _globals['_JOBERROR']._serialized_start=492
+  _globals['_JOBERROR']._serialized_end=618
+  _globals['_RESULT']._serialized_start=620
+  _globals['_RESULT']._serialized_end=723
+  _globals['_REPORT']._serialized_start=726
+  _globals['_REPORT']._serialized_end=915
+  _globals['_JOB']._serialized_start=918
+  _globals['_JOB']._serialized_end=1302
 # @@protoc_insertion_point(module_scope)

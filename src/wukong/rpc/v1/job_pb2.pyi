@@ -91,28 +91,52 @@ class JobOptions(_message.Message):
 
     DEADLINE_SECONDS_FIELD_NUMBER: _builtins.int
     MAX_PARALLELISM_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
+    MAX_COST_USD_FIELD_NUMBER: _builtins.int
     deadline_seconds: _builtins.float
     """Seconds from submission after which the job fails. Absent: the cluster's own limit."""
     max_parallelism: _builtins.int
     """The most executors of this job that may run at once. Absent: the cluster's own limit."""
+    policy: _builtins.str
+    """How work spreads: "heartbeat", "wukong2020" or "stateless". Absent: the cluster's own policy."""
+    retries: _builtins.int
+    """How often a task that raises is run again, where the task does not say. Absent: not at all."""
+    max_cost_usd: _builtins.float
+    """US dollars, at the prices of AWS, after which the job fails. Absent: no such limit."""
     def __init__(
         self,
         *,
         deadline_seconds: _builtins.float | None = ...,
         max_parallelism: _builtins.int | None = ...,
+        policy: _builtins.str | None = ...,
+        retries: _builtins.int | None = ...,
+        max_cost_usd: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_max_parallelism", b"_max_parallelism", "deadline_seconds", b"deadline_seconds", "max_parallelism", b"max_parallelism"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_max_cost_usd", b"_max_cost_usd", "_max_parallelism", b"_max_parallelism", "_policy", b"_policy", "_retries", b"_retries", "deadline_seconds", b"deadline_seconds", "max_cost_usd", b"max_cost_usd", "max_parallelism", b"max_parallelism", "policy", b"policy", "retries", b"retries"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_max_parallelism", b"_max_parallelism", "deadline_seconds", b"deadline_seconds", "max_parallelism", b"max_parallelism"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_max_cost_usd", b"_max_cost_usd", "_max_parallelism", b"_max_parallelism", "_policy", b"_policy", "_retries", b"_retries", "deadline_seconds", b"deadline_seconds", "max_cost_usd", b"max_cost_usd", "max_parallelism", b"max_parallelism", "policy", b"policy", "retries", b"retries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deadline_seconds: _TypeAlias = _typing.Literal["deadline_seconds"]  # noqa: Y015
     _WhichOneofArgType__deadline_seconds: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__max_cost_usd: _TypeAlias = _typing.Literal["max_cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__max_cost_usd: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__max_parallelism: _TypeAlias = _typing.Literal["max_parallelism"]  # noqa: Y015
     _WhichOneofArgType__max_parallelism: _TypeAlias = _typing.Literal["_max_parallelism", b"_max_parallelism"]  # noqa: Y015
+    _WhichOneofReturnType__policy: _TypeAlias = _typing.Literal["policy"]  # noqa: Y015
+    _WhichOneofArgType__policy: _TypeAlias = _typing.Literal["_policy", b"_policy"]  # noqa: Y015
+    _WhichOneofReturnType__retries: _TypeAlias = _typing.Literal["retries"]  # noqa: Y015
+    _WhichOneofArgType__retries: _TypeAlias = _typing.Literal["_retries", b"_retries"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deadline_seconds) -> _WhichOneofReturnType__deadline_seconds | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_usd) -> _WhichOneofReturnType__max_cost_usd | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_parallelism) -> _WhichOneofReturnType__max_parallelism | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__policy) -> _WhichOneofReturnType__policy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retries) -> _WhichOneofReturnType__retries | None: ...
 
 Global___JobOptions: _TypeAlias = JobOptions  # noqa: Y015
 
