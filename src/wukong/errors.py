@@ -32,7 +32,13 @@ def _rebuild(kind: type[WukongError], args: tuple[Any, ...], attributes: dict[st
 
 
 class TaskError(WukongError):
-    """A task raised. It is the `__cause__` of the original exception, which is what the user catches."""
+    """A task raised. It is the `__cause__` of the original exception, which is what the user catches.
+
+    Attributes:
+        key: The task's key.
+        attempt: Which run of the task it was, from 1 on.
+        remote_traceback: The traceback on the executor, from the task's own code on.
+    """
 
     def __init__(self, key: object, attempt: int, remote_traceback: str) -> None:
         super().__init__(f"task {key!r} raised in attempt {attempt}; on the executor:\n\n{remote_traceback}")
@@ -42,7 +48,12 @@ class TaskError(WukongError):
 
 
 class ExecutorLost(WukongError):
-    """An executor died and the work could not be saved by starting it again."""
+    """An executor died and the work could not be saved by starting it again.
+
+    Attributes:
+        task: The task that it ran at last.
+        probable_cause: What is known, such as the memory in use at its last beat.
+    """
 
     def __init__(self, task: object, probable_cause: str) -> None:
         super().__init__(
@@ -54,7 +65,11 @@ class ExecutorLost(WukongError):
 
 
 class InputLost(WukongError):
-    """An uploaded input, which cannot be computed again, is gone from every store."""
+    """An uploaded input, which cannot be computed again, is gone from every store.
+
+    Attributes:
+        key: The task whose value it was.
+    """
 
     def __init__(self, key: object) -> None:
         super().__init__(f"the uploaded input {key!r} is no longer in any store; submit the graph again")
@@ -66,7 +81,11 @@ class VersionMismatch(WukongError):
 
 
 class MissingModule(WukongError):
-    """A function needs a module that the executor does not have."""
+    """A function needs a module that the executor does not have.
+
+    Attributes:
+        module: The module's name.
+    """
 
     def __init__(self, module: str, detail: str) -> None:
         super().__init__(
@@ -77,7 +96,13 @@ class MissingModule(WukongError):
 
 
 class LimitExceeded(WukongError):
-    """Something is larger or more numerous than a configured limit allows."""
+    """Something is larger or more numerous than a configured limit allows.
+
+    Attributes:
+        limit: The limit's name.
+        value: What was asked for.
+        maximum: What is allowed.
+    """
 
     def __init__(self, limit: str, value: float, maximum: float, advice: str = "") -> None:
         super().__init__(f"{limit} is {value:,}, above the limit of {maximum:,}. {advice}".rstrip())
@@ -117,7 +142,11 @@ class AccessDenied(WukongError):
 
 
 class UnknownJob(WukongError):
-    """No job has this id: it never was, or it was released and forgotten."""
+    """No job has this id: it never was, or it was released and forgotten.
+
+    Attributes:
+        job: The id.
+    """
 
     def __init__(self, job: str) -> None:
         super().__init__(f"no job {job!r} is known; it was never submitted, or was released and forgotten")

@@ -40,17 +40,19 @@ class Job:
     What the cluster stores of a job that was submitted here is removed when this object is gone, when `release` is
     called, or when the client is closed; a job that still runs then is cancelled. Any number of threads may use it.
 
-    Args:
-        session: The client's.
-        job_id: The job.
-        asked: What was asked for; None for a job that was submitted elsewhere.
-        uses: What is kept alive until the end is seen: the futures whose values are its inputs.
-
     Attributes:
         id: The job's id, unique in its cluster.
     """
 
     def __init__(self, session: Session, job_id: str, asked: Asked | None, uses: Sequence[object] = ()) -> None:
+        """A job of a client's session.
+
+        Args:
+            session: The client's.
+            job_id: The job.
+            asked: What was asked for; None for a job that was submitted elsewhere.
+            uses: What is kept alive until the end is seen: the futures whose values are its inputs.
+        """
         self.id = job_id
         self._session = session
         self._asked = asked
