@@ -1,7 +1,11 @@
-"""Every block of Python in the documentation is a program that runs, as a user would run it."""
+"""Every block of Python in the documentation runs, as a user would run it: the blocks of a page are one program.
+
+Pages whose programs name no cluster of their own find the tests' one, as after `wukong up`.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from wukong import LocalCluster
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 PROGRAMS = [
-    pytest.param(block, id=f"{page.relative_to(ROOT).as_posix()}-{number}")
+    pytest.param("\n".join(blocks), id=page.relative_to(ROOT).as_posix())
     for page in PAGES
-    for number, block in enumerate(BLOCK.findall(page.read_text()), 1)
+    if (blocks := BLOCK.findall(page.read_text()))
 ]
 
 
@@ -30,12 +36,13 @@ def test_no_block_hides_behind_another_spelling() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_block_runs(program: str, tmp_path: Path) -> None:
+def test_the_page_runs(program: str, cluster: LocalCluster, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(program)
     done = subprocess.run(
         [sys.executable, "-W", "error", script.name],
         cwd=tmp_path,
+        env={**os.environ, "WUKONG_ADDRESS": cluster.address, "WUKONG_TOKEN": cluster.token},
         capture_output=True,
         text=True,
         timeout=100,

@@ -67,7 +67,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_linked_from_the_readme() -> None:
     linked = {(ROOT / link).resolve() for link in LINK.findall(prose(ROOT / "README.md"))}
-    assert not [page for page in (ROOT / "docs").glob("*.md") if page not in linked]
+    pages = set((ROOT / "docs").glob("*.md")) - {ROOT / "docs/index.md"}  # the site's own table of contents
+    assert not pages - linked
 
 
 def test_every_decision_has_its_number() -> None:
@@ -100,6 +101,28 @@ def test_programs_exist(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @every_page
+def test_commands_are_run_by_a_test(page: Path) -> None:
+    """The session of docs/cli.md runs in test_cli.py, examples run in their tests, make targets before every change."""
+    session = {line.split()[1] for line in commands(ROOT / "docs/cli.md") if line.startswith("wukong ")}
+    for line in commands(page):
+        words = shlex.split(line, comments=True)
+        match Path(words[0]).name, words[1:]:
+            case "make", [_]:
+                pass  # test_make_targets_exist
+            case "wukong", [verb, *_]:
+                assert verb in session, line
+            case "python", ["-m", module, *_]:
+                assert module.startswith("examples."), line
+            case _:
+                raise AssertionError(f"no test runs {line!r}")
+
+
+def commands(page: Path) -> list[str]:
+    blocks = [block for language, block in FENCE.findall(page.read_text()) if language == "sh"]
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@every_page
 def test_dotted_paths_can_be_imported(page: Path) -> None:
     for text in code(page):
         if re.fullmatch(r"wukong(_\w+)?(\.\w+)+", text) and not text.endswith((".py", ".md")):
@@ -127,7 +150,7 @@ def test_named_files_exist(page: Path) -> None:
     names = {Path(path).name for path in known}
     folders = {parent.as_posix() for path in known for parent in Path(path).parents}
     for text in code(page):
-        if re.fullmatch(r"\.?[a-z][\w.-]*(/[\w.*-]+)+/?", text) and not text.startswith(".venv/"):
+        if re.fullmatch(r"\.?[a-z][\w.-]*(/[\w.*-]+)+/?", text) and not text.startswith((".venv/", "build/")):
             path = text.rstrip("/")
             found = path in known | folders or ("*" in path and any(ROOT.glob(path)))
             assert found, f"there is no {text}"
