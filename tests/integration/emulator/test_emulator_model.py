@@ -182,6 +182,8 @@ def test_every_response_of_every_operation_has_the_models_shape(emulate: Emulate
     client.get_function_configuration(FunctionName="f")
     client.list_functions()
     client.list_function_event_invoke_configs(FunctionName="f")
+    client.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")
+    client.get_function_recursion_config(FunctionName="f")
 
     # SQS, and the destination in between.
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
@@ -225,11 +227,13 @@ def test_what_is_refused_is_refused_as_the_operation_declares(emulate: Emulate) 
         client.get_function_event_invoke_config,
         client.delete_function_event_invoke_config,
         client.list_function_event_invoke_configs,
+        client.get_function_recursion_config,
     ):
         refused(call, FunctionName="absent")
     refused(client.put_function_concurrency, FunctionName="absent", ReservedConcurrentExecutions=1)
     refused(client.put_function_event_invoke_config, FunctionName="f")
     refused(client.update_function_event_invoke_config, FunctionName="f", MaximumRetryAttempts=1)
+    refused(client.put_function_recursion_config, FunctionName="f", RecursiveLoop="Sometimes")
     refused(client.list_tags, Resource="arn:aws:lambda:us-east-1:000000000000:function:f")
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
     refused(sqs.create_queue, QueueName="q", Attributes={"VisibilityTimeout": "1"})
@@ -240,7 +244,7 @@ def test_what_is_refused_is_refused_as_the_operation_declares(emulate: Emulate) 
     refused(sqs.delete_message, QueueUrl=url, ReceiptHandle="x")
     refused(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["x"])
     refused(sqs.purge_queue, QueueUrl=url)
-    assert len(wire.refused) == 23
+    assert len(wire.refused) == 25
     assert {
         "Invoke TooManyRequestsException",
         "Invoke InvalidRequestContentException",

@@ -77,7 +77,7 @@ def recursive(name: str) -> ApiError:
         400,
         "RecursiveInvocationException",
         f"Lambda has detected the function {name} being invoked in a recursive loop and stopped it. "
-        "A function whose recursive_loop is Allow is not stopped.",
+        "PutFunctionRecursionConfig with Allow lets a function do so.",
     )
 
 

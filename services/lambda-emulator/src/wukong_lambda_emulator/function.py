@@ -70,6 +70,8 @@ class Function:
         self.log = log
         #: Set by PutFunctionConcurrency.
         self.reserved: int | None = None
+        #: Set by PutFunctionRecursionConfig.
+        self.recursive_loop = settings.recursive_loop
         #: Set by PutFunctionEventInvokeConfig.
         self.event_config: EventInvokeConfig | None = None
         self._queues = queues
@@ -205,7 +207,7 @@ class Function:
     def _follow(self, request: Request, request_id: str) -> tuple[str, bool]:
         """The trace header of an invocation, and whether it is one too many in its chain."""
         header, visits = trace.follow(request.trace, self.arn)
-        stopped = self.settings.recursive_loop == "Terminate" and visits > trace.LONGEST_CHAIN
+        stopped = self.recursive_loop == "Terminate" and visits > trace.LONGEST_CHAIN
         if stopped:
             self._say(f"invocation {request_id} is the {visits}th of its chain and is stopped")
         return header, stopped

@@ -22,6 +22,9 @@ WARM_BY_DEFAULT = 8
 # Lambda gives an initialisation ten seconds. Here it includes the zygote's own, so there are more.
 START_SECONDS = 60.0
 
+#: What `recursive_loop` may be, as AWS has it.
+RECURSIVE_LOOPS = ("Allow", "Terminate")
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionSettings:
@@ -126,6 +129,6 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
         raise ValueError(f"timeout and memory_mb of function {name!r} must be above 0")
     if not settings.deliveries:
         raise ValueError(f"deliveries of function {name!r} must be above 0")
-    if settings.recursive_loop not in ("Allow", "Terminate"):
+    if settings.recursive_loop not in RECURSIVE_LOOPS:
         raise ValueError(f"recursive_loop of function {name!r} must be Allow or Terminate")
     return settings

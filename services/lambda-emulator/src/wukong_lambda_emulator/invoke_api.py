@@ -23,6 +23,7 @@ from wukong_lambda_emulator.api_error import ApiError
 from wukong_lambda_emulator.events_api import EventsApi
 from wukong_lambda_emulator.function import Function, Request
 from wukong_lambda_emulator.queues import Queues
+from wukong_lambda_emulator.recursion_api import RecursionApi
 from wukong_lambda_emulator.sqs_api import SqsApi
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class InvokeApi:
     def __init__(self, functions: Mapping[str, Function], queues: Queues, region: str) -> None:
         self._functions = functions
         self._events = EventsApi(self._function, queues)
+        self._recursion = RecursionApi(self._function)
         self._sqs = SqsApi(queues)
         self._region = region
         self._since = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
@@ -62,6 +64,7 @@ class InvokeApi:
                 web.delete(_CONCURRENCY, self._delete_concurrency),
                 web.get("/2019-09-30/functions/{function}/concurrency", self._get_concurrency),
                 *self._events.routes(),
+                *self._recursion.routes(),
                 web.post("/", self._sqs.handle),
             ]
         )
