@@ -31,6 +31,12 @@ ADDRESS = Variable("WUKONG_ADDRESS", "where the scheduler listens, host:port, fo
 TOKEN = Variable("WUKONG_TOKEN", "bearer token of every gRPC call")
 SIGNING_KEY = Variable("WUKONG_SIGNING_KEY", "hexadecimal key that signs pages and values, one per cluster")
 MDS_ADDRESS = Variable("WUKONG_MDS_ADDRESS", "host:port of the metadata store's Redis")
+STORE_ADDRESSES = Variable(
+    "WUKONG_STORE_ADDRESSES",
+    'JSON object {"host:port": "host:port", ...}: where executors reach stores that the cluster knows under other '
+    "addresses, behind port mappings or relays; empty where there are none",
+    "",
+)
 STORE_PASSWORD = Variable("WUKONG_STORE_PASSWORD", "password of the metadata store and of every KVS node", "")
 PROXY_ADDRESS = Variable("WUKONG_PROXY_ADDRESS", "host:port where the KVS proxy listens")
 LAMBDA_ENDPOINT = Variable("WUKONG_LAMBDA_ENDPOINT", "URL of the Lambda Invoke API; empty for AWS's own", "")

@@ -14,6 +14,7 @@ import pytest
 
 import wukong
 from wukong.cluster import local
+from wukong.cluster.latency import parse
 from wukong.errors import ClusterUnavailable
 
 
@@ -54,6 +55,32 @@ def test_unknown_fault_names_the_known_ones() -> None:
 def test_fault_outside_its_range_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"faults\['{name}'\] is {value!r}; it must be"):
         wukong.LocalCluster(faults={name: value})
+
+
+@pytest.mark.parametrize(
+    ("latency", "message"),
+    [
+        ("gcp", "unknown latency 'gcp'; known are 'aws'"),
+        ({"store": 1}, "unknown latencies: store; known are invoke_seconds, cold_start_seconds, store_seconds, "),
+        ({"invoke_seconds": -1}, r"latency\['invoke_seconds'\] is -1; it must be a number of seconds"),
+        ({"store_seconds": "1"}, r"latency\['store_seconds'\] is '1'; it must be a number of seconds"),
+        ({"cold_start_seconds": float("inf")}, "is inf; it must be a number of seconds"),
+        ({"store_mb_per_second": 0}, r"latency\['store_mb_per_second'\] is 0; it must be above 0"),
+        ({"store_mb_per_second": True}, "is True; it must be above 0"),
+    ],
+)
+def test_latency_outside_its_range_is_named(latency: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        wukong.LocalCluster(latency=latency)
+
+
+def test_aws_is_a_latency() -> None:
+    assert parse("aws") == {
+        "invoke_seconds": 0.05,
+        "cold_start_seconds": 1.0,
+        "store_seconds": 0.0005,
+        "store_mb_per_second": 75,
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def _plan(**others: object) -> Plan:
         "timeout": 60,
         "deliveries": 1,
         "chaos": {"seed": 3, "duplicate": 0.5},
+        "latency": {},
         "lease_seconds": 2.5,
         "startup_timeout": 30,
         "preload": ("numpy",),
@@ -59,7 +60,7 @@ def test_only_the_scheduler_listens_where_the_user_said() -> None:
 
 
 def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
-    environ = _plan().emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1")
+    environ = _plan().emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1", ["m:1", "s:1"])
     assert environ["WUKONG_LISTEN"] == "127.0.0.1:9001"
     assert environ["WUKONG_ZYGOTE_SOCKET"] == "/tmp/x/zygote"
     ((name, function),) = json.loads(environ["WUKONG_FUNCTIONS"]).items()
@@ -72,6 +73,7 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
         "deliveries": 1,
         "chaos": {"seed": 3, "duplicate": 0.5},
         "concurrency": 4,
+        "stores": ["m:1", "s:1"],
     }
     assert variables["WUKONG_LAMBDA_ENDPOINT"] == "http://127.0.0.1:9001"
     assert variables["WUKONG_MDS_ADDRESS"] == "m:1"
@@ -80,6 +82,14 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
     assert variables["WUKONG_PARALLELISM"] == "4"
     assert variables["WUKONG_LEASE_SECONDS"] == "2.5"
     assert "the-token" not in json.dumps(environ)
+
+
+def test_latency_goes_to_the_emulator_and_the_beat_is_a_few_invocations() -> None:
+    for latency, beat in ({}, "0.02"), ({"invoke_seconds": 0.05, "store_seconds": 0.001}, "0.2"):
+        environ = _plan(latency=latency).emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1", [])
+        (function,) = json.loads(environ["WUKONG_FUNCTIONS"]).values()
+        assert {name: value for name, value in function.items() if name in latency} == latency
+        assert function["environment"]["WUKONG_BEAT_SECONDS"] == beat
 
 
 def test_threads_are_limited_and_the_zygotes_to_one() -> None:

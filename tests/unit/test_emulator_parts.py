@@ -62,6 +62,8 @@ def test_settings_have_defaults() -> None:
         ('{"f": {"handler": "a.b", "retries": -1}}', "'retries' of function 'f' is negative"),
         ('{"f": {"handler": "a.b", "timeout": 0}}', "must be above 0"),
         ('{"f": {"handler": "a.b", "environment": {"A": 1}}}', "not a string"),
+        ('{"f": {"handler": "a.b", "stores": "h:1"}}', "cannot be 'h:1'"),
+        ('{"f": {"handler": "a.b", "stores": ["h"]}}', "'h', which is not of the form host:port"),
         ('{"f": {"handler": "a.b", "recursive_loop": "No"}}', "must be Allow or Terminate"),
         ('{"f": {"handler": "a.b", "cold_start_seconds": Infinity}}', "'cold_start_seconds' .* no finite number: inf"),
         ('{"f": {"handler": "a.b", "chaos": 0.5}}', "'chaos' of function 'f' cannot be 0.5"),

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
         def pids(self) -> list[int]:
             """The first process of each environment that runs now."""
 
+        def relays(self) -> list[int]:
+            """The processes that slow down the way to the stores."""
+
 
 log = logging.getLogger("wukong.cluster.control")  # run as a program, this module has another name
 
@@ -171,7 +174,8 @@ class Control:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 listen = f"127.0.0.1:{probe.getsockname()[1]}"
-            environ = self._plan.emulator(listen, self._zygote_socket, mds, proxy)
+            stores = [server.address for server in self._stores.values()]
+            environ = self._plan.emulator(listen, self._zygote_socket, mds, proxy, stores)
             try:
                 self._emulator = cast("Emulator", await self._start(serve, environ))
                 break
@@ -226,6 +230,7 @@ class Control:
         listed = [("control", os.getpid()), ("zygote", self._zygote.pid)]
         listed += [("store", server.pid) for server in self._stores.values()]
         assert self._emulator is not None
+        listed += [("relay", pid) for pid in self._emulator.relays()]
         return listed + [("environment", pid) for pid in self._emulator.pids()]
 
     async def _close_services(self) -> None:

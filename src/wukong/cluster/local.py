@@ -13,6 +13,7 @@ from types import TracebackType
 
 import wukong
 from wukong.cluster.faults import parse as parse_faults
+from wukong.cluster.latency import parse as parse_latency
 from wukong.cluster.plan import Plan, children_environ, preload
 from wukong.cluster.process import ControlProcess
 from wukong.cluster.valkey import server_program
@@ -37,6 +38,8 @@ class LocalCluster:
         faults: Faults to inject, for tests: {"deliveries": n} delivers each asynchronous invocation n times, as
             Lambda may; duplicate, delay, drop, throttle and kill are chances from 0 to 1, drawn from `seed`, with
             `delay_seconds` and `kill_seconds`. docs/emulator.md says what each does.
+        latency: What shall take longer, so that this machine feels like AWS: {"invoke_seconds": 0.05,
+            "cold_start_seconds": 1.0, "store_seconds": 0.0005, "store_mb_per_second": 75}, or "aws" for just these.
 
     Attributes:
         address: "host:port" of the scheduler.
@@ -60,6 +63,7 @@ class LocalCluster:
         lease_seconds: float = 10.0,
         timeout: int = 900,
         faults: Mapping[str, float] | None = None,
+        latency: str | Mapping[str, float] | None = None,
     ) -> None:
         if sys.platform == "win32":
             raise ClusterUnavailable(
@@ -71,6 +75,7 @@ class LocalCluster:
         cores = _cores()
         environments = cores if environments is None else environments
         injected = parse_faults(faults or {})
+        slowed = parse_latency(latency or {})
         for name, value, least in (
             ("environments", environments, 1),
             ("memory_mb", memory_mb, 128),
@@ -97,6 +102,7 @@ class LocalCluster:
             timeout=timeout,
             deliveries=injected.deliveries,
             chaos=injected.chaos,
+            latency=slowed,
             lease_seconds=lease_seconds,
             startup_timeout=startup_timeout,
             preload=preload(sys.modules),
@@ -116,7 +122,7 @@ class LocalCluster:
         self.address = self._control.address
 
     def processes(self) -> list[tuple[str, int]]:
-        """Role (environment, zygote, control or store) and process id of each process that runs now.
+        """Role (environment, zygote, control, store or relay) and process id of each process that runs now.
 
         Raises:
             ClusterUnavailable: The cluster's control process was killed.

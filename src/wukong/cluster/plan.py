@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from wukong import settings
@@ -17,6 +17,7 @@ from wukong import settings
 FUNCTION = settings.EXECUTOR_FUNCTION.default or ""
 _HANDLER = "wukong_executor.handler.handler"
 _BEAT_SECONDS = 0.02
+_BEAT_OF_INVOCATION = 4
 #: What every environment needs, cheap to expensive: the zygote imports it before it forks the first.
 PRELOAD = ("numpy", "dask", "cloudpickle", "wukong_executor.handler", "wukong_executor.executor", "boto3")
 #: What takes long to import. The zygote imports those that the user's program has imported: its tasks will
@@ -69,6 +70,7 @@ class Plan:
         timeout: Seconds that one invocation may take.
         deliveries: How often each asynchronous invocation is delivered.
         chaos: Faults that the emulator draws from a seed; see its setting of that name.
+        latency: What invocations, cold starts and stores take longer; the emulator's settings by their names.
         lease_seconds: Seconds after which a silent executor counts as dead.
         startup_timeout: Seconds that all parts together may take to start.
         preload: Modules that the zygote imports before it forks an environment.
@@ -88,6 +90,7 @@ class Plan:
     timeout: int
     deliveries: int
     chaos: Mapping[str, float]
+    latency: Mapping[str, float]
     lease_seconds: float
     startup_timeout: float
     preload: tuple[str, ...]
@@ -123,7 +126,7 @@ class Plan:
             settings.PROXY_ADDRESS.name: proxy,
         }
 
-    def emulator(self, listen: str, zygote: str, mds: str, proxy: str) -> dict[str, str]:
+    def emulator(self, listen: str, zygote: str, mds: str, proxy: str, stores: Sequence[str]) -> dict[str, str]:
         """The environment of the Lambda emulator: its one function, told where everything is.
 
         Args:
@@ -131,6 +134,7 @@ class Plan:
             zygote: The path of the zygote's socket.
             mds: The metadata store's address.
             proxy: The proxy's address.
+            stores: The addresses of all stores, the metadata store's included.
         """
         function = {
             "handler": _HANDLER,
@@ -139,6 +143,8 @@ class Plan:
             "concurrency": self.environments,
             "deliveries": self.deliveries,
             "chaos": dict(self.chaos),
+            "stores": list(stores),
+            **self.latency,
             "environment": {
                 **_AWS,
                 **self._invoking(f"http://{listen}"),
@@ -179,13 +185,18 @@ class Plan:
             settings.PARALLELISM.name: str(self.environments),
         }
 
+    @property
+    def _beat_seconds(self) -> float:
+        """A few times what an invocation takes, as the executor's policy wants it."""
+        return max(_BEAT_SECONDS, _BEAT_OF_INVOCATION * self.latency.get("invoke_seconds", 0.0))
+
     def _executing(self, mds: str, proxy: str) -> dict[str, str]:
         return {
             settings.MDS_ADDRESS.name: mds,
             settings.PROXY_ADDRESS.name: proxy,
             settings.STORE_PASSWORD.name: self.store_password,
             settings.SIGNING_KEY.name: self.signing_key,
-            settings.BEAT_SECONDS.name: str(_BEAT_SECONDS),
+            settings.BEAT_SECONDS.name: str(self._beat_seconds),
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
         }
 

@@ -52,6 +52,10 @@ def _descriptors() -> Iterator[str]:
             yield os.readlink(f"/proc/self/fd/{fd}").split(":")[0]
 
 
+def variables(event: list[str], context: Any) -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in event}
+
+
 def sizes(event: Any, context: Any) -> Any:
     """Answers with a text of the asked-for length, or says how long the one is that came."""
     return "x" * event if isinstance(event, int) else len(event)

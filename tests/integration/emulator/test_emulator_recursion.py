@@ -48,7 +48,7 @@ def test_what_was_put_is_told_and_kept_to(looping: Any) -> None:
 def test_other_values_are_refused_and_change_nothing(emulate: Emulate, value: Any) -> None:
     emulator = emulate("echo", recursive_loop="Terminate")
     emulator.client.meta.events.register("before-call.lambda.PutFunctionRecursionConfig", _body(value))
-    with pytest.raises(ClientError, match="InvalidParameterValueException.*Allow, Terminate"):
+    with pytest.raises(ClientError, match=r"InvalidParameterValueException.*Allow, Terminate"):
         emulator.client.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")
     assert emulator.client.get_function_recursion_config(FunctionName="f")["RecursiveLoop"] == "Terminate"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import Any
 
 from wukong import settings
 from wukong.kvs.redis import RedisKvs
-from wukong.kvs.ring import Ring
+from wukong.kvs.ring import Node, Ring
 from wukong.mds.redis import RedisMds
 from wukong.values.signing import Signer
 from wukong.values.values import Values
@@ -31,7 +32,9 @@ class Environment:
         self.function = settings.EXECUTOR_FUNCTION.get(environ)
         self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
         self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
-        self.mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=self._password)
+        self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
+        mds = settings.MDS_ADDRESS.get(environ)
+        self.mds = RedisMds(self._reached_at.get(mds, mds), password=self._password)
         self.signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
         self.cold = True
         self._stores: dict[str, RedisKvs] = {}
@@ -42,8 +45,13 @@ class Environment:
         if name not in self._stores:
             while len(self._stores) >= RINGS_KEPT:
                 self._stores.pop(next(iter(self._stores))).close()
-            self._stores[name] = RedisKvs(ring, password=self._password)
+            self._stores[name] = RedisKvs(self._reached(ring), password=self._password)
         return self._stores[name]
+
+    def _reached(self, ring: Ring) -> Ring:
+        """The ring with the addresses that this environment must use."""
+        nodes = (Node(node.id, self._reached_at.get(node.address, node.address)) for node in ring.nodes)
+        return Ring(ring.version, tuple(nodes))
 
     def values(self, ring: Ring) -> Values:
         """Values of a job pinned to `ring`."""

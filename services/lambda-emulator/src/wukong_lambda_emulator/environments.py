@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Callable, Mapping
 
+from wukong import settings
 from wukong_lambda_emulator import failure, function_name
 from wukong_lambda_emulator.environment import Environment, Owner
 from wukong_lambda_emulator.environment_log import EnvironmentLog, FunctionLog
@@ -13,6 +15,7 @@ from wukong_lambda_emulator.events import Exited
 from wukong_lambda_emulator.function_settings import FunctionSettings
 from wukong_lambda_emulator.launch import Launch
 from wukong_lambda_emulator.provider import Provider, ProviderUnavailable
+from wukong_lambda_emulator.relay_process import RelayProcess
 from wukong_lambda_emulator.runtime_api import RuntimeApi
 
 
@@ -22,21 +25,26 @@ class Environments:
     def __init__(
         self,
         name: str,
-        settings: FunctionSettings,
+        function: FunctionSettings,
         provider: Provider,
         log: FunctionLog,
         region: str,
         owner: Owner,
         exited: Callable[[Exited], None],
+        relay: RelayProcess | None,
     ) -> None:
-        """`owner` is told what each environment does, and `exited` is called when one has ended."""
+        """`owner` is told what each environment does, and `exited` is called when one has ended.
+
+        Where there is a `relay`, the way to the stores leads through it.
+        """
         self._name = name
-        self._settings = settings
+        self._settings = function
         self._provider = provider
         self._log = log
         self._region = region
         self._owner = owner
         self._exited = exited
+        self._relay = relay
         self._running: dict[int, Environment] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -91,17 +99,19 @@ class Environments:
             del self._running[number]
             environment.close()
             await api.close()
+            if self._relay:
+                await self._relay.drop(self._network_name(number))
 
     async def _run(self, environment: Environment, api: RuntimeApi) -> Exited:
         """Start the environment and wait for its end."""
         number, log = environment.number, environment.log
-        launch = Launch(
-            self._settings.handler,
-            self._variables(number, await api.listen()),
-            self._settings.directory,
-            self._settings.memory_mb * 2**20,
-        )
         try:
+            launch = Launch(
+                self._settings.handler,
+                {**self._variables(number, await api.listen()), **await self._stores(number)},
+                self._settings.directory,
+                self._settings.memory_mb * 2**20,
+            )
             await asyncio.sleep(self._settings.cold_start_seconds)
             if environment.killed:
                 return Exited(number, failure.exited(-signal.SIGKILL))
@@ -121,24 +131,34 @@ class Environments:
         cause = environment.init_failure or failure.exited(end.status, out_of_memory=end.out_of_memory)
         return Exited(number, cause)
 
+    async def _stores(self, number: int) -> dict[str, str]:
+        """The variable that says where the stores are for this environment, where that is not where they are."""
+        if self._relay is None or not self._settings.network:
+            return {}
+        addresses = await self._relay.open(self._network_name(number), self._settings.network)
+        return {settings.STORE_ADDRESSES.name: json.dumps(addresses)}
+
+    def _network_name(self, number: int) -> str:
+        return f"{self._name} {number}"
+
     def _printed(self, log: EnvironmentLog) -> None:
         if not log.drain():
             self._loop.remove_reader(log.fileno())
 
     def _variables(self, number: int, runtime_api: str) -> Mapping[str, str]:
-        settings = self._settings
+        known = self._settings
         variables = {
             "AWS_REGION": self._region,
             "AWS_DEFAULT_REGION": self._region,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "LAMBDA_TASK_ROOT": settings.directory,
+            "LAMBDA_TASK_ROOT": known.directory,
             "TZ": ":UTC",
-            **settings.environment,
-            "_HANDLER": settings.handler,
+            **known.environment,
+            "_HANDLER": known.handler,
             "AWS_LAMBDA_RUNTIME_API": runtime_api,
             "AWS_LAMBDA_FUNCTION_NAME": self._name,
             "AWS_LAMBDA_FUNCTION_VERSION": function_name.LATEST,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(known.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self._name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": str(number),
         }

@@ -41,6 +41,7 @@ from wukong_lambda_emulator.invocation import Answer, Invocation
 from wukong_lambda_emulator.pool import Pool
 from wukong_lambda_emulator.provider import Provider
 from wukong_lambda_emulator.queues import Queues, Undeliverable
+from wukong_lambda_emulator.relay_process import RelayProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Function:
         log: FunctionLog,
         region: str,
         queues: Queues,
+        relay: RelayProcess | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -76,7 +78,7 @@ class Function:
         self.event_config: EventInvokeConfig | None = None
         self._queues = queues
         self._pool = Pool(settings.limits)
-        self._environments = Environments(name, settings, provider, log, region, self, self._happened)
+        self._environments = Environments(name, settings, provider, log, region, self, self._happened, relay)
         self._invocations: dict[str, Invocation] = {}
         self._running: dict[str, Environment] = {}
         self._requests = itertools.count(1)

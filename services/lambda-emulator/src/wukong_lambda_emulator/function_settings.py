@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from wukong_lambda_emulator import chaos
 from wukong_lambda_emulator.chaos import Chaos
 from wukong_lambda_emulator.limits import Limits
+from wukong_lambda_emulator.store_network import StoreNetwork
 
 # Up to this many environments are started ahead of the first invocation when nothing else is said.
 WARM_BY_DEFAULT = 8
@@ -60,6 +61,12 @@ class FunctionSettings:
     invoke_seconds: float = 0.0
     #: Seconds that an environment takes to start, on top of its own.
     cold_start_seconds: float = 0.0
+    #: "host:port" of each Redis that the function's code reaches; see the next two.
+    stores: Sequence[str] = ()
+    #: Seconds that each round trip to these takes longer.
+    store_seconds: float = 0.0
+    #: Millions of bytes per second that fit through an environment's network to these, each way; 0 for no limit.
+    store_mb_per_second: float = 0.0
     #: Faults from a seed.
     chaos: Chaos = field(default_factory=Chaos)
 
@@ -75,6 +82,11 @@ class FunctionSettings:
             retry_seconds=self.retry_seconds,
             maximum_event_age=self.maximum_event_age,
         )
+
+    @property
+    def network(self) -> StoreNetwork:
+        """The way to the stores."""
+        return StoreNetwork(self.stores, self.store_seconds, self.store_mb_per_second)
 
     @property
     def warm_environments(self) -> int:
@@ -102,6 +114,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "str": (str,),
     "Mapping[str, str]": (dict,),
+    "Sequence[str]": (list,),
     "Chaos": (dict,),
 }
 
@@ -123,6 +136,9 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
         raise ValueError(f"function {name!r}: {error}") from error
     if not all(isinstance(value, str) for value in settings.environment.values()):
         raise ValueError(f"the environment of function {name!r} has a value that is not a string")
+    for store in settings.stores:
+        if not isinstance(store, str) or not store.rpartition(":")[0] or not store.rpartition(":")[2].isdecimal():
+            raise ValueError(f"stores of function {name!r} has {store!r}, which is not of the form host:port")
     if "." not in settings.handler:
         raise ValueError(f"handler {settings.handler!r} of function {name!r} is not of the form module.function")
     if not settings.timeout or not settings.memory_mb:

@@ -14,6 +14,7 @@ from wukong_lambda_emulator.environment_log import FunctionLog
 from wukong_lambda_emulator.function import Function
 from wukong_lambda_emulator.invoke_api import InvokeApi
 from wukong_lambda_emulator.queues import Queues
+from wukong_lambda_emulator.relay_process import RelayProcess
 from wukong_lambda_emulator.zygote_provider import ZygoteProvider
 
 
@@ -27,6 +28,7 @@ class Service:
         provider: ZygoteProvider,
         functions: Mapping[str, Function],
         queues: Queues,
+        relay: RelayProcess | None,
     ) -> None:
         #: host:port of the Invoke API, and of the queues.
         self.address = address
@@ -34,6 +36,7 @@ class Service:
         self._provider = provider
         self._functions = functions
         self._queues = queues
+        self._relay = relay
 
     def logs(self, function: str) -> str:
         """The newest MiB of what a function's environments printed, each line marked with its environment."""
@@ -43,6 +46,10 @@ class Service:
         """The first process of each environment that runs now."""
         return [pid for function in self._functions.values() for pid in function.pids()]
 
+    def relays(self) -> list[int]:
+        """The process that slows down the way to the stores, where one is asked for."""
+        return [] if self._relay is None else [self._relay.pid]
+
     async def close(self) -> None:
         """Refuse whoever waits, end every environment and stop listening."""
         for function in self._functions.values():
@@ -50,6 +57,8 @@ class Service:
         self._queues.close()
         await self._provider.close()
         await asyncio.gather(*(function.close() for function in self._functions.values()))
+        if self._relay is not None:
+            await self._relay.close()
         await self._runner.cleanup()
 
 
@@ -74,8 +83,9 @@ async def serve(environ: Mapping[str, str]) -> Service:
 
     provider = ZygoteProvider(socket_path)
     queues = Queues(region)
+    relay = RelayProcess() if any(entry.network for entry in described.values()) else None
     functions = {
-        name: Function(name, entry, provider, FunctionLog(name, folder), region, queues)
+        name: Function(name, entry, provider, FunctionLog(name, folder), region, queues, relay)
         for name, entry in described.items()
     }
     runner = web.AppRunner(
@@ -90,10 +100,12 @@ async def serve(environ: Mapping[str, str]) -> Service:
         await site.start()
     except BaseException:
         await provider.close()
+        if relay is not None:
+            await relay.close()
         await runner.cleanup()
         raise
     bound = runner.addresses[0]
-    service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions, queues)
+    service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions, queues, relay)
     for function in functions.values():
         function.prewarm()
     return service
