@@ -41,6 +41,12 @@ STORE_PASSWORD = Variable("WUKONG_STORE_PASSWORD", "password of the metadata sto
 PROXY_ADDRESS = Variable("WUKONG_PROXY_ADDRESS", "host:port where the KVS proxy listens")
 LAMBDA_ENDPOINT = Variable("WUKONG_LAMBDA_ENDPOINT", "URL of the Lambda Invoke API; empty for AWS's own", "")
 EXECUTOR_FUNCTION = Variable("WUKONG_EXECUTOR_FUNCTION", "name of the executor function", "wukong-executor")
+FAILURE_QUEUE = Variable(
+    "WUKONG_FAILURE_QUEUE",
+    "URL of the SQS queue that is the executor function's destination on failure: there the scheduler learns at once "
+    "why an executor was lost; empty for none",
+    "",
+)
 BEAT_SECONDS = Variable("WUKONG_BEAT_SECONDS", "seconds between the beats of an executor", "0.2")
 LEASE_SECONDS = Variable("WUKONG_LEASE_SECONDS", "seconds after which a silent executor counts as dead", "30")
 PARALLELISM = Variable("WUKONG_PARALLELISM", "executors of one job that may run at once", "1000")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,13 @@ def _hold(nbytes: int) -> int:
     return len(b"x" * nbytes)
 
 
+def _end_once(path: str) -> int:
+    if os.path.exists(path):
+        return 7
+    Path(path).touch()
+    os._exit(3)
+
+
 def _threads() -> list[dict[str, Any]]:
     import numpy as np
 
@@ -23,12 +32,20 @@ def _threads() -> list[dict[str, Any]]:
     return threadpoolctl.threadpool_info()
 
 
-def test_environment_past_its_memory_is_ended_and_says_so() -> None:
-    with LocalCluster(environments=1, memory_mb=300, lease_seconds=0.5) as cluster, Client(cluster) as client:
-        with pytest.raises(ExecutorLost):
-            client.get({"x": (_hold, 2**30)}, "x")
+def test_environment_past_its_memory_is_ended_and_says_so_at_once(tmp_path: Path) -> None:
+    """And not when its lease runs out: the platform tells the scheduler."""
+    with LocalCluster(environments=1, memory_mb=300, lease_seconds=60) as cluster, Client(cluster) as client:
+        begun = time.monotonic()
+        with pytest.raises(
+            ExecutorLost, match=r"ran task \('x', 1\) was lost: .*: out of memory, with \d+ of 300 MiB"
+        ) as told:
+            client.get({("x", 1): (_hold, 2**30)}, ("x", 1))
+        assert told.value.task == ("x", 1)
         assert "above its memory_mb of 300" in cluster.logs()["wukong-executor"]
         assert client.get({"x": (_hold, 10)}, "x") == 10
+        # One that ends its executor once runs again at once.
+        assert client.get({"x": (_end_once, str(tmp_path / "ended"))}, "x") == 7
+        assert time.monotonic() - begun < 50
 
 
 @pytest.mark.parametrize("environments", [1, 2])

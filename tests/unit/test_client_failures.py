@@ -80,6 +80,15 @@ def test_errors_of_wukong_keep_class_message_and_attributes() -> None:
         assert vars(found)["task"] == "a"
 
 
+def test_a_lost_executor_names_its_task_as_the_graph_does() -> None:
+    error = job_pb2.JobError(type="ExecutorLost", message="task 1")
+    error.attributes.update({"task": 1, "probable_cause": "out of memory"})
+    found = raised(job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_FAILED, error=error), KEYS)
+    assert isinstance(found, ExecutorLost)
+    assert (found.task, found.probable_cause) == (KEYS[1], "out of memory")
+    assert f"ran task {KEYS[1]!r} was lost: out of memory" in str(found)
+
+
 def test_an_error_of_another_version_is_at_least_one_of_wukong() -> None:
     for name in ("Unheard", "concurrent", "Any"):
         error = job_pb2.JobError(type=name, message="what happened")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from wukong.cluster.plan import PRELOAD, Plan, children_environ, preload
+from wukong.cluster.plan import FAILURES, PRELOAD, Plan, children_environ, preload
 
 
 def _plan(**others: object) -> Plan:
@@ -46,7 +46,11 @@ def test_one_store_each_for_metadata_and_node() -> None:
 
 def test_services_share_the_secrets() -> None:
     plan = _plan()
-    for environ in (plan.proxy("m:1"), plan.node("kvs-0", "s:1", "p:1"), plan.scheduler("m:1", "p:1", "http://e:1")):
+    for environ in (
+        plan.proxy("m:1"),
+        plan.node("kvs-0", "s:1", "p:1"),
+        plan.scheduler("m:1", "p:1", "http://e:1", "q"),
+    ):
         assert environ["WUKONG_TOKEN"] == "the-token"
         assert environ["WUKONG_STORE_PASSWORD"] == "the-password"
         assert environ["WUKONG_SIGNING_KEY"] == "00ff"
@@ -55,7 +59,7 @@ def test_services_share_the_secrets() -> None:
 
 def test_only_the_scheduler_listens_where_the_user_said() -> None:
     plan = _plan(listen="127.0.0.1:8786")
-    assert plan.scheduler("m:1", "p:1", "http://e:1")["WUKONG_LISTEN"] == "127.0.0.1:8786"
+    assert plan.scheduler("m:1", "p:1", "http://e:1", "q")["WUKONG_LISTEN"] == "127.0.0.1:8786"
     assert plan.proxy("m:1")["WUKONG_LISTEN"] == "127.0.0.1:0"
 
 
@@ -74,6 +78,7 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
         "chaos": {"seed": 3, "duplicate": 0.5},
         "concurrency": 4,
         "stores": ["m:1", "s:1"],
+        "on_failure": FAILURES,
     }
     assert variables["WUKONG_LAMBDA_ENDPOINT"] == "http://127.0.0.1:9001"
     assert variables["WUKONG_MDS_ADDRESS"] == "m:1"

@@ -50,6 +50,23 @@ def test_a_record_that_killed_all_its_executors_ends_the_job() -> None:
     assert list(verdict.invoke) == []
 
 
+def test_what_the_platform_says_is_the_cause() -> None:
+    record = dataclasses.replace(due("1", MAX_DEATHS, 3, current=7, memory=2900), why="out of memory")
+    failure = judge(Sweep("running", [record]), "f").failure
+    assert failure is not None
+    assert "ended 3 times, the last one with: out of memory, with 2,900 of 3,000 MiB in use" in failure.message
+    assert "without a word" not in failure.message
+    assert "probably" not in failure.message
+    assert failure.attributes["probable_cause"] in failure.message
+
+
+def test_a_record_that_nobody_can_begin_says_what_the_platform_says() -> None:
+    record = dataclasses.replace(due("0", invokes=MAX_INVOCATIONS + 1), why="Runtime.ImportModuleError: no module")
+    failure = judge(Sweep("running", [record]), "f").failure
+    assert failure is not None
+    assert "The platform says of the last one: Runtime.ImportModuleError: no module" in failure.message
+
+
 def test_an_executor_lost_before_its_first_task_names_no_task() -> None:
     failure = judge(Sweep("running", [due("1", MAX_DEATHS, memory=200)]), "f").failure
     assert failure is not None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from google.protobuf import json_format
 
 from wukong import errors
-from wukong.errors import JobCancelled, TaskError, WukongError
+from wukong.errors import ExecutorLost, JobCancelled, TaskError, WukongError
 from wukong.graph.dag import Key
 from wukong.rpc.v1 import job_pb2
 
@@ -31,10 +31,17 @@ def raised(job: job_pb2.Job, keys: Sequence[Key]) -> BaseException:
     kind = getattr(errors, error.type, WukongError)
     if not (isinstance(kind, type) and issubclass(kind, WukongError)):
         kind = WukongError
+    if kind is ExecutorLost and {"probable_cause", "task"} <= set(error.attributes):
+        return ExecutorLost(_key(error.attributes["task"], keys), str(error.attributes["probable_cause"]))
     found: WukongError = kind.__new__(kind, error.message)
     found.args = (error.message,)
     found.__dict__.update(json_format.MessageToDict(error.attributes))
     return found
+
+
+def _key(task: object, keys: Sequence[Key]) -> object:
+    """The key of a task that is named by its number; what names it already, where it is not one of this graph's."""
+    return keys[int(task)] if isinstance(task, float) and 0 <= task < len(keys) else task
 
 
 def _of_task(error: job_pb2.TaskError, keys: Sequence[Key]) -> BaseException:

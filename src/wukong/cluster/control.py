@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from wukong.cluster import lifeline
 from wukong.cluster.interpreter import python_module
-from wukong.cluster.plan import PRELOAD, Plan
+from wukong.cluster.plan import FAILURES, PRELOAD, Plan
 from wukong.cluster.valkey import ValkeyServer
 from wukong.errors import ClusterUnavailable, WukongError
 
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
         def relays(self) -> list[int]:
             """The processes that slow down the way to the stores."""
+
+        def queue_url(self, name: str) -> str:
+            """The URL of one of its queues."""
 
 
 log = logging.getLogger("wukong.cluster.control")  # run as a program, this module has another name
@@ -159,7 +162,9 @@ class Control:
         self._turn_to("lambda-emulator")
         emulator = await self._start_emulator(components["lambda-emulator"], mds, proxy.address)
         self._turn_to("scheduler")
-        environ = plan.scheduler(mds, proxy.address, f"http://{emulator.address}")
+        assert self._emulator is not None
+        failures = self._emulator.queue_url(FAILURES)
+        environ = plan.scheduler(mds, proxy.address, f"http://{emulator.address}", failures)
         scheduler = await self._start(components["scheduler"], environ)
         return scheduler.address
 

@@ -15,6 +15,8 @@ from wukong import settings
 
 #: The one function of an embedded cluster.
 FUNCTION = settings.EXECUTOR_FUNCTION.default or ""
+#: The queue into which the emulator puts what became of invocations that failed.
+FAILURES = "wukong-failures"
 _HANDLER = "wukong_executor.handler.handler"
 _BEAT_SECONDS = 0.02
 _BEAT_OF_INVOCATION = 4
@@ -145,6 +147,7 @@ class Plan:
             "chaos": dict(self.chaos),
             "stores": list(stores),
             **self.latency,
+            "on_failure": FAILURES,
             "environment": {
                 **_AWS,
                 **self._invoking(f"http://{listen}"),
@@ -159,14 +162,22 @@ class Plan:
             settings.FUNCTIONS.name: json.dumps({FUNCTION: function}),
         }
 
-    def scheduler(self, mds: str, proxy: str, endpoint: str) -> dict[str, str]:
-        """The environment of the scheduler; `endpoint` is the URL of the Invoke API."""
+    def scheduler(self, mds: str, proxy: str, endpoint: str, failures: str) -> dict[str, str]:
+        """The environment of the scheduler.
+
+        Args:
+            mds: The metadata store's address.
+            proxy: The proxy's address.
+            endpoint: The URL of the Invoke API, and of the queues.
+            failures: The URL of the queue `FAILURES`.
+        """
         return {
             **self._service(self.listen),
             **self._invoking(endpoint),
             settings.MDS_ADDRESS.name: mds,
             settings.PROXY_ADDRESS.name: proxy,
             settings.DIRECT.name: "1",
+            settings.FAILURE_QUEUE.name: failures,
         }
 
     def _service(self, listen: str) -> dict[str, str]:

@@ -122,10 +122,19 @@ class RedisMds:
             )
         return Sweep(
             state.decode(),
-            [Due(record.decode(), *(int(number) for number in numbers)) for record, *numbers in due],
+            [_due(*found) for found in due],
             bool(stalled),
             bool(expired),
         )
+
+    def lost(self, job: str, record: str, holder: str, why: str, at_once: bool) -> bool:
+        with self._pool.connection() as redis:
+            reply = scripts.LOST.call(
+                redis,
+                [keys.meta(job), keys.record(job, record), keys.look(job)],
+                [record, holder, why, int(at_once)],
+            )
+        return reply == 1
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         with self._pool.connection() as redis:
@@ -405,6 +414,10 @@ def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
         given=unpack_tasks(b"".join(given)),
         pages=pages,
     )
+
+
+def _due(record: bytes, begins: int, invokes: int, current: bytes, memory: bytes, limit: bytes, why: bytes) -> Due:
+    return Due(record.decode(), int(begins), invokes, int(current), int(memory), int(limit), why.decode())
 
 
 def _answer(answer: list[bytes]) -> Answer:

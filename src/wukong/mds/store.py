@@ -206,7 +206,11 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A record that the sweep found silent: never begun, or its holder's lease ran out (`begins` > 0)."""
+    """A record that the sweep found silent: never begun, or its holder's lease ran out (`begins` > 0).
+
+    `why` is what the platform said about the end of its last holder, or of an invocation that nobody began; empty
+    where it said nothing.
+    """
 
     record: str
     begins: int
@@ -214,6 +218,7 @@ class Due:
     current: int
     memory: int
     memory_limit: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +260,15 @@ class Mds(Protocol):
 
     def sweep(self, job: str, pause: float) -> Sweep:
         """Find silent records, a stall, a passed deadline. A record is found again after `pause`, then twice that."""
+
+    def lost(self, job: str, record: str, holder: str, why: str, at_once: bool) -> bool:
+        """Note what the platform says about an invocation for a record that came to nothing.
+
+        `holder` is that with which the tokens of that invocation begin (`wukong.mds.tokens`), or empty where it never
+        ran. If its token holds the record, or if it never ran and nobody has begun the record, `at_once` ends the lease
+        and has the next sweep look at the record; returns whether that is so. Where somebody else holds the record,
+        nothing changes.
+        """
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         """End a job that is loading or running; returns the state that it then has."""

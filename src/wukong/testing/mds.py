@@ -102,6 +102,10 @@ class MemoryMds:
         with self._step() as now:
             return self._jobs[job].sweep(now, _ms(pause)) if job in self._jobs else Sweep("gone")
 
+    def lost(self, job: str, record: str, holder: str, why: str, at_once: bool) -> bool:
+        with self._step() as now:
+            return job in self._jobs and self._jobs[job].lost(record, holder, why, at_once, now)
+
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         with self._step() as now:
             return self._jobs[job].close(state, failure, now) if job in self._jobs else "gone"

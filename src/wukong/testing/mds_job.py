@@ -170,6 +170,19 @@ class MemoryJob:
         self.meta.count_invocations(len(due))
         return Sweep("running", due, stalled, now > self.meta.deadline)
 
+    def lost(self, record: str, holder: str, why: str, at_once: bool, now: int) -> bool:
+        """Note what the platform says about an invocation; true if the next sweep looks at its record."""
+        live = self.records.get(record)
+        if self.meta.state != "running" or live is None:
+            return False
+        if live.holder is not None and not (holder and live.holder.startswith(holder)):
+            return False
+        live.why = live.begins, why
+        if not at_once or (live.holder is None and holder):
+            return False
+        live.until = live.look = now
+        return True
+
     def bury(self, now: int, tombstone: int) -> None:
         """Remove all but the tombstone, which lives that long from the first time on."""
         if self.meta.state != "gone":

@@ -24,6 +24,7 @@ class LiveRecord:
         current: The task that ran at the last beat, or -1.
         memory: Bytes in use at the last beat.
         memory_limit: Bytes that the function may use.
+        why: What the platform said, and the `begins` of that time.
         claims: Fan-ins that it owns, in the order of their claims.
         given: By offload id, how many pieces were accepted and the tasks in them.
     """
@@ -39,6 +40,7 @@ class LiveRecord:
     current: int = -1
     memory: int = 0
     memory_limit: int = 0
+    why: tuple[int, str] = (0, "")
     claims: dict[int, None] = field(default_factory=dict)
     given: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
@@ -48,4 +50,6 @@ class LiveRecord:
 
     def due(self, name: str) -> Due:
         """What the sweep tells of this record."""
-        return Due(name, self.begins, self.invokes, self.current, self.memory, self.memory_limit)
+        begins, why = self.why
+        why = why if begins == self.begins else ""
+        return Due(name, self.begins, self.invokes, self.current, self.memory, self.memory_limit, why)

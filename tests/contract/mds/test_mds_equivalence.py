@@ -37,7 +37,17 @@ class Calls:
         """The name and arguments of a call."""
         pick = self._random.choice
         weights = {"sync": 400, "begin": 200, "offload": 100, "submit": 60, "marks": 40, "results": 30, "renew": 30}
-        weights |= {"hold": 20, "place": 20, "sweep": 20, "drop": 10, "pages": 10, "fail": 4, "close": 4, "purge": 4}
+        weights |= {
+            "hold": 20,
+            "place": 20,
+            "sweep": 20,
+            "drop": 10,
+            "pages": 10,
+            "fail": 4,
+            "close": 4,
+            "purge": 4,
+            "lost": 20,
+        }
         name = self._random.choices(list(weights), list(weights.values()))[0]
         job, lease = pick(JOBS), 60.0
         record, token = pick(self._records), self._random.choices(TOKENS, [5, 1])[0]
@@ -72,6 +82,8 @@ class Calls:
                 return name, (job, [3, 1, 2, 0])
             case "sweep":
                 return name, (job, 60.0)
+            case "lost":
+                return name, (job, record, pick(["", *TOKENS]), pick(["killed", "a: b\nc", ""]), pick([True, False]))
             case "pages":
                 return name, (job, pick([[1, 0], [0], [], [0, 7]]))
             case "hold":

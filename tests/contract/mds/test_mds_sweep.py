@@ -146,6 +146,75 @@ def test_sweeping_one_job_does_not_touch_another(store: Store) -> None:
     assert store.eventually(lambda: store.mds.sweep("other", 60).due) == [Due("0", 0, 2, -1, 0, 0)]
 
 
+def test_a_holder_that_the_platform_ended_is_found_at_once(store: Store) -> None:
+    store.submit()
+    holder = store.holder(token="abcd-1", lease=60)
+    holder.sync(current=42, memory=5, memory_limit=6)
+    assert store.mds.lost("job", "0", "abcd", "out of memory", True)
+    assert found(store) == [Due("0", 1, 2, 42, 5, 6, "out of memory")]
+    begun = store.stranger(token="next").begin()
+    assert (begun.status, begun.begins) == (Status.OK, 2)
+    assert holder.renew() is Status.STALE
+
+
+def test_a_holder_that_was_taken_for_dead_goes_on_until_somebody_else_begins(store: Store) -> None:
+    store.submit()
+    holder = store.holder(token="abcd-1")
+    assert store.mds.lost("job", "0", "abcd", "killed", True)
+    assert holder.renew() is Status.OK
+    assert store.mds.sweep("job", 60).due == []
+    assert store.stranger(token="next").begin().status is Status.BUSY
+
+
+def test_what_is_said_of_one_holder_is_not_told_of_the_next(store: Store) -> None:
+    store.submit()
+    store.holder(token="abcd-1")
+    store.mds.lost("job", "0", "abcd", "killed", True)
+    store.eventually(lambda: store.stranger(token="next").begin().status is Status.OK)
+    assert store.mds.lost("job", "0", "next", "", True)
+    assert found(store) == [Due("0", 2, 2, -1, 0, 0, "")]
+
+
+def test_one_that_only_explains_does_not_end_the_lease(store: Store) -> None:
+    store.submit()
+    store.holder(token="abcd-1", lease=0.1)
+    assert not store.mds.lost("job", "0", "abcd", "it raised", False)
+    assert store.mds.sweep("job", 60).due == []
+    assert found(store) == [Due("0", 1, 2, -1, 0, 0, "it raised")]
+
+
+def test_the_end_of_anybody_else_changes_nothing(store: Store) -> None:
+    store.submit([0], [1], lease=60)
+    store.holder("0", token="abcd-1")
+    assert not store.mds.lost("job", "0", "abce", "killed", True)
+    assert not store.mds.lost("job", "0", "", "never ran", True)
+    assert not store.mds.lost("job", "nothing", "abcd", "killed", True)
+    assert not store.mds.lost("other", "0", "abcd", "killed", True)
+    assert store.mds.sweep("job", 60).due == []
+    assert "r:nothing" not in store.of_job()
+
+
+def test_an_invocation_that_never_ran_is_found_at_once(store: Store) -> None:
+    store.submit([0], [1], lease=60)
+    assert store.mds.lost("job", "1", "", "too old", True)
+    assert found(store) == [Due("1", 0, 2, -1, 0, 0, "too old")]
+
+
+def test_one_that_died_before_it_began_waits_and_says_why(store: Store) -> None:
+    """Else a function that cannot start would be invoked again as fast as it fails."""
+    store.submit(lease=0.1)
+    assert not store.mds.lost("job", "0", "abcd", "no module", True)
+    assert store.mds.sweep("job", 60).due == []
+    assert found(store) == [Due("0", 0, 2, -1, 0, 0, "no module")]
+
+
+def test_nobody_is_lost_of_a_job_that_ended(store: Store) -> None:
+    store.submit()
+    store.holder(token="abcd-1")
+    store.mds.close("job", "cancelled")
+    assert not store.mds.lost("job", "0", "abcd", "killed", True)
+
+
 def test_a_job_ended_needs_nothing(store: Store) -> None:
     store.submit(lease=0.01, seconds=0.01)
     store.mds.close("job", "cancelled")

@@ -12,6 +12,12 @@ class Service:
     def pids(self) -> list[int]:
         return []
 
+    def relays(self) -> list[int]:
+        return []
+
+    def queue_url(self, name: str) -> str:
+        return f"http://{self.address}/queue/{name}"
+
     async def close(self) -> None:
         self._server.close()
 

@@ -149,7 +149,7 @@ class Executor:
         walk, memory = self._walk, self._memory.by_task
         programs = self._programs.by_task
         lock = self._lock
-        output = self._output
+        output, begun = self._output, self._begun.begins
         with lock:
             instruction = walk.next(clock())
         while True:
@@ -158,6 +158,8 @@ class Executor:
                 started = clock()
                 self._running = (task, started)
                 output.task = task
+                if begun > 1:
+                    self._announce(task)
                 value = self._evaluate(task, programs[task], [memory[parent] for parent in inputs])
                 now = clock()
                 with lock:
@@ -180,6 +182,15 @@ class Executor:
                 return
             with lock:
                 instruction = walk.next(clock())
+
+    def _announce(self, task: int) -> None:
+        """Write which task runs next: an earlier holder died, and if this one does, it shall be known of what."""
+        words = Sync(current=task, memory=_resident_bytes(), memory_limit=self._memory_limit)
+        generation, lease = self._begun.generation, self._environment.lease_seconds
+        synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
+        if synced.status is not Status.OK:
+            with self._lock:
+                self._stop()
 
     def _evaluate(self, task: int, program: Any, inputs: list[Any]) -> Any:
         if program is None:

@@ -7,11 +7,11 @@ record gone.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
 from wukong.mds.store import Status
+from wukong.mds.tokens import new_token
 from wukong_executor.environment import Environment
 
 
@@ -23,7 +23,7 @@ def _environment() -> Environment:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Walk one record to its end; returns what became of it."""
     environment = _environment()
-    token = os.urandom(8).hex()
+    token = new_token(getattr(context, "aws_request_id", ""))
     cold, environment.cold = environment.cold, False
     job, record, pages = event["job"], event["record"], event.get("pages", ())
     begun = environment.mds.begin(job, record, token, environment.lease_seconds, pages, cold)

@@ -55,6 +55,8 @@ class FunctionSettings:
     maximum_event_age: float = 300.0
     #: `Terminate` cuts chains of invocations after 16, as AWS does by default; `Allow` does not.
     recursive_loop: str = "Allow"
+    #: A queue that the emulator makes, and the destination of failed asynchronous invocations; empty for none.
+    on_failure: str = ""
     #: How often each asynchronous invocation is delivered; Lambda promises "at least once", so 2 is a fair test.
     deliveries: int = 1
     #: Seconds that a request to invoke takes on its way to the function, as from a laptop to AWS or within a region.

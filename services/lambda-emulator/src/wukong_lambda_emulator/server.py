@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from aiohttp import web
 from wukong import settings
 from wukong_lambda_emulator import function_settings
 from wukong_lambda_emulator.environment_log import FunctionLog
+from wukong_lambda_emulator.event_invoke_config import EventInvokeConfig
 from wukong_lambda_emulator.function import Function
 from wukong_lambda_emulator.invoke_api import InvokeApi
 from wukong_lambda_emulator.queues import Queues
 from wukong_lambda_emulator.relay_process import RelayProcess
+from wukong_lambda_emulator.sqs_api import url
+from wukong_lambda_emulator.sqs_queue import Queue
 from wukong_lambda_emulator.zygote_provider import ZygoteProvider
 
 
@@ -49,6 +53,10 @@ class Service:
     def relays(self) -> list[int]:
         """The process that slows down the way to the stores, where one is asked for."""
         return [] if self._relay is None else [self._relay.pid]
+
+    def queue_url(self, name: str) -> str:
+        """The URL of a queue."""
+        return url(f"http://{self.address}", name)
 
     async def close(self) -> None:
         """Refuse whoever waits, end every environment and stop listening."""
@@ -107,5 +115,9 @@ async def serve(environ: Mapping[str, str]) -> Service:
     bound = runner.addresses[0]
     service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions, queues, relay)
     for function in functions.values():
+        if queue := function.settings.on_failure:
+            if queue not in queues:
+                queues.add(Queue(queue, time.time()))
+            function.configure_events(EventInvokeConfig(on_failure=queues.arn(queue), modified=time.time()))
         function.prewarm()
     return service

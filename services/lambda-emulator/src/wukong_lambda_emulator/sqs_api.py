@@ -84,13 +84,13 @@ class SqsApi:
             self._queues.add(queue)
         elif any(getattr(self._queues[name], field) != value for field, value in chosen.items()):
             raise sqs_error.name_exists(name)
-        return {"QueueUrl": _url(request, name)}
+        return {"QueueUrl": url(request.url.origin(), name)}
 
     async def _get_url(self, document: _Document, request: web.Request) -> _Document:
         name = _text(document, "QueueName")
         if name not in self._queues or document.get("QueueOwnerAWSAccountId") not in (None, function_name.ACCOUNT):
             raise sqs_error.no_queue()
-        return {"QueueUrl": _url(request, name)}
+        return {"QueueUrl": url(request.url.origin(), name)}
 
     async def _receive(self, document: _Document, request: web.Request) -> _Document:
         queue = self._queue(document)
@@ -138,8 +138,9 @@ class SqsApi:
         return self._queues[name]
 
 
-def _url(request: web.Request, name: str) -> str:
-    return f"{request.url.origin()}/{function_name.ACCOUNT}/{name}"
+def url(origin: object, name: str) -> str:
+    """The URL of a queue of the emulator at that origin (such as "http://127.0.0.1:9001")."""
+    return f"{origin}/{function_name.ACCOUNT}/{name}"
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

@@ -22,6 +22,7 @@ class Config:
     proxy_address: str
     lambda_endpoint: str
     function: str
+    failure_queue: str
     lease: float
     parallelism: int
     deadline: float
@@ -48,6 +49,7 @@ class Config:
             proxy_address=settings.PROXY_ADDRESS.get(environ),
             lambda_endpoint=settings.LAMBDA_ENDPOINT.get(environ),
             function=settings.EXECUTOR_FUNCTION.get(environ),
+            failure_queue=settings.FAILURE_QUEUE.get(environ),
             lease=float(settings.LEASE_SECONDS.get(environ)),
             parallelism=int(settings.PARALLELISM.get(environ)),
             deadline=float(settings.DEADLINE_SECONDS.get(environ)),

@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from wukong.mds.failure import Failure
+from wukong_scheduler.aws import connect
 
 #: Invocations under way at once.
 THREADS = 16
@@ -110,18 +111,4 @@ def pause_lengths() -> Iterator[float]:
 
 
 def _connect(endpoint: str) -> Any:
-    import boto3
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    common: dict[str, Any] = {
-        "max_pool_connections": THREADS,
-        "retries": {"total_max_attempts": 1},
-        "connect_timeout": 5,
-        "read_timeout": 30,
-    }
-    if not endpoint:
-        return boto3.client("lambda", config=Config(**common))
-    # An endpoint of our own checks no signatures, and there are no AWS credentials to sign with.
-    config = Config(signature_version=UNSIGNED, **common)
-    return boto3.client("lambda", endpoint_url=endpoint, region_name="us-east-1", config=config)
+    return connect("lambda", endpoint, max_pool_connections=THREADS)

@@ -12,6 +12,7 @@ from wukong.rpc.service import Service
 from wukong.rpc.v1 import scheduler_pb2_grpc
 from wukong_scheduler.announcements import Announcements
 from wukong_scheduler.config import Config
+from wukong_scheduler.failure_queue import FailureQueue
 from wukong_scheduler.invocations import Invocations
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import Removal
@@ -34,6 +35,7 @@ class Scheduler:
         removal: Removal,
         announcements: Announcements,
         sweeper: Sweeper,
+        failures: FailureQueue | None,
     ) -> None:
         self._served = served
         self._mds = mds
@@ -41,6 +43,7 @@ class Scheduler:
         self._removal = removal
         self._announcements = announcements
         self._sweeper = sweeper
+        self._failures = failures
 
     @property
     def address(self) -> str:
@@ -51,6 +54,8 @@ class Scheduler:
         """Refuse new calls, end those under way, and free everything. Jobs go on without their scheduler."""
         await self._served.close()
         await self._sweeper.close()
+        if self._failures is not None:
+            await asyncio.to_thread(self._failures.close)
         await self._announcements.close()
         # In a thread: the endpoint may live in this very loop, and has to answer what is under way.
         await asyncio.to_thread(self._invocations.close)
@@ -92,4 +97,8 @@ async def serve(environ: Mapping[str, str]) -> Service:
         raise
     announcements.start()
     sweeper.start()
-    return Scheduler(served, mds, invocations, removal, announcements, sweeper)
+    failures = None
+    if config.failure_queue:
+        failures = FailureQueue(config.failure_queue, config.lambda_endpoint, sweeper.ended)
+        failures.start()
+    return Scheduler(served, mds, invocations, removal, announcements, sweeper, failures)

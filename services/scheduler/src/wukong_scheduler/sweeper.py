@@ -8,7 +8,9 @@ import logging
 import time
 
 from wukong.errors import ClusterUnavailable, WukongError
+from wukong.mds.job_id import is_job_id
 from wukong.mds.store import Mds
+from wukong_scheduler.invocation_end import InvocationEnd
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import TOMBSTONE, Removal
@@ -71,6 +73,11 @@ class Sweeper:
                 raise
             except WukongError as error:
                 _log.warning("job %s was not swept: %s", job, error)
+
+    def ended(self, end: InvocationEnd) -> None:
+        """Act on what the platform tells of an invocation, instead of waiting for the executor's lease to run out."""
+        if is_job_id(end.job) and self._mds.lost(end.job, end.record, end.holder, end.why, end.at_once):
+            self._sweep(end.job)
 
     def _sweep(self, job: str) -> None:
         found = self._mds.sweep(job, self._lease)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wukong.errors import ExecutorLost
 from wukong.mds.failure import Failure
 from wukong.mds.store import Due, JobInfo, Sweep
 
@@ -54,7 +55,8 @@ def judge(sweep: Sweep, function: str) -> Verdict:
                 failure=Failure(
                     error="ClusterUnavailable",
                     message=f"the function {function!r} was invoked {MAX_INVOCATIONS} times for one piece "
-                    "of the job and no executor ever began it; look at its log and its concurrency limit",
+                    "of the job and no executor ever began it; look at its log and its concurrency limit"
+                    + (f". The platform says of the last one: {due.why}" if due.why else ""),
                 )
             )
     return Verdict(invoke=[due.record for due in sweep.due])
@@ -73,17 +75,15 @@ def forgotten(info: JobInfo, now: float, asked: float, keep: float) -> bool:
 
 
 def _lost(due: Due) -> Failure:
-    cause = f"its executors ended {due.begins} times without a word"
+    cause = f"its executors ended {due.begins} times"
+    cause += f", the last one with: {due.why}" if due.why else " without a word"
     if due.memory_limit:
         cause += f", with {due.memory / MIB:,.0f} of {due.memory_limit / MIB:,.0f} MiB in use at the last beat"
-        if due.memory > NEARLY_FULL * due.memory_limit:
+        if not due.why.startswith("out of memory") and due.memory > NEARLY_FULL * due.memory_limit:
             cause += " (probably out of memory)"
     return Failure(
         error="ExecutorLost",
-        message=f"the executor that ran task {due.current} was lost: {cause}. "
-        "If it ran out of memory, use smaller chunks or a larger memory_mb."
-        if due.current >= 0
-        else f"an executor was lost: {cause}.",
+        message=str(ExecutorLost(due.current, cause)) if due.current >= 0 else f"an executor was lost: {cause}.",
         task=due.current,
         attributes={"probable_cause": cause},
     )

@@ -1,6 +1,6 @@
 -- sweep: what of one job needs attention. Each record found is looked at again after a pause that doubles.
 -- KEYS: meta, look.  ARGV: prefix, pause (ms).
--- Reply: {state, expired, stalled, {record, begins, invokes, current, memory, memory limit}...}
+-- Reply: {state, expired, stalled, {record, begins, invokes, current, memory, memory limit, why}...}
 local meta = redis.call('HMGET', KEYS[1], 'state', 'deadline', 'left')
 if meta[1] ~= 'running' then return {meta[1] or 'gone', 0, 0} end
 local time = redis.call('TIME')
@@ -10,14 +10,17 @@ if now > tonumber(meta[2]) then reply[2] = 1 end
 if redis.call('ZCARD', KEYS[2]) == 0 and tonumber(meta[3]) > 0 then reply[3] = 1 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)) do
   local record = ARGV[1] .. ':r:' .. id
-  local fields = redis.call('HMGET', record, 'begins', 'invokes', 'until', 'current', 'memory', 'limit')
+  local fields = redis.call('HMGET', record, 'begins', 'invokes', 'until', 'current', 'memory', 'limit', 'why')
   if not fields[1] then
     redis.call('ZREM', KEYS[2], id)
   elseif not fields[3] or tonumber(fields[3]) <= now then
     local invokes = redis.call('HINCRBY', record, 'invokes', 1)
     redis.call('HINCRBY', KEYS[1], 'invocations', 1)
     redis.call('ZADD', KEYS[2], now + ARGV[2] * 2 ^ math.min(invokes - 2, 10), id)
-    reply[#reply + 1] = {id, fields[1], invokes, fields[4] or '-1', fields[5] or '0', fields[6] or '0'}
+    -- What the platform said of the last holder, and not of one before it.
+    local begins, why = string.match(fields[7] or '', '^(%d+):(.*)$')
+    if begins ~= fields[1] then why = '' end
+    reply[#reply + 1] = {id, fields[1], invokes, fields[4] or '-1', fields[5] or '0', fields[6] or '0', why}
   end
 end
 return reply
