@@ -74,8 +74,9 @@ LIMITS = Variable(
 )
 EXECUTOR_RUNTIME = Variable(
     "WUKONG_EXECUTOR_RUNTIME",
-    'JSON: what executors run, {"python": "3.11.9", "packages": {"dask": "2026.1.0", ...}}; empty where they run '
-    "in the scheduler's own environment",
+    "the executors' manifest, as `python -m wukong_executor.manifest` prints it where they run: "
+    '{"python": "3.11.9", "packages": {"dask": "2026.1.0", ...}, "image_digest": "sha256:..."}, or @ and the path of a '
+    "file with it; empty where they run in the scheduler's own environment",
     "",
 )
 LOG_DIR = Variable("WUKONG_LOG_DIR", "folder for the logs of the emulator's functions; empty keeps them in memory", "")

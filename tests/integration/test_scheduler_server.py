@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ from wukong.redis.connection import Connection
 from wukong.rpc.channel import channel
 from wukong.rpc.status import wukong_errors
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, scheduler_pb2_grpc, value_pb2
+from wukong.runtime import installed
 from wukong.values.signing import Signer
-from wukong_scheduler.runtime import installed
+from wukong_executor import handler
+from wukong_executor.environment import Environment
 from wukong_scheduler.server import serve
 
 PASSWORD = "store-password"
@@ -472,6 +475,40 @@ def test_what_cannot_run_is_refused_with_the_same_error_at_the_client(stage: Sta
     with pytest.raises(LimitExceeded, match="tasks is 4, above the limit of 3"):
         stage.submit(diamond())
     assert not [key for key in stage.stored() if "ring" not in key]
+
+
+def test_clients_are_compared_with_the_executors_manifest(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_text(replace(HERE, image_digest="sha256:ab").to_json())
+    stage.start(WUKONG_EXECUTOR_RUNTIME=f"@{file}")
+    runtime = stage.stub.GetCluster(scheduler_pb2.GetClusterRequest()).runtime
+    assert (runtime.python, dict(runtime.packages)) == (HERE.python, HERE.packages)
+    assert runtime.image_digest == "sha256:ab"
+    stage.submit(diamond())
+    file.write_text(replace(HERE, packages={**HERE.packages, "dask": "0.1"}).to_json())
+    stage.start(WUKONG_EXECUTOR_RUNTIME=f"@{file}")
+    with pytest.raises(VersionMismatch, match=f"client has dask {HERE.packages['dask']} .* executors have dask 0.1"):
+        stage.submit(diamond("job-2"))
+
+
+def test_executors_that_are_not_those_of_the_manifest_refuse_its_jobs(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image was deployed anew, and nobody told the scheduler."""
+    told = replace(HERE, packages={**HERE.packages, "dask": "0.1"})
+    stage.start(WUKONG_EXECUTOR_RUNTIME=told.to_json())
+    request = diamond()
+    request.client.packages["dask"] = "0.1"
+    stage.submit(request)
+    environment = Environment(stage.environ)
+    monkeypatch.setattr(handler, "_environment", lambda: environment)
+    assert handler.handler({"job": "job-1", "record": "0"}, None) == {"status": "refused"}
+    environment.mds.close_connections()
+    job = stage.job("job-1")
+    assert (job.state, job.error.type) == (job_pb2.JOB_STATE_FAILED, "VersionMismatch")
+    assert f"the executors have dask {HERE.packages['dask']}, but the job was accepted for executors with dask 0.1" in (
+        job.error.message
+    )
 
 
 def test_calls_without_a_token_are_refused(stage: Stage) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,13 @@ import pytest
 from google.protobuf import json_format
 
 from wukong import errors
+from wukong.cli import cluster, doctor
 from wukong.cli import job as shown
 from wukong.cli.check import Check, Outcome, failed, verdict, versions
 from wukong.cli.exits import Exit, UsageError, exit_of
 from wukong.cli.graph_file import parse
 from wukong.cli.output import one_line, table
-from wukong.rpc.v1 import job_pb2
+from wukong.rpc.v1 import cluster_pb2, job_pb2
 
 PAGE = Path(__file__).parents[2] / "docs/cli.md"
 CALL = {"id": "a", "call": {"function": "operator:add", "args": [1, 2]}}
@@ -143,3 +146,12 @@ def test_the_first_failed_check_decides() -> None:
     assert verdict([fine, refused, failed("proxy", errors.ClusterUnavailable("away"))]) == 6
     assert refused.lines().startswith("failed   first result: dask differs\n         -> install")
     assert refused.as_dict()["outcome"] == "failed"
+
+
+def test_the_executors_image_is_shown() -> None:
+    runtime = cluster_pb2.Runtime(python=platform.python_version(), image_digest="sha256:ab")
+    described = cluster_pb2.Cluster(version=importlib.metadata.version("wukong"), runtime=runtime)
+    assert cluster.describe("h:1", described)["image_digest"] == "sha256:ab"
+    check = doctor._versions(described)
+    assert check.outcome is Outcome.OK
+    assert check.detail.endswith("; the executors' image is sha256:ab")

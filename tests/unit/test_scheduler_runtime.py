@@ -7,7 +7,8 @@ import dask
 import pytest
 
 from wukong.errors import VersionMismatch
-from wukong_scheduler.runtime import Runtime, check_runtime, installed
+from wukong.runtime import Runtime, installed
+from wukong_scheduler.runtime import check_runtime
 
 EXECUTOR = Runtime("3.11.4", {"dask": "2026.1.0", "cloudpickle": "3.1.2", "numpy": "2.1.0", "pandas": "2.3.0"})
 

@@ -19,11 +19,11 @@ from wukong.graph.page import Page
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.store import Sync
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, value_pb2
+from wukong.runtime import installed
 from wukong.testing.mds import MemoryMds
 from wukong.values.signing import Signer
 from wukong_scheduler.config import Config
 from wukong_scheduler.rings import Rings
-from wukong_scheduler.runtime import installed
 from wukong_scheduler.submission import Submission
 
 KEY = bytes(range(32))

@@ -43,5 +43,6 @@ def describe(address: str, cluster: cluster_pb2.Cluster) -> dict[str, object]:
         "proxy": cluster.data_endpoint,
         "stores": "direct" if cluster.HasField("direct") else "through the proxy",
         "python": cluster.runtime.python,
+        "image_digest": cluster.runtime.image_digest,
         "packages": dict(cluster.runtime.packages),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.metadata
 import operator
 import platform
@@ -113,7 +114,9 @@ def _versions(cluster: cluster_pb2.Cluster) -> Check:
     for name in there:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             here.setdefault(name, importlib.metadata.version(name))
-    return versions(here, there)
+    check = versions(here, there)
+    digest = cluster.runtime.image_digest
+    return dataclasses.replace(check, detail=f"{check.detail}; the executors' image is {digest}") if digest else check
 
 
 def _first_result(address: str, token: str) -> Check:

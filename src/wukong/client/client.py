@@ -249,7 +249,9 @@ class Client:
         return [(job.job_id, state_name(job.state)) for job in answer.jobs]
 
     def info(self) -> dict[str, Any]:
-        """What the cluster says about itself: version, parallelism, kvs_nodes, python, and packages with versions."""
+        """What the cluster says about itself: version, parallelism, kvs_nodes, and what executors run: python,
+        packages with versions, and image_digest, which is empty where there is no image.
+        """
         self._session.check_open()
         cluster = self._connection.call(self._connection.scheduler.GetCluster, scheduler_pb2.GetClusterRequest())
         return {
@@ -259,6 +261,7 @@ class Client:
             "kvs_nodes": cluster.kvs_nodes,
             "python": cluster.runtime.python,
             "packages": dict(cluster.runtime.packages),
+            "image_digest": cluster.runtime.image_digest,
         }
 
     def close(self) -> None:

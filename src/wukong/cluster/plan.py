@@ -21,7 +21,15 @@ _HANDLER = "wukong_executor.handler.handler"
 _BEAT_SECONDS = 0.02
 _BEAT_OF_INVOCATION = 4
 #: What every environment needs, cheap to expensive: the zygote imports it before it forks the first.
-PRELOAD = ("numpy", "dask", "cloudpickle", "wukong_executor.handler", "wukong_executor.executor", "boto3")
+PRELOAD = (
+    "numpy",
+    "dask",
+    "cloudpickle",
+    "wukong_executor.handler",
+    "wukong_executor.executor",
+    "wukong_executor.manifest",
+    "boto3",
+)
 #: What takes long to import. The zygote imports those that the user's program has imported: its tasks will
 #: need them, and the others must not delay its first job.
 _PRELOAD_IF_USED = (

@@ -57,6 +57,7 @@ class RedisMds:
         fields: list[Arg] = ["gen", 0, "tasks", spec.tasks, "sinks", spec.sinks, "left", spec.sinks]
         fields += ["pages", len(pages), "firsts", array("I", spec.first_tasks).tobytes()]
         fields += ["parallelism", spec.parallelism, "ring", spec.ring.version, "json", int(spec.json_results)]
+        fields += ["runtime", spec.runtime]
         with self._pool.connection() as redis:
             created = scripts.CREATE.call(
                 redis,
@@ -393,7 +394,7 @@ def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
 def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
     if reply[0] != b"OK":
         return Begun(Status(reply[0].decode()))
-    _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat = reply
+    _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat, runtime = reply
     first_tasks = array("I")
     first_tasks.frombytes(firsts)
     fields = _mapping(flat)
@@ -408,6 +409,7 @@ def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
         seconds_left=(int(deadline) - now) / 1000,
         parallelism=int(parallelism),
         json_results=json_results == b"1",
+        runtime=runtime.decode(),
         entries=unpack_tasks(fields["entries"]),
         inputs=unpack_inputs(fields["inputs"]),
         claims=[int(name[2:]) for name in fields if name.startswith("c:")],

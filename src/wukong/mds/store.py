@@ -45,6 +45,7 @@ class JobSpec:
         seconds: Until the deadline; keys live a grace longer.
         json_results: Whether sinks are committed as JSON (jobs of calls).
         inputs: Hashes of the uploaded inputs that the job holds.
+        runtime: The executors' manifest that the job was accepted for (`wukong.runtime`), as JSON; empty for any.
         targets: Which sinks were asked for, in the scheduler's own encoding; nobody else reads it.
     """
 
@@ -58,6 +59,7 @@ class JobSpec:
     json_results: bool = False
     inputs: Sequence[str] = ()
     targets: bytes = b""
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Begun:
     seconds_left: float = 0.0
     parallelism: int = 1
     json_results: bool = False
+    runtime: str = ""
     entries: Sequence[int] = ()
     inputs: Sequence[tuple[int, bytes]] = ()
     claims: Sequence[int] = ()

@@ -74,6 +74,7 @@ class MemoryJob:
             seconds_left=(self.meta.deadline - now) / 1000,
             parallelism=self.meta.spec.parallelism,
             json_results=self.meta.spec.json_results,
+            runtime=self.meta.spec.runtime,
             entries=list(live.entries),
             inputs=list(live.inputs),
             claims=list(live.claims),

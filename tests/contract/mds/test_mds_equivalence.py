@@ -55,7 +55,9 @@ class Calls:
         held = (job, record, token, generation)
         match name:
             case "submit":
-                spec = JobSpec(9, 4, 2, [0, 5], pick([3, 6]), Ring(1, (Node("n", "h:1"),)), 500, inputs=[])
+                spec = JobSpec(
+                    9, 4, 2, [0, 5], pick([3, 6]), Ring(1, (Node("n", "h:1"),)), 500, inputs=[], runtime="3.11"
+                )
                 initial = [Record(str(i), [i, i + 1, i + 7]) for i in range(3)]
                 return name, (job, spec, [b"one", b"two"], initial, lease)
             case "begin":
@@ -128,7 +130,15 @@ def told(mds: Mds, call: tuple[str, Any]) -> Any:
             fields = [answer.entries, answer.inputs, answer.first_tasks, answer.pages]
             unordered = [sorted(answer.claims), sorted(answer.given)]
             return (
-                *(answer.status, answer.generation, answer.begins, answer.depth, answer.ring, answer.parallelism),
+                *(
+                    answer.status,
+                    answer.generation,
+                    answer.begins,
+                    answer.depth,
+                    answer.ring,
+                    answer.parallelism,
+                    answer.runtime,
+                ),
                 *map(list, fields),
                 *unordered,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from wukong.mds.failure import Failure
 from wukong.mds.store import Status
 from wukong.mds.tokens import new_token
 from wukong_executor.environment import Environment
@@ -30,6 +31,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if begun.status is not Status.OK:
         return {"status": begun.status.value}
     from wukong_executor.executor import Executor
+    from wukong_executor.manifest import refusal
+
+    if begun.runtime and (reason := refusal(begun.runtime)):
+        environment.mds.fail(job, record, token, begun.generation, Failure("VersionMismatch", reason))
+        return {"status": "refused"}
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
     executor = Executor(environment, job, record, token, begun, pages, memory_limit)

@@ -16,7 +16,9 @@ def describe(config: Config, ring: Ring | None) -> cluster_pb2.Cluster:
     cluster = cluster_pb2.Cluster(
         version=version("wukong"),
         data_endpoint=config.proxy_address,
-        runtime=cluster_pb2.Runtime(python=runtime.python, packages=runtime.packages),
+        runtime=cluster_pb2.Runtime(
+            python=runtime.python, packages=runtime.packages, image_digest=runtime.image_digest
+        ),
         parallelism=config.parallelism,
         kvs_nodes=len(ring.nodes) if ring else 0,
         ring_version=ring.version if ring else 0,

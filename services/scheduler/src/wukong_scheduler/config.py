@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from wukong import settings
+from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
-from wukong_scheduler.runtime import Runtime, installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,6 @@ class Config:
             KeyError: A required one is missing.
             ValueError: One cannot be understood.
         """
-        stated = settings.EXECUTOR_RUNTIME.get(environ)
         return cls(
             listen=settings.LISTEN.get(environ),
             token=settings.TOKEN.get(environ),
@@ -56,5 +56,20 @@ class Config:
             keep=float(settings.KEEP_SECONDS.get(environ)),
             direct=settings.DIRECT.get(environ) == "1",
             limits=Limits.parse(settings.LIMITS.get(environ)),
-            runtime=Runtime.parse(stated) if stated else installed(),
+            runtime=_runtime(settings.EXECUTOR_RUNTIME.get(environ)),
         )
+
+
+def _runtime(stated: str) -> Runtime:
+    """The executors' manifest: given as JSON, as `@` and the path of a file with it, or not at all."""
+    if not stated:
+        return installed()
+    try:
+        text = Path(stated[1:]).read_text() if stated.startswith("@") else stated
+        return Runtime.parse(text)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{settings.EXECUTOR_RUNTIME.name} is {stated!r}: {error}. Write the manifest with "
+            "`python -m wukong_executor.manifest > manifest.json` where executors run, and set the variable to "
+            "@manifest.json or to what it holds"
+        ) from error

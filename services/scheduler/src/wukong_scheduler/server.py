@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
+from importlib.metadata import version
 
 from wukong.mds.failure import Failure
 from wukong.mds.redis import RedisMds
@@ -20,6 +22,8 @@ from wukong_scheduler.rings import Rings
 from wukong_scheduler.servicer import SchedulerServicer
 from wukong_scheduler.submission import Submission
 from wukong_scheduler.sweeper import Sweeper
+
+_log = logging.getLogger(__name__)
 
 SERVICE = "wukong.rpc.v1.Scheduler"
 
@@ -72,6 +76,9 @@ async def serve(environ: Mapping[str, str]) -> Service:
         ClusterUnavailable: The address cannot be listened on.
     """
     config = Config.read(environ)
+    there, here = config.runtime.packages.get("wukong"), version("wukong")
+    if there and there != here:
+        _log.warning("executors have Wukong %s and this scheduler is %s; deploy both from one release", there, here)
     mds = RedisMds(config.mds_address, password=config.store_password)
 
     def refused(job: str, failure: Failure) -> None:

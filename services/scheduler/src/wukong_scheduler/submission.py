@@ -24,6 +24,7 @@ from wukong.graph.page_index import first_pages
 from wukong.mds.job_id import check_job_id
 from wukong.mds.store import JobSpec, Mds
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
+from wukong.runtime import Runtime
 from wukong.values.signing import Signer
 from wukong_scheduler import messages
 from wukong_scheduler.admission import Shape, check_graph, check_payloads
@@ -31,7 +32,7 @@ from wukong_scheduler.config import Config
 from wukong_scheduler.inputs import Inputs
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.rings import Rings
-from wukong_scheduler.runtime import Runtime, check_runtime
+from wukong_scheduler.runtime import check_runtime
 from wukong_scheduler.schedules import static_schedules
 from wukong_scheduler.targets import Targets
 
@@ -58,6 +59,7 @@ class Work:
         hashes: Content hashes of those values.
         names: Names of the targets, for a job of calls.
         warnings: Sentences for the user.
+        runtime: The manifest of the executors that the graph was pickled for; empty where nothing is pickled.
     """
 
     shape: Shape
@@ -66,6 +68,7 @@ class Work:
     hashes: Sequence[str] = ()
     names: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    runtime: str = ""
 
 
 class MissingPagesError(Exception):
@@ -85,6 +88,7 @@ class Submission:
         self._rings = rings
         self._invoke = invoke
         self._signer = Signer(config.signing_key)
+        self._manifest = config.runtime.to_json()
         self._policy = Heartbeat(INVOCATION_SECONDS)
         self._inputs = Inputs(mds, self._signer)
         self._turns = _Turns()
@@ -163,7 +167,7 @@ class Submission:
         check_payloads([len(payload) for payload in payloads], len(shape.firsts), limits)
         inputs = self._inputs.marks(graph.inputs, request.job_id, self._seconds(request.options))
         hashes = sorted({item.ref.hash for item in graph.inputs if not item.ref.job_id})
-        return Work(shape, payloads, inputs, hashes, warnings=warnings)
+        return Work(shape, payloads, inputs, hashes, warnings=warnings, runtime=self._manifest)
 
     def _payloads(self, graph: graph_pb2.Graph) -> list[bytes]:
         self._config.limits.hold("inline_pages_bytes", sum(len(page.data) for page in graph.pages))
@@ -214,6 +218,7 @@ class Submission:
             json_results=bool(work.names),
             inputs=work.hashes,
             targets=Targets(shape.targets.tolist(), work.names).encode(),
+            runtime=work.runtime,
         )
         bodies = build_pages(
             shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs
