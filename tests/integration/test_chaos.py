@@ -1,6 +1,7 @@
-"""Random graphs while invocations are duplicated, delayed and throttled: what Dask's own scheduler returns.
+"""Random graphs while invocations are duplicated, delayed and throttled and environments are ended: what Dask's own
+scheduler returns.
 
-Dropped invocations and ended environments are not among the faults here: recovery from death has tests of its own.
+Dropped invocations are not among the faults here: nobody is told of them, so each would cost a lease.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from wukong.testing.graphs import random_graph, same_value
 
 GRAPHS = 100
 BATCH = 20
-FAULTS = {"seed": 3, "duplicate": 0.3, "delay": 0.3, "delay_seconds": 0.2, "throttle": 0.2}
+#: A record whose executors died three times ends its job, whichever tasks they ran. With this seed no three of any
+#: twelve deliveries in a row end their environments, for the first 1,416 of them, which is more than there are here.
+FAULTS = {"seed": 1179, "duplicate": 0.3, "delay": 0.3, "delay_seconds": 0.2, "throttle": 0.2, "kill": 0.06}
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +61,4 @@ def test_there_was_chaos(chaotic: LocalCluster) -> None:
     assert "once more" in log
     assert "chaos delays invocation" in log
     assert "chaos throttles request" in log
+    assert "chaos ends environment" in log
