@@ -16,6 +16,11 @@ from wukong.graph.program import run
 from wukong.graph.reference import Reference
 
 
+class Elsewhere(Reference):
+    def stands(self, address: str) -> tuple[str, int]:
+        return "job", 0
+
+
 def test_each_call_is_a_task() -> None:
     graph = calls(pow, [(2, 3), (3, 2)], {"mod": 5})
     dag = convert(graph, list(graph))
@@ -25,7 +30,7 @@ def test_each_call_is_a_task() -> None:
 
 
 def test_references_become_inputs_wherever_they_can_be_seen() -> None:
-    one, two = Reference(), Reference()
+    one, two = Elsewhere(), Elsewhere()
     graph = calls(lambda *args, **words: (args, words), [(one, [1, (two, 2)], {"k": one})], {"word": {"x": [two]}})
     dag = convert(graph, list(graph))
     assert sorted(map(id, dag.inputs.values())) == sorted([id(one), id(two)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import secrets
 import sys
 import threading
@@ -18,11 +17,10 @@ from wukong.cli.exits import Exit, UsageError
 from wukong.cli.graph_file import parse
 from wukong.cli.interrupts import leave, on_interrupt
 from wukong.cli.output import complain, say_json
-from wukong.client import results, watching
+from wukong.client import interrupted, results, watching
 from wukong.client.connection import Connection
 from wukong.client.display import display
 from wukong.client.submission import SECONDS
-from wukong.errors import WukongError
 from wukong.rpc.v1 import job_pb2, scheduler_pb2
 
 
@@ -100,9 +98,7 @@ class _Submission:
             threading.Thread(target=self._cancel, daemon=True).start()
 
     def _cancel(self) -> None:
-        request = scheduler_pb2.CancelJobRequest(job_id=self._job_id, reason="interrupted by the user")
-        with contextlib.suppress(WukongError):  # the scheduler is gone: whoever watches the job is told
-            self._connection.call(self._connection.scheduler.CancelJob, request)
+        interrupted.cancel(self._connection, self._job_id)
 
 
 def _read(path: str) -> str:

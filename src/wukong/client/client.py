@@ -5,38 +5,32 @@ from __future__ import annotations
 import functools
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 import dask
-import grpc
 
-from wukong import settings
-from wukong.client import batch, submission, uploads
+from wukong.client import batch, interrupted, submission
 from wukong.client.address import Cluster, locate
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
 from wukong.client.future import Future, Share, read
+from wukong.client.inputs import bring
 from wukong.client.job import Asked, Job
 from wukong.client.lanes import Lanes
+from wukong.client.options import JobOptions, chosen, message
 from wukong.client.report import Report
 from wukong.client.session import Session
-from wukong.errors import InvalidGraph, WukongError
+from wukong.errors import WukongError
 from wukong.graph import payload
 from wukong.graph.convert import convert
-from wukong.graph.dag import Dag
 from wukong.graph.modules import register_user_modules
 from wukong.graph.reference import Reference
-from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2, value_pb2
+from wukong.rpc.v1 import job_pb2, scheduler_pb2
 
 #: Dask's setting of how partitions exchange rows.
 _SHUFFLE = "dataframe.shuffle.method"
-
-
-#: Seconds between attempts to cancel a job that the scheduler does not know yet.
-_SUBMITTING = (0.05, 0.2, 0.0)
 
 
 class Client:
@@ -85,15 +79,7 @@ class Client:
         self._lock = threading.Lock()
         self._defaults: list[Any] = []
 
-    def get(
-        self,
-        dsk: Any,
-        keys: Any,
-        *,
-        deadline: float | None = None,
-        max_parallelism: int | None = None,
-        **_dask_keywords: Any,
-    ) -> Any:
+    def get(self, dsk: Any, keys: Any, **keywords: Any) -> Any:
         """Compute keys of a graph on the cluster: a Dask scheduler.
 
         Ctrl-C cancels the job and raises KeyboardInterrupt; a second one does not wait for that.
@@ -101,9 +87,8 @@ class Client:
         Args:
             dsk: A Dask graph in any of its forms.
             keys: A key, or a list of keys; lists may be nested.
-            deadline: Seconds after which the job fails; by default the cluster's limit.
-            max_parallelism: The most executors at once; by default the cluster's limit.
-            **_dask_keywords: Keywords that Dask hands to every scheduler are accepted and have no meaning here.
+            **keywords: Options of the job (`wukong.client.options.JobOptions`). Others, which Dask hands to every
+                scheduler, are accepted and have no meaning here.
 
         Returns:
             For a key its value, for a list a tuple, nested as the lists are.
@@ -113,18 +98,16 @@ class Client:
             TaskError: A task raised what cannot be raised here. Else its own exception is raised, caused by one.
             WukongError: Others of its kind: a lost executor, a passed deadline, a cluster that is gone...
         """
-        job = self.submit_graph(dsk, keys, deadline=deadline, max_parallelism=max_parallelism)
+        job = self.submit_graph(dsk, keys, **chosen(keywords))
         try:
             return job.result()
         except KeyboardInterrupt:
-            self._cancel(job.id)
+            interrupted.cancel(self._connection, job.id)
             raise
         finally:
             job.release()
 
-    def submit_graph(
-        self, dsk: Any, keys: Any, *, deadline: float | None = None, max_parallelism: int | None = None
-    ) -> Job:
+    def submit_graph(self, dsk: Any, keys: Any, **options: Unpack[JobOptions]) -> Job:
         """Start to compute keys of a graph, and return as soon as the cluster has accepted it.
 
         Futures in the graph stand for their values; this waits until they are there.
@@ -132,8 +115,7 @@ class Client:
         Args:
             dsk: A Dask graph in any of its forms.
             keys: A key, or a list of keys; lists may be nested.
-            deadline: Seconds after which the job fails; by default the cluster's limit.
-            max_parallelism: The most executors at once; by default the cluster's limit.
+            **options: Options of the job (`wukong.client.options.JobOptions`).
 
         Raises:
             InvalidGraph: The graph cannot be run as it is; says why.
@@ -141,26 +123,23 @@ class Client:
             Exception: What a future in the graph raised.
         """
         self._session.check_open()
+        asked = message(options)
         dag = convert(dsk, keys)
         with self._lock:
             register_user_modules(self._by_value)
         payloads = payload.cut(dag)
         job_id = secrets.token_hex(8)
-        options = job_pb2.JobOptions(deadline_seconds=deadline, max_parallelism=max_parallelism)
-        uses = [value for value in dag.inputs.values() if isinstance(value, Future)]
-        earlier = self._earlier(dag)
+        uses = [value for value in dag.inputs.values() if isinstance(value, Reference)]
         releases = self._session.releases
         releases.hold(job_id)
         try:
-            inputs = earlier
-            if len(dag.inputs) > len(earlier):
-                inputs = [*earlier, *self._upload(dag, job_id, deadline)]
-            submission.submit(self._connection, job_id, dag, payloads, inputs, options)
+            inputs = bring(self._session, dag, job_id, options.get("deadline"))
+            submission.submit(self._connection, job_id, dag, payloads, inputs, asked)
             job = Job(self._session, job_id, Asked(keys, dag.index, dag.keys), uses)
             releases.follow(job, job_id)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
-                self._cancel(job_id)
+                interrupted.cancel(self._connection, job_id)
             releases.release(job_id)
             raise
         self._session.jobs[job_id] = job
@@ -301,47 +280,3 @@ class Client:
         if futures:
             self._lanes.put(functools.partial(batch.run, graph, futures, share, self.submit_graph))
         return futures
-
-    def _earlier(self, dag: Dag) -> list[graph_pb2.Input]:
-        """The inputs that are values of earlier jobs, once they are there."""
-        found = []
-        for task, value in dag.inputs.items():
-            if isinstance(value, Future):
-                if not value.in_session(self._connection.address):
-                    raise InvalidGraph(
-                        f"the future {value.key!r} is one of another cluster than {self._connection.address}, which "
-                        "does not have its value; pass future.result()"
-                    )
-                job_id, number = value.stands()
-                found.append(graph_pb2.Input(task=task, ref=value_pb2.ValueRef(job_id=job_id, task=number)))
-        return found
-
-    def _upload(self, dag: Dag, job_id: str, deadline: float | None) -> list[graph_pb2.Input]:
-        # What an earlier job of this client frees is gone before it is looked for.
-        self._session.releases.settle()
-        stores, leases = self._session.stores, self._session.leases
-        carrier: uploads.Carrier
-        if stores is None or leases is None:
-            carrier = uploads.ByProxy(self._connection)
-        else:
-            leases.drop_gone()
-            seconds = float(settings.DEADLINE_SECONDS.get({})) if deadline is None else deadline
-            carrier = uploads.Direct(stores, leases, seconds)
-        values = {task: value for task, value in dag.inputs.items() if not isinstance(value, Reference)}
-        return uploads.upload(values, job_id, carrier)
-
-    def _cancel(self, job_id: str) -> None:
-        request = scheduler_pb2.CancelJobRequest(job_id=job_id, reason="interrupted by the user")
-
-        def cancel() -> None:
-            for pause in _SUBMITTING:
-                try:
-                    self._connection.scheduler.CancelJob(request, timeout=self._connection.timeout)
-                    return
-                except grpc.RpcError as error:
-                    # The interrupt is what the user should see. A submission may still be on its way.
-                    if error.code() is not grpc.StatusCode.NOT_FOUND:
-                        return
-                time.sleep(pause)
-
-        self._connection.aside.call(cancel)

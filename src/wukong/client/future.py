@@ -129,8 +129,17 @@ class Future(concurrent.futures.Future[Any], Reference):
         except concurrent.futures.CancelledError:
             raise self._cancelled() from None
 
-    def stands(self) -> tuple[str, int]:
-        """Job and task whose value this is, once it is there. Raises what `result` would."""
+    def stands(self, address: str) -> tuple[str, int]:
+        """See `Reference`."""
+        here = self._share.session.connection.address
+        if here != address:
+            raise InvalidGraph(
+                f"the future {self.key!r} is one of another cluster ({here}) than {address}, which does not have its "
+                "value; pass future.result()"
+            )
+        return self._stands()
+
+    def _stands(self) -> tuple[str, int]:
         self._outcome(None)
         job = self._share.job
         assert job is not None
@@ -157,10 +166,6 @@ class Future(concurrent.futures.Future[Any], Reference):
         """The call will not end, because of this; without effect if the future is done."""
         with contextlib.suppress(concurrent.futures.InvalidStateError):
             self.set_exception(error)
-
-    def in_session(self, address: str) -> bool:
-        """Whether the cluster at an address is the one that has the value."""
-        return self._share.session.connection.address == address
 
     def __reduce__(self) -> NoReturn:
         raise InvalidGraph(
@@ -191,7 +196,7 @@ def read(futures: list[Future]) -> list[Any]:
     remote: dict[str, list[int]] = {}
     for position, value in enumerate(values):
         if type(value) is Remote:
-            remote.setdefault(futures[position].stands()[0], []).append(position)
+            remote.setdefault(futures[position]._stands()[0], []).append(position)
     for job_id, positions in remote.items():
         session = futures[positions[0]]._share.session
         session.check_open()

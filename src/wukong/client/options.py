@@ -1,0 +1,56 @@
+"""What may be asked of one job: the same keywords wherever a job is made.
+
+`get`, `submit_graph`, `compute` and `persist` take them. Another one is a line in `JobOptions` and one in `_FIELDS`,
+the field of the message `JobOptions` that it becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+from wukong.errors import InvalidGraph
+from wukong.rpc.v1 import job_pb2
+
+
+class JobOptions(TypedDict, total=False):
+    """Keywords of a job. None is as good as absent.
+
+    Attributes:
+        deadline: Seconds after which the job fails; by default the cluster's limit.
+        max_parallelism: The most executors at once; by default the cluster's limit.
+        retries: How often a task that raises is run again, where the task itself says nothing; by default never.
+    """
+
+    deadline: float | None
+    max_parallelism: int | None
+    retries: int | None
+
+
+#: The field of the message that each option becomes.
+_FIELDS = {"deadline": "deadline_seconds", "max_parallelism": "max_parallelism", "retries": "retries"}
+
+
+def chosen(keywords: Mapping[str, Any]) -> JobOptions:
+    """The options among the keywords that Dask hands to every scheduler."""
+    return cast(JobOptions, {name: value for name, value in keywords.items() if name in _FIELDS})
+
+
+def message(options: JobOptions) -> job_pb2.JobOptions:
+    """The options as the scheduler takes them.
+
+    Raises:
+        TypeError: There is no such option.
+        InvalidGraph: A value is of another type than the option's, or out of range.
+    """
+    found = job_pb2.JobOptions()
+    for name, value in options.items():
+        if name not in _FIELDS:
+            raise TypeError(f"{name!r} is no option of a job; there are {', '.join(_FIELDS)}")
+        if value is None:
+            continue
+        try:
+            setattr(found, _FIELDS[name], value)
+        except (TypeError, ValueError) as error:
+            raise InvalidGraph(f"the job's option {name}={value!r} cannot be: {error}") from None
+    return found
