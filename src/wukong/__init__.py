@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wukong.errors import InputLost as InputLost
     from wukong.errors import InvalidGraph as InvalidGraph
     from wukong.errors import JobCancelled as JobCancelled
+    from wukong.errors import LargeUploadWarning as LargeUploadWarning
     from wukong.errors import LimitExceeded as LimitExceeded
     from wukong.errors import MissingModule as MissingModule
     from wukong.errors import TaskError as TaskError
@@ -41,6 +42,7 @@ _HOMES = {
             "InputLost",
             "InvalidGraph",
             "JobCancelled",
+            "LargeUploadWarning",
             "LimitExceeded",
             "MissingModule",
             "TaskError",

@@ -10,6 +10,8 @@ from __future__ import annotations
 import concurrent.futures
 from typing import Any, ClassVar
 
+from wukong.prices import dollars
+
 
 class WukongError(Exception):
     """The base of every error of Wukong.
@@ -120,11 +122,19 @@ class JobCancelled(WukongError, concurrent.futures.CancelledError):
 
 
 class DeadlineExceeded(WukongError):
-    """The job did not end before its deadline."""
+    """The job did not end before its deadline; `cost_usd` is what its executors had cost by then, at AWS prices."""
 
 
 class BudgetExceeded(WukongError):
-    """The job would cost more than it was allowed to."""
+    """The job has cost more than it may, at AWS prices of executors; `limit` and `value` are US dollars."""
+
+    def __init__(self, limit: float, value: float) -> None:
+        super().__init__(
+            f"the job has cost {dollars(value)}, above its max_cost_usd of {dollars(limit)}. Executors count as AWS "
+            "bills them (client.report() tells for what); allow more, or give the job less to do or less memory."
+        )
+        self.limit = limit
+        self.value = value
 
 
 class ClusterUnavailable(WukongError):
@@ -151,3 +161,7 @@ class UnknownJob(WukongError):
     def __init__(self, job: str) -> None:
         super().__init__(f"no job {job!r} is known; it was never submitted, or was released and forgotten")
         self.job = job
+
+
+class LargeUploadWarning(UserWarning):
+    """A graph holds much data, which the client has to send."""

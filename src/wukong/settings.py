@@ -79,4 +79,10 @@ EXECUTOR_RUNTIME = Variable(
     "file with it; empty where they run in the scheduler's own environment",
     "",
 )
+PRICES = Variable(
+    "WUKONG_PRICES",
+    "prices of executors, for reports and budgets: x86_64 or arm64 for those of AWS Lambda in us-east-1, or a JSON "
+    "object with gb_second and request in US dollars",
+    "x86_64",
+)
 LOG_DIR = Variable("WUKONG_LOG_DIR", "folder for the logs of the emulator's functions; empty keeps them in memory", "")

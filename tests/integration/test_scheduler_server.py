@@ -31,8 +31,9 @@ from wukong.graph.page import Page
 from wukong.kvs.keys import upload_owner
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
+from wukong.mds.counters import Counters
 from wukong.mds.redis import RedisMds
-from wukong.mds.store import Counters, LogText, Status, Sync
+from wukong.mds.store import LogText, Status, Sync
 from wukong.redis.connection import Connection
 from wukong.rpc.channel import channel
 from wukong.rpc.status import wukong_errors

@@ -10,6 +10,7 @@ from wukong.kvs.ring import Node, Ring
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import JobSpec
+from wukong.prices import Prices
 from wukong.testing.mds import MemoryMds
 from wukong.values.signing import Signer
 from wukong_executor import failures
@@ -22,7 +23,7 @@ def failed(job: str, failure: Failure) -> Reading:
     mds = MemoryMds()
     mds.submit(job, JobSpec(1, 1, 1, [0], 1, Ring(1, (Node("n", "h:1"),)), 60), [b"page"], [Record("0", [0])], 10)
     mds.close(job, "failed", failure)
-    return Reading(mds, SIGNER)
+    return Reading(mds, SIGNER, Prices(0, 0))
 
 
 def failure_of(job: str, signer: Signer) -> Failure:

@@ -33,6 +33,7 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
     keys.fan_in: (JOB, NUMBER, NUMBER),
     keys.owners: (JOB, NUMBER),
     keys.sinks: (JOB,),
+    keys.slowest: (JOB,),
     keys.targets: (JOB,),
     keys.events: (JOB,),
     keys.job_inputs: (JOB,),

@@ -19,7 +19,7 @@ EXAMPLES = [
     errors.InvalidGraph("a cycle: 'a' → 'b' → 'a'"),
     errors.JobCancelled("by the user"),
     errors.DeadlineExceeded("after 5 s"),
-    errors.BudgetExceeded("$ 3 of $ 2"),
+    errors.BudgetExceeded(2.0, 3.0),
     errors.ClusterUnavailable("no metadata store"),
     errors.ValueRefused("page 3"),
     errors.AccessDenied("no token"),

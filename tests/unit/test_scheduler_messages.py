@@ -4,8 +4,10 @@ import dataclasses
 
 from google.protobuf import json_format
 
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
-from wukong.mds.store import Counters, Event, JobInfo
+from wukong.mds.store import Event, JobInfo, TaskTime
+from wukong.prices import Prices
 from wukong.rpc.v1 import event_pb2, job_pb2
 from wukong.values.mark import json_mark
 from wukong_scheduler import messages
@@ -25,14 +27,32 @@ INFO = JobInfo(
     deadline=9000.0,
     json_results=False,
     counters=Counters(
-        tasks_run=7, executors=4, cold_starts=1, invocations=5, round_trips=6, bytes_read=8, bytes_written=9
+        tasks_run=7,
+        executors=4,
+        cold_starts=1,
+        invocations=5,
+        round_trips=6,
+        bytes_read=8,
+        bytes_written=9,
+        peak_memory=10,
+        mb_ms=3 * 1024 * 1000,
+        starting_us=11_000_000,
+        running_us=12_000_000,
+        reading_us=13_000_000,
+        writing_us=14_000_000,
+        reporting_us=15_000_000,
+        waiting_us=16_000_000,
     ),
     failure=None,
+    slowest=[TaskTime(4, "('x', 4)", 2_500_000)],
 )
+
+#: A dollar for a GB-second, a cent for an invocation.
+PRICES = Prices(1.0, 0.01)
 
 
 def test_a_running_job_counts_up_to_now() -> None:
-    job = messages.job("j", INFO, now=1002.0)
+    job = messages.job("j", INFO, now=1002.0, prices=PRICES)
     assert (job.job_id, job.state, job.tasks_total, job.tasks_run) == ("j", job_pb2.JOB_STATE_RUNNING, 10, 7)
     assert job.executors == 3
     assert job.report == job_pb2.Report(
@@ -45,6 +65,11 @@ def test_a_running_job_counts_up_to_now() -> None:
         round_trips=6,
         bytes_read=8,
         bytes_written=9,
+        peak_memory=10,
+        gb_seconds=3.0,
+        cost_usd=3.05,
+        slowest=[job_pb2.TaskTime(task=4, key="('x', 4)", seconds=2.5)],
+        time=job_pb2.TimeSpent(starting=11.0, running=12.0, reading=13.0, writing=14.0, reporting=15.0, waiting=16.0),
     )
     assert job.submitted_at.ToMilliseconds() == 1_000_500
     assert job.deadline_at.ToSeconds() == 9000
@@ -53,7 +78,7 @@ def test_a_running_job_counts_up_to_now() -> None:
 
 
 def test_an_ended_job_counts_up_to_its_end_and_has_no_executors() -> None:
-    job = messages.job("j", dataclasses.replace(INFO, state="done", ended=1004.5), now=2000.0)
+    job = messages.job("j", dataclasses.replace(INFO, state="done", ended=1004.5), now=2000.0, prices=PRICES)
     assert job.report.wall_seconds == 4.0
     assert job.ended_at.ToMilliseconds() == 1_004_500
     assert job.executors == 0
@@ -61,7 +86,7 @@ def test_an_ended_job_counts_up_to_its_end_and_has_no_executors() -> None:
 
 def test_a_task_that_raised_is_told_in_full() -> None:
     failure = Failure("TaskError", "boom", 3, "('x', 0)", 2, "builtins.ValueError", "Traceback...", b"Ppickle")
-    job = messages.job("j", dataclasses.replace(INFO, state="failed", failure=failure), now=2000.0)
+    job = messages.job("j", dataclasses.replace(INFO, state="failed", failure=failure), now=2000.0, prices=PRICES)
     assert (job.error.type, job.error.message) == ("TaskError", "boom")
     assert job.error.task == job_pb2.TaskError(
         task=3,
@@ -110,5 +135,5 @@ def test_events_keep_their_sequence_and_time() -> None:
     state = messages.event(Event("1700000000123-4", "state", "failed"))
     assert (state.sequence, state.time.ToMilliseconds()) == ("1700000000123-4", 1_700_000_000_123)
     assert state.state.state == job_pb2.JOB_STATE_FAILED
-    log = messages.event(Event("5-0", "log", "oops\n", task=3, stream="stderr"))
-    assert log.log == event_pb2.LogLines(task=3, key="3", stream=event_pb2.LOG_STREAM_STDERR, text="oops\n")
+    log = messages.event(Event("5-0", "log", "oops\n", task=3, stream="stderr", key="('x', 3)"))
+    assert log.log == event_pb2.LogLines(task=3, key="('x', 3)", stream=event_pb2.LOG_STREAM_STDERR, text="oops\n")

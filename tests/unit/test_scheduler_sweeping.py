@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from wukong.mds.store import Counters, Due, JobInfo, Sweep
+from wukong.mds.counters import Counters
+from wukong.mds.store import Due, JobInfo, Sweep
 from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, MIB, forgotten, judge
 
 INFO = JobInfo(

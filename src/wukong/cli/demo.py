@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import time
 
 import wukong
@@ -50,9 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         report = client.report()
     equal = bool(np.allclose(found, r.compute(scheduler="synchronous")))
     if arguments.json:
-        say_json({"equal": equal, "report": dataclasses.asdict(report)})
+        say_json({"equal": equal, "report": report.to_dict()})
     else:
-        say(f"QR of a matrix of {_ROWS:,} × {_COLUMNS} in {x.npartitions} blocks: {report}.")
+        say(f"QR of a matrix of {_ROWS:,} × {_COLUMNS} in {x.npartitions} blocks:\n{report}")
         if equal:
             say("The result equals Dask's own.")
     if not equal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +33,7 @@ def as_dict(job: job_pb2.Job, results: Mapping[str, object] | None = None) -> di
         "submitted": _time(job.submitted_at),
         "ended": _time(job.ended_at) if job.HasField("ended_at") else None,
         "deadline": _time(job.deadline_at),
-        "report": dataclasses.asdict(Report.of(job)),
+        "report": Report.of(job).to_dict(),
         "error": error(job.error) if job.HasField("error") else None,
     }
     if results is not None:

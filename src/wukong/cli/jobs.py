@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 from wukong.cli import job as shown
 from wukong.cli.commands import Commands
@@ -61,7 +60,7 @@ def run_report(arguments: argparse.Namespace) -> int:
     """Tell what one job did."""
     report = Report.of(_job(arguments))
     if arguments.json:
-        say_json(dataclasses.asdict(report))
+        say_json(report.to_dict())
     else:
         say(str(report))
     return Exit.OK

@@ -20,8 +20,8 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
         "logs",
         parents=[shared],
         help="print what the tasks of a job printed",
-        description="Prints each line that a task printed after the number of the task. With --json, one object per "
-        "piece: task, stream, text.",
+        description="Prints each line that a task printed after the task's name. With --json, one object per piece: "
+        "task, stream, text.",
     )
     command.add_argument("id", metavar="ID", help="the job's id")
     command.add_argument("-f", "--follow", action="store_true", help="go on until the job has ended")
@@ -44,4 +44,4 @@ def _show(log: event_pb2.LogLines, json: bool) -> None:
     if json:
         say_json({"task": log.key, "stream": _STREAMS[log.stream], "text": log.text}, line=True)
     else:
-        say("\n".join(f"[{log.key}] {line}" for line in log.text.splitlines()))
+        say(watching.marked(log.text, log.key).removesuffix("\n"))

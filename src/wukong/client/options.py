@@ -6,6 +6,7 @@ the field of the message `JobOptions` that it becomes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
@@ -20,15 +21,23 @@ class JobOptions(TypedDict, total=False):
         deadline: Seconds after which the job fails; by default the cluster's limit.
         max_parallelism: The most executors at once; by default the cluster's limit.
         retries: How often a task that raises is run again, where the task itself says nothing; by default never.
+        max_cost_usd: US dollars after which the job fails with `BudgetExceeded`, at AWS prices of executors; by default
+            there is no such limit.
     """
 
     deadline: float | None
     max_parallelism: int | None
     retries: int | None
+    max_cost_usd: float | None
 
 
 #: The field of the message that each option becomes.
-_FIELDS = {"deadline": "deadline_seconds", "max_parallelism": "max_parallelism", "retries": "retries"}
+_FIELDS = {
+    "deadline": "deadline_seconds",
+    "max_parallelism": "max_parallelism",
+    "retries": "retries",
+    "max_cost_usd": "max_cost_usd",
+}
 
 
 def chosen(keywords: Mapping[str, Any]) -> JobOptions:
@@ -53,4 +62,6 @@ def message(options: JobOptions) -> job_pb2.JobOptions:
             setattr(found, _FIELDS[name], value)
         except (TypeError, ValueError) as error:
             raise InvalidGraph(f"the job's option {name}={value!r} cannot be: {error}") from None
+    if found.HasField("max_cost_usd") and not 0 < found.max_cost_usd < math.inf:
+        raise InvalidGraph(f"the job's option max_cost_usd={found.max_cost_usd:g} is no number of US dollars above 0")
     return found

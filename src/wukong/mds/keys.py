@@ -56,6 +56,11 @@ def sinks(job: str) -> str:
     return f"w:{job}:s"
 
 
+def slowest(job: str) -> str:
+    """Sorted set: task and its name -> microseconds that it ran; the few largest."""
+    return f"w:{job}:slow"
+
+
 def targets(job: str) -> str:
     """String: which sinks were asked for, as the scheduler wrote it."""
     return f"w:{job}:t"

@@ -13,12 +13,14 @@ from typing import Any, cast
 from wukong.errors import ClusterUnavailable
 from wukong.kvs.ring import Ring
 from wukong.mds import keys, scripts
+from wukong.mds.budget import over_budget
+from wukong.mds.counters import NAMES, Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record, pack_inputs, unpack_inputs
 from wukong.mds.store import (
+    SLOWEST,
     Answer,
     Begun,
-    Counters,
     Due,
     Event,
     JobInfo,
@@ -27,6 +29,7 @@ from wukong.mds.store import (
     Sweep,
     Sync,
     Synced,
+    TaskTime,
     Verdict,
 )
 from wukong.mds.tasks import pack_tasks, unpack_tasks
@@ -58,6 +61,10 @@ class RedisMds:
         fields += ["pages", len(pages), "firsts", array("I", spec.first_tasks).tobytes()]
         fields += ["parallelism", spec.parallelism, "ring", spec.ring.version, "json", int(spec.json_results)]
         fields += ["runtime", spec.runtime]
+        if spec.budget is not None:
+            prices = spec.budget.prices
+            fields += ["budget", repr(spec.budget.max_cost_usd)]
+            fields += ["usd_mb_ms", repr(prices.mb_ms), "usd_request", repr(prices.request)]
         with self._pool.connection() as redis:
             created = scripts.CREATE.call(
                 redis,
@@ -89,9 +96,10 @@ class RedisMds:
 
     def job(self, job: str) -> JobInfo | None:
         with self._pool.connection() as redis:
-            fields, live = redis.pipeline([["HGETALL", keys.meta(job)], ["ZCARD", keys.look(job)]])
+            slowest: list[Arg] = ["ZREVRANGE", keys.slowest(job), 0, SLOWEST - 1, "WITHSCORES"]
+            fields, live, slow = redis.pipeline([["HGETALL", keys.meta(job)], ["ZCARD", keys.look(job)], slowest])
         meta = _mapping(cast(list[bytes], fields))
-        return _job_info(meta, cast(int, live)) if meta else None
+        return _job_info(meta, cast(int, live), cast(list[bytes], slow)) if meta else None
 
     def jobs(self) -> list[tuple[str, float]]:
         with self._pool.connection() as redis:
@@ -158,6 +166,7 @@ class RedisMds:
                 doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
                 doomed.append(keys.owners(job, gen))
             doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)])
+            doomed.append(keys.slowest(job))
             _unlink(redis, doomed)
 
     # Uploads.
@@ -225,10 +234,10 @@ class RedisMds:
         return _begun(cast(list[Any], reply), () if None in bodies else cast(list[bytes], bodies))
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
-        counters = sync.counters
         args: list[Arg] = [keys.prefix(job), record, token, generation, _ms(lease), int(sync.end)]
-        args += [sync.current, sync.memory, sync.memory_limit, counters.tasks_run, counters.round_trips]
-        args += [counters.bytes_read, counters.bytes_written, len(sync.arrivals)]
+        counted = [(name, amount) for name in NAMES if (amount := getattr(sync.counters, name))]
+        args += [sync.current, sync.memory, sync.memory_limit, len(counted), *chain.from_iterable(counted)]
+        args.append(len(sync.arrivals))
         for arrival in sync.arrivals:
             args += [arrival.child, arrival.need, len(arrival.marks)]
             args += chain.from_iterable(arrival.marks)
@@ -236,11 +245,18 @@ class RedisMds:
         args.append(len(sync.results))
         args += chain.from_iterable(sync.results)
         args.append(len(sync.logs))
-        args += chain.from_iterable((log.task, log.stream, log.text.encode(errors="replace")) for log in sync.logs)
+        for log in sync.logs:
+            args += [log.task, log.stream, log.text.encode(errors="replace"), log.key]
+        args.append(len(sync.slowest))
+        for slow in sync.slowest:
+            args += [slow.microseconds, f"{slow.task} {slow.key}"]
         with self._pool.connection() as redis:
             reply = scripts.SYNC.call(
                 redis,
-                [keys.meta(job), keys.look(job), keys.record(job, record), keys.sinks(job), keys.events(job)],
+                [
+                    *(keys.meta(job), keys.look(job), keys.record(job, record)),
+                    *(keys.sinks(job), keys.events(job), keys.slowest(job)),
+                ],
                 args,
             )
         status, *rest = cast(list[Any], reply)
@@ -351,7 +367,7 @@ def _mapping(flat: Sequence[bytes]) -> dict[str, bytes]:
     return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
 
 
-def _job_info(meta: dict[str, bytes], live: int) -> JobInfo:
+def _job_info(meta: dict[str, bytes], live: int, slowest: Sequence[bytes]) -> JobInfo:
     def number(name: str) -> int:
         return int(meta.get(name, b"0"))
 
@@ -368,17 +384,21 @@ def _job_info(meta: dict[str, bytes], live: int) -> JobInfo:
         ended=number("ended") / 1000,
         deadline=number("deadline") / 1000,
         json_results=meta.get("json") == b"1",
-        counters=Counters(
-            tasks_run=number("run"),
-            executors=number("executors"),
-            cold_starts=number("cold"),
-            invocations=number("invocations"),
-            round_trips=number("trips"),
-            bytes_read=number("read"),
-            bytes_written=number("written"),
-        ),
-        failure=Failure.from_json(meta["error"]) if "error" in meta else None,
+        counters=Counters(**{name: number(name) for name in NAMES}),
+        failure=_failure(meta),
+        slowest=[_task_time(slowest[i], slowest[i + 1]) for i in range(0, len(slowest), 2)],
     )
+
+
+def _failure(meta: dict[str, bytes]) -> Failure | None:
+    if "error" in meta:
+        return Failure.from_json(meta["error"])
+    return over_budget(float(meta["budget"]), float(meta["spent"])) if "spent" in meta else None
+
+
+def _task_time(member: bytes, score: bytes) -> TaskTime:
+    task, _, key = member.decode().partition(" ")
+    return TaskTime(int(task), key, int(score))
 
 
 def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
@@ -388,6 +408,7 @@ def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
         fields["text"].decode(errors="replace"),
         int(fields.get("task", b"-1")),
         fields.get("stream", b"").decode(),
+        fields.get("key", b"").decode(),
     )
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wukong.kvs.ring import Ring
+from wukong.mds.budget import Budget
+from wukong.mds.counters import NOTHING, Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 
@@ -47,6 +49,7 @@ class JobSpec:
         inputs: Hashes of the uploaded inputs that the job holds.
         runtime: The executors' manifest that the job was accepted for (`wukong.runtime`), as JSON; empty for any.
         targets: Which sinks were asked for, in the scheduler's own encoding; nobody else reads it.
+        budget: What it may cost; None for no limit.
     """
 
     tasks: int
@@ -60,24 +63,25 @@ class JobSpec:
     inputs: Sequence[str] = ()
     targets: bytes = b""
     runtime: str = ""
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Counters:
-    """What a job has done and moved so far."""
+class TaskTime:
+    """How long one run of a task took. `key` is the task's name for the user (`wukong.graph.name`)."""
 
-    tasks_run: int = 0
-    executors: int = 0
-    cold_starts: int = 0
-    invocations: int = 0
-    round_trips: int = 0
-    bytes_read: int = 0
-    bytes_written: int = 0
+    task: int
+    key: str
+    microseconds: int
+
+
+#: How many of a job's slowest tasks are kept.
+SLOWEST = 5
 
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job's record. `state` is loading, running, done, failed, cancelled or gone."""
+    """A job's record. `state` is loading, running, done, failed, cancelled or gone. The slowest task comes first."""
 
     state: str
     generation: int
@@ -93,17 +97,19 @@ class JobInfo:
     json_results: bool
     counters: Counters
     failure: Failure | None
+    slowest: Sequence[TaskTime] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a job's stream. `kind` is `state` (text: the new state) or `log` (task, stream, text)."""
+    """One entry of a job's stream. `kind` is `state` (text: the new state) or `log` (task, key, stream, text)."""
 
     sequence: str
     kind: str
     text: str
     task: int = -1
     stream: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +171,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class LogText:
-    """Text that a task printed. `stream` is stdout or stderr."""
+    """Text that a task printed. `stream` is stdout or stderr; `key` is the task's name for the user."""
 
     task: int
     stream: str
     text: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +191,7 @@ class Sync:
         memory_limit: Bytes that the function may use; 0 if unknown.
         counters: What happened since the last sync that was answered.
         logs: What tasks printed since then.
+        slowest: Runs of tasks since then that may be among the job's slowest; at most `SLOWEST` of them.
         end: End the record, unless this call claims something or leaves an offer unanswered.
     """
 
@@ -192,8 +200,9 @@ class Sync:
     current: int = -1
     memory: int = 0
     memory_limit: int = 0
-    counters: Counters = Counters()
+    counters: Counters = NOTHING
     logs: Sequence[LogText] = ()
+    slowest: Sequence[TaskTime] = ()
     end: bool = False
 
 
@@ -322,7 +331,7 @@ class Mds(Protocol):
         """Become a record's holder. `pages` are fetched in the same round trip, all of them or none (`Begun`)."""
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
-        """Beat, report, commit and end."""
+        """Beat, report, commit and end. STOP also where the job exceeds its budget with this call, which ends it."""
 
     def renew(self, job: str, record: str, token: str, generation: int, lease: float) -> Status:
         """Renew the lease and nothing else."""

@@ -29,7 +29,7 @@ class EventStream:
         """A task printed. What UTF-8 cannot carry is replaced."""
         sequence = self._next(now)
         text = log.text.encode(errors="replace").decode()
-        self._events.append((self._last, Event(sequence, "log", text, log.task, log.stream)))
+        self._events.append((self._last, Event(sequence, "log", text, log.task, log.stream, log.key)))
 
     def after(self, sequence: str, count: int) -> list[Event]:
         """At most `count` events after a sequence number, oldest first."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence, Sized
 
 from wukong.mds import keys
+from wukong.mds.budget import over_budget
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import (
@@ -47,7 +49,7 @@ class MemoryJob:
         for record in records:
             self.records[record.id] = LiveRecord(list(record.entries), (), 0, now + lease)
         self.meta.state = "running"
-        self.meta.count_invocations(len(records))
+        self.meta.count(Counters(invocations=len(records)))
         self.events.add_state(now, "running")
         return self.meta.state
 
@@ -62,7 +64,7 @@ class MemoryJob:
             return Begun(Status.BUSY)
         if live.holder != token:
             live.begins += 1
-            self.meta.count_holder(cold)
+            self.meta.count(Counters(executors=1, cold_starts=int(cold)))
         live.holder = token
         live.hold(now, lease)
         return Begun(
@@ -88,13 +90,18 @@ class MemoryJob:
             return Synced(live)
         live.hold(now, lease)
         live.current, live.memory, live.memory_limit = sync.current, sync.memory, sync.memory_limit
-        self.meta.count_work(sync.counters)
+        self.meta.count(sync.counters)
         answers = [self._arrive(record, live, arrival) for arrival in sync.arrivals]
         self._commit(sync.results, now)
         for log in sync.logs:
             self.events.add_log(now, log)
+        self.meta.add_slow(sync.slowest)
+        budget = self.meta.spec.budget
         if self.meta.state == "done":
             self.events.add_state(now, "done")
+        elif budget is not None and (spent := budget.exceeded(self.meta.counters)) is not None:
+            self.close("failed", over_budget(budget.max_cost_usd, spent), now)
+            return Synced(Status.STOP)
         pending = any(
             answer.verdict is Verdict.CLAIMED or (answer.verdict is Verdict.NOT_YET and arrival.offers)
             for arrival, answer in zip(sync.arrivals, answers, strict=True)
@@ -137,7 +144,7 @@ class MemoryJob:
             child = LiveRecord(list(piece.entries), list(piece.inputs), depth, now + lease)
             self.records[f"{offload}.{i}"] = child
         live.given[offload] = len(accepted), [task for piece in accepted for task in piece.entries]
-        self.meta.count_invocations(len(accepted))
+        self.meta.count(Counters(invocations=len(accepted)))
         return Status.OK, len(accepted)
 
     def fail(self, record: str, token: str, generation: int, failure: Failure, now: int) -> Status:
@@ -168,7 +175,7 @@ class MemoryJob:
                 live.invokes += 1
                 live.look = now + pause * 2 ** min(live.invokes - 2, 10)
                 due.append(live.due(name))
-        self.meta.count_invocations(len(due))
+        self.meta.count(Counters(invocations=len(due)))
         return Sweep("running", due, stalled, now > self.meta.deadline)
 
     def lost(self, record: str, holder: str, why: str, at_once: bool, now: int) -> bool:
@@ -207,6 +214,7 @@ class MemoryJob:
             keys.sinks(name): self.results,
             keys.events(name): self.events,
             keys.targets(name): self.targets,
+            keys.slowest(name): self.meta.slowest,
         }
         return names + [key for key, content in held.items() if len(content)]
 
@@ -219,6 +227,7 @@ class MemoryJob:
         self.events = EventStream()
         self.targets = b""
         self.pages: dict[int, bytes] = {}
+        self.meta.slowest = []
 
     def _held(self, record: str, token: str, generation: int) -> LiveRecord | Status:
         """The guard: the record if the token holds it, else why the call is refused."""

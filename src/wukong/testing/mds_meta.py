@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
-from wukong.mds.store import Counters, JobInfo, JobSpec
+from wukong.mds.store import SLOWEST, JobInfo, JobSpec, TaskTime
 
 #: How long keys outlive the job's deadline, in milliseconds.
 GRACE = 900_000
@@ -24,6 +25,7 @@ class JobMeta:
         expires: When its keys go.
         counters: What it has done and moved.
         failure: Why it failed.
+        slowest: The tasks that ran longest, the slowest first.
     """
 
     def __init__(self, spec: JobSpec, now: int) -> None:
@@ -36,6 +38,7 @@ class JobMeta:
         self.expires = self.deadline + GRACE
         self.counters = Counters()
         self.failure: Failure | None = None
+        self.slowest: list[TaskTime] = []
 
     def end(self, state: str, now: int, failure: Failure | None = None) -> None:
         """It ended."""
@@ -43,27 +46,15 @@ class JobMeta:
         self.ended = now
         self.failure = failure
 
-    def count_holder(self, cold: bool) -> None:
-        """A record was begun."""
-        counters = self.counters
-        self.counters = replace(
-            counters, executors=counters.executors + 1, cold_starts=counters.cold_starts + int(cold)
-        )
+    def count(self, work: Counters) -> None:
+        """What was done since."""
+        self.counters += work
 
-    def count_invocations(self, number: int) -> None:
-        """Invocations were asked for."""
-        self.counters = replace(self.counters, invocations=self.counters.invocations + number)
-
-    def count_work(self, work: Counters) -> None:
-        """A holder told what it did."""
-        counters = self.counters
-        self.counters = replace(
-            counters,
-            tasks_run=counters.tasks_run + work.tasks_run,
-            round_trips=counters.round_trips + work.round_trips,
-            bytes_read=counters.bytes_read + work.bytes_read,
-            bytes_written=counters.bytes_written + work.bytes_written,
-        )
+    def add_slow(self, times: Iterable[TaskTime]) -> None:
+        """Runs of tasks that may be among the slowest. Of one task the last run counts."""
+        by_member = {f"{time.task} {time.key}".encode(): time for time in (*self.slowest, *times)}
+        longest = sorted(by_member, key=lambda member: (by_member[member].microseconds, member), reverse=True)
+        self.slowest = [by_member[member] for member in longest[:SLOWEST]]
 
     def info(self, live_records: int) -> JobInfo:
         """The job's record, as users of the store see it."""
@@ -83,4 +74,5 @@ class JobMeta:
             json_results=spec.json_results,
             counters=self.counters,
             failure=self.failure,
+            slowest=list(self.slowest),
         )

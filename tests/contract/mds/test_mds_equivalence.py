@@ -11,9 +11,12 @@ import pytest
 from wukong.errors import ClusterUnavailable
 from wukong.kvs.keys import upload_owner
 from wukong.kvs.ring import Node, Ring
+from wukong.mds.budget import Budget
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
-from wukong.mds.store import Arrival, Begun, Counters, Event, JobInfo, JobSpec, LogText, Mds, Sync, Synced
+from wukong.mds.store import Arrival, Begun, Event, JobInfo, JobSpec, LogText, Mds, Sync, Synced, TaskTime
+from wukong.prices import Prices
 
 if TYPE_CHECKING:
     from tests.contract.mds.conftest import Store
@@ -55,9 +58,9 @@ class Calls:
         held = (job, record, token, generation)
         match name:
             case "submit":
-                spec = JobSpec(
-                    9, 4, 2, [0, 5], pick([3, 6]), Ring(1, (Node("n", "h:1"),)), 500, inputs=[], runtime="3.11"
-                )
+                budget = Budget(pick([0.03, 0.3]), Prices(0.7, 0.0011)) if self._random.random() < 0.3 else None
+                ring = Ring(1, (Node("n", "h:1"),))
+                spec = JobSpec(9, 4, 2, [0, 5], pick([3, 6]), ring, 500, inputs=[], runtime="3.11", budget=budget)
                 initial = [Record(str(i), [i, i + 1, i + 7]) for i in range(3)]
                 return name, (job, spec, [b"one", b"two"], initial, lease)
             case "begin":
@@ -107,9 +110,10 @@ class Calls:
             marks = [(edge, chance.choice(MARKS)) for edge in edges[:cut]]
             arrivals.append(Arrival(child, need, marks, edges[cut:]))
         results = [(task, chance.choice(MARKS)) for task in chance.sample(range(4), chance.choice([0, 0, 0, 1, 2]))]
-        counters = Counters(tasks_run=chance.randrange(3), round_trips=chance.randrange(2), bytes_read=7)
-        logs = [LogText(i, "stdout", f"text {i}\n") for i in range(chance.choice([0, 0, 1, 2]))]
-        return Sync(arrivals, results, chance.randrange(9), 5, 6, counters, logs, chance.random() < 0.15)
+        counters = Counters(tasks_run=chance.randrange(3), bytes_read=7, peak_memory=chance.randrange(9), mb_ms=1234)
+        logs = [LogText(i, "stdout", f"text {i}\n", f"key {i}") for i in range(chance.choice([0, 0, 1, 2]))]
+        slow = [TaskTime(i, f"key {i}", chance.randrange(9)) for i in chance.sample(range(9), chance.choice([0, 1, 4]))]
+        return Sync(arrivals, results, chance.randrange(9), 5, 6, counters, logs, slow, chance.random() < 0.15)
 
     def _tasks(self) -> list[int]:
         return self._random.choices(range(50), k=self._random.randrange(6))

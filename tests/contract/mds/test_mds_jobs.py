@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wukong.errors import ClusterUnavailable
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
-from wukong.mds.store import Arrival, Counters, JobSpec, LogText, Status
+from wukong.mds.store import Arrival, JobSpec, LogText, Status
 
 if TYPE_CHECKING:
     from tests.contract.mds.conftest import Store

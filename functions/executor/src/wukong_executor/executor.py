@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from time import perf_counter as clock
 from typing import Any
 
@@ -28,11 +29,14 @@ from wukong.engine.instructions import (
 from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost
+from wukong.graph.name import name
 from wukong.graph.page_index import first_pages
 from wukong.graph.program import run
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
+from wukong.mds.phase import Phase
 from wukong.mds.records import Record
-from wukong.mds.store import Begun, Counters, Status, Sync, Synced
+from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime
 from wukong_executor import failures
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
@@ -42,6 +46,8 @@ from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.output import Output
 from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
+from wukong_executor.resident import Peak, resident_bytes
+from wukong_executor.timesheet import Slowest, Timesheet
 
 #: Seconds that stored values outlive the job's deadline.
 GRACE = 900
@@ -65,8 +71,9 @@ class Executor:
         begun: Begun,
         pages: Sequence[int],
         memory_limit: int,
+        started: float,
     ) -> None:
-        """`pages` are the indices of what `begun.pages` holds."""
+        """`pages` are the indices of what `begun.pages` holds; `started` is when the invocation came, by `clock`."""
         assert begun.ring is not None
         self._environment = environment
         self._mds = environment.mds
@@ -93,7 +100,10 @@ class Executor:
         self._beat_error: BaseException | None = None
         self._running: tuple[int, float] = (-1, 0.0)
         self._tasks_run = 0
-        self._counted = self._totals()
+        self._times = Timesheet(started, clock)
+        self._slowest = Slowest()
+        self._peak = Peak()
+        self._counted = self._moved()
 
     def run(self) -> str:
         """Walk the record to its end; returns how it ended.
@@ -150,8 +160,11 @@ class Executor:
         programs = self._programs.by_task
         lock = self._lock
         output, begun = self._output, self._begun.begins
+        times, slowest = self._times, self._slowest
         with lock:
             instruction = walk.next(clock())
+        if type(instruction) is RunTask:
+            times.enter(Phase.RUNNING)
         while True:
             if type(instruction) is RunTask:
                 task, inputs = instruction
@@ -162,11 +175,14 @@ class Executor:
                     self._announce(task)
                 value = self._evaluate(task, programs[task], [memory[parent] for parent in inputs])
                 now = clock()
+                seconds = now - started
                 with lock:
                     memory[task] = value
                     del value
                     self._tasks_run += 1
-                    walk.task_finished(task, now - started, now)
+                    if seconds > slowest.floor:
+                        slowest.add(task, seconds)
+                    walk.task_finished(task, seconds, now)
                     if walk.dropped:
                         self._drop()
                     instruction = walk.next(now)
@@ -174,18 +190,21 @@ class Executor:
             self._running = (-1, clock())
             output.task = -1
             if type(instruction) is Wait:
+                times.enter(Phase.WAITING)
                 with lock:
                     while type(instruction := walk.next(clock())) is Wait:
                         self._changed.wait()
-                continue
-            if not self._carry_out(instruction):
+            elif self._carry_out(instruction):
+                with lock:
+                    instruction = walk.next(clock())
+            else:
                 return
-            with lock:
-                instruction = walk.next(clock())
+            if type(instruction) is RunTask:
+                times.enter(Phase.RUNNING)
 
     def _announce(self, task: int) -> None:
         """Write which task runs next: an earlier holder died, and if this one does, it shall be known of what."""
-        words = Sync(current=task, memory=_resident_bytes(), memory_limit=self._memory_limit)
+        words = Sync(current=task, memory=resident_bytes(), memory_limit=self._memory_limit)
         generation, lease = self._begun.generation, self._environment.lease_seconds
         synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
         if synced.status is not Status.OK:
@@ -194,7 +213,9 @@ class Executor:
 
     def _evaluate(self, task: int, program: Any, inputs: list[Any]) -> Any:
         if program is None:
+            self._times.enter(Phase.READING)
             self._memory.load([(task, self._programs.inputs[task])])
+            self._times.enter(Phase.RUNNING)
             return self._memory.by_task[task]
         interruption = self._interruption
         try:
@@ -217,16 +238,20 @@ class Executor:
         """Do it and tell the walk; false when there is nothing left to do."""
         match instruction:
             case FetchPages(indices):
+                self._times.enter(Phase.REPORTING)
                 pages = self._programs.fetch(indices)
                 with self._lock:
                     self._walk.pages_loaded(pages)
             case Fetch(values):
+                self._times.enter(Phase.READING)
                 self._memory.load(values)
                 with self._lock:
                     self._walk.fetched([task for task, _ in values])
             case FetchMarks(child, edges):
+                self._times.enter(Phase.REPORTING)
                 self._fetch_marks(child, edges)
             case Store(tasks, together):
+                self._times.enter(Phase.WRITING)
                 marks = self._memory.store_all(tasks, together)
                 with self._lock:
                     self._walk.stored(marks)
@@ -250,6 +275,7 @@ class Executor:
             self._walk.marks_read(child, found)
 
     def _report(self, instruction: Report) -> None:
+        self._times.enter(Phase.WRITING)  # until the first call
         reported = report(instruction, self._memory, self._sync, self._begun.json_results)
         with self._lock:
             if reported.status is Status.OK:
@@ -304,22 +330,21 @@ class Executor:
         return mark
 
     def _sync(self, sync: Sync) -> Synced:
-        totals = self._totals()
-        counters = Counters(
-            tasks_run=totals[0] - self._counted[0],
-            round_trips=totals[1] - self._counted[1],
-            bytes_read=totals[2] - self._counted[2],
-            bytes_written=totals[3] - self._counted[3],
-        )
+        self._times.enter(Phase.REPORTING)
+        resident = resident_bytes()
+        totals = self._totals(resident)
+        with self._lock:
+            slowest = self._slowest.take()
         call = Sync(
-            sync.arrivals,
-            sync.results,
-            self._running[0],
-            _resident_bytes(),
-            self._memory_limit,
-            counters,
-            self._output.take(),
-            sync.end,
+            arrivals=sync.arrivals,
+            results=sync.results,
+            current=self._running[0],
+            memory=resident,
+            memory_limit=self._memory_limit,
+            counters=totals.since(self._counted),
+            logs=[replace(log, key=self._name(log.task)) for log in self._output.take()],
+            slowest=[TaskTime(task, self._name(task), round(seconds * 1e6)) for task, seconds in slowest],
+            end=sync.end,
         )
         self._counted = totals
         return self._mds.sync(
@@ -331,13 +356,26 @@ class Executor:
             call,
         )
 
-    def _totals(self) -> tuple[int, int, int, int]:
+    def _name(self, task: int) -> str:
+        return name(self._programs.keys.get(task, task))
+
+    def _totals(self, resident: int) -> Counters:
+        phases, milliseconds = self._times.read()
+        work = Counters(
+            tasks_run=self._tasks_run,
+            peak_memory=self._peak.look(resident),
+            mb_ms=milliseconds * (self._memory_limit >> 20),
+            **phases,
+        )
+        return work + self._moved()
+
+    def _moved(self) -> Counters:
+        """What this process has moved in its life."""
         mds, kvs = self._mds, self._kvs.counters()
-        return (
-            self._tasks_run,
-            mds.round_trips + kvs.round_trips,
-            mds.bytes_read + kvs.bytes_read,
-            mds.bytes_written + kvs.bytes_written,
+        return Counters(
+            round_trips=mds.round_trips + kvs.round_trips,
+            bytes_read=mds.bytes_read + kvs.bytes_read,
+            bytes_written=mds.bytes_written + kvs.bytes_written,
         )
 
     def _drop(self) -> None:
@@ -382,12 +420,3 @@ class _TaskRaised(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
         self.failure = failure
-
-
-def _resident_bytes() -> int:
-    """Memory of this process, from the kernel; 0 where there is no /proc."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * 4096
-    except OSError:
-        return 0

@@ -8,6 +8,7 @@ record gone.
 from __future__ import annotations
 
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 from wukong.mds.failure import Failure
@@ -23,6 +24,7 @@ def _environment() -> Environment:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Walk one record to its end; returns what became of it."""
+    started = perf_counter()
     environment = _environment()
     token = new_token(getattr(context, "aws_request_id", ""))
     cold, environment.cold = environment.cold, False
@@ -38,5 +40,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"status": "refused"}
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
-    executor = Executor(environment, job, record, token, begun, pages, memory_limit)
+    executor = Executor(environment, job, record, token, begun, pages, memory_limit, started)
     return {"status": executor.run()}

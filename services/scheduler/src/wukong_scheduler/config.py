@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wukong import settings
+from wukong.prices import Prices
 from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
 
@@ -30,6 +31,7 @@ class Config:
     keep: float
     direct: bool
     limits: Limits
+    prices: Prices
     runtime: Runtime
 
     @classmethod
@@ -55,6 +57,7 @@ class Config:
             deadline=float(settings.DEADLINE_SECONDS.get(environ)),
             keep=float(settings.KEEP_SECONDS.get(environ)),
             direct=settings.DIRECT.get(environ) == "1",
+            prices=Prices.parse(settings.PRICES.get(environ)),
             limits=Limits.parse(settings.LIMITS.get(environ)),
             runtime=_runtime(settings.EXECUTOR_RUNTIME.get(environ)),
         )

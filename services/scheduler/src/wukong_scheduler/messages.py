@@ -8,8 +8,11 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from wukong.mds.counters import NAMES
 from wukong.mds.failure import Failure
+from wukong.mds.phase import Phase
 from wukong.mds.store import Event, JobInfo
+from wukong.prices import MB_MS_OF_GB_SECOND, Prices
 from wukong.rpc.v1 import event_pb2, job_pb2
 from wukong.values.mark import load_json
 from wukong_scheduler.targets import Targets
@@ -22,6 +25,9 @@ RESULT_BYTES = 16 * 1024 * 1024
 
 #: Above this a double does not hold every integer.
 _EXACT = 2**53
+
+#: The counters that a report tells as they are.
+_COUNTED = [name for name in NAMES if name in job_pb2.Report.DESCRIPTOR.fields_by_name]
 
 _STATES = {
     "loading": job_pb2.JOB_STATE_LOADING,
@@ -47,26 +53,15 @@ def timestamp(seconds: float) -> Timestamp:
     return stamp
 
 
-def job(name: str, info: JobInfo, now: float) -> job_pb2.Job:
+def job(name: str, info: JobInfo, now: float, prices: Prices) -> job_pb2.Job:
     """A job without its results. `now`, in unix seconds, is the end of a job that has not ended."""
-    counters = info.counters
     message = job_pb2.Job(
         job_id=name,
         state=_STATES[info.state],
         tasks_total=info.tasks,
-        tasks_run=counters.tasks_run,
+        tasks_run=info.counters.tasks_run,
         executors=0 if info.state in FINAL else info.live_records,
-        report=job_pb2.Report(
-            wall_seconds=max(0.0, (info.ended or now) - info.created),
-            tasks=info.tasks,
-            tasks_run=counters.tasks_run,
-            executors=counters.executors,
-            invocations=counters.invocations,
-            cold_starts=counters.cold_starts,
-            round_trips=counters.round_trips,
-            bytes_read=counters.bytes_read,
-            bytes_written=counters.bytes_written,
-        ),
+        report=report(info, now, prices),
         submitted_at=timestamp(info.created),
         deadline_at=timestamp(info.deadline),
     )
@@ -75,6 +70,22 @@ def job(name: str, info: JobInfo, now: float) -> job_pb2.Job:
     if info.failure is not None:
         message.error.CopyFrom(error(info.failure))
     return message
+
+
+def report(info: JobInfo, now: float, prices: Prices) -> job_pb2.Report:
+    """What a job did. `now` as above."""
+    counters = info.counters
+    return job_pb2.Report(
+        wall_seconds=max(0.0, (info.ended or now) - info.created),
+        tasks=info.tasks,
+        gb_seconds=counters.mb_ms / MB_MS_OF_GB_SECOND,
+        cost_usd=prices.cost(counters.mb_ms, counters.invocations),
+        slowest=[
+            job_pb2.TaskTime(task=slow.task, key=slow.key, seconds=slow.microseconds / 1e6) for slow in info.slowest
+        ],
+        time=job_pb2.TimeSpent(**{phase.name.lower(): getattr(counters, phase.value) / 1e6 for phase in Phase}),
+        **{name: getattr(counters, name) for name in _COUNTED},
+    )
 
 
 def error(failure: Failure) -> job_pb2.JobError:
@@ -139,7 +150,10 @@ def event(entry: Event) -> event_pb2.JobEvent:
     if entry.kind == "log":
         message.log.CopyFrom(
             event_pb2.LogLines(
-                task=max(0, entry.task), key=str(entry.task), stream=_STREAMS[entry.stream], text=entry.text
+                task=max(0, entry.task),
+                key=entry.key or str(entry.task),
+                stream=_STREAMS[entry.stream],
+                text=entry.text,
             )
         )
     else:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from wukong.errors import UnknownJob, ValueRefused
 from wukong.mds.store import JobInfo, Mds
+from wukong.prices import Prices
 from wukong.rpc.v1 import job_pb2
 from wukong.values.signing import SIZE, Signer
 from wukong_scheduler import messages
@@ -19,8 +20,10 @@ _log = logging.getLogger(__name__)
 class Reading:
     """Reads jobs."""
 
-    def __init__(self, mds: Mds, signer: Signer) -> None:
+    def __init__(self, mds: Mds, signer: Signer, prices: Prices) -> None:
+        """`prices` are those of executors, for reports."""
         self._mds = mds
+        self._prices = prices
         self._signer = signer
 
     def job(self, name: str) -> job_pb2.Job:
@@ -32,7 +35,7 @@ class Reading:
         info = self._mds.job(name)
         if info is None:
             raise UnknownJob(name)
-        message = messages.job(name, self._verified(name, info), time.time())
+        message = messages.job(name, self._verified(name, info), time.time(), self._prices)
         if info.state == "done":
             asked = Targets.decode(self._mds.targets(name))
             message.results.extend(messages.results(asked, self._mds.results(name, asked.tasks)))
@@ -43,7 +46,7 @@ class Reading:
         found = [(info, name) for name, _ in self._mds.jobs() if (info := self._mds.job(name)) is not None]
         found.sort(key=lambda entry: entry[0].created, reverse=True)
         now = time.time()
-        return [messages.job(name, self._verified(name, info), now) for info, name in found[:limit]]
+        return [messages.job(name, self._verified(name, info), now, self._prices) for info, name in found[:limit]]
 
     def _verified(self, name: str, info: JobInfo) -> JobInfo:
         """The job with its pickled exception free of the signature, or without it if the signature is not ours."""

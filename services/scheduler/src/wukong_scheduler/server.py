@@ -91,7 +91,12 @@ async def serve(environ: Mapping[str, str]) -> Service:
     keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)
     servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping)
-    sweeper = Sweeper(mds, invocations.start, removal, keeping, lease=config.lease, function=config.function)
+    sweeper = Sweeper(
+        *(mds, invocations.start, removal, keeping),
+        lease=config.lease,
+        function=config.function,
+        prices=config.prices,
+    )
     try:
         served = await server.start(
             config.listen,

@@ -45,7 +45,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self._removal = removal
         self._announcements = announcements
         self._keeping = keeping
-        self._reading = Reading(mds, Signer(config.signing_key))
+        self._reading = Reading(mds, Signer(config.signing_key), config.prices)
 
     async def GetCluster(  # noqa: N802
         self, request: scheduler_pb2.GetClusterRequest, context: Context

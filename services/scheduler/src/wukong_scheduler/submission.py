@@ -8,6 +8,7 @@ cut short is completed when it is repeated, because the job opens only when all 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from wukong.errors import ClusterUnavailable, InvalidGraph, LimitExceeded
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
 from wukong.graph.page_index import first_pages
+from wukong.mds.budget import Budget
 from wukong.mds.job_id import check_job_id
 from wukong.mds.store import JobSpec, Mds
 from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2
@@ -201,6 +203,14 @@ class Submission:
             raise InvalidGraph("max_parallelism is 0; a job needs at least one executor")
         return min(asked, self._config.parallelism)
 
+    def _budget(self, options: job_pb2.JobOptions) -> Budget | None:
+        if not options.HasField("max_cost_usd"):
+            return None
+        asked = options.max_cost_usd
+        if not 0 < asked < math.inf:
+            raise InvalidGraph(f"max_cost_usd is {asked:g}; a budget is a number of US dollars above 0, or left away")
+        return Budget(asked, self._config.prices)
+
     def _write(self, name: str, work: Work, options: job_pb2.JobOptions) -> str:
         """Write the job and have its first executors invoked; returns its state."""
         shape = work.shape
@@ -219,6 +229,7 @@ class Submission:
             inputs=work.hashes,
             targets=Targets(shape.targets.tolist(), work.names).encode(),
             runtime=work.runtime,
+            budget=self._budget(options),
         )
         bodies = build_pages(
             shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs

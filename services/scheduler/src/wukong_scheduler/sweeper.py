@@ -10,6 +10,7 @@ import time
 from wukong.errors import ClusterUnavailable, WukongError
 from wukong.mds.job_id import is_job_id
 from wukong.mds.store import Mds
+from wukong.prices import Prices
 from wukong_scheduler.invocation_end import InvocationEnd
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.keeping import Keeping
@@ -23,7 +24,15 @@ class Sweeper:
     """Sweeps all jobs, every quarter of a lease."""
 
     def __init__(
-        self, mds: Mds, invoke: Invoke, removal: Removal, keeping: Keeping, *, lease: float, function: str
+        self,
+        mds: Mds,
+        invoke: Invoke,
+        removal: Removal,
+        keeping: Keeping,
+        *,
+        lease: float,
+        function: str,
+        prices: Prices,
     ) -> None:
         """`lease` is an executor's, in seconds."""
         self._mds = mds
@@ -32,6 +41,7 @@ class Sweeper:
         self._lease = lease
         self._keeping = keeping
         self._function = function
+        self._prices = prices
         self._stopped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -79,10 +89,14 @@ class Sweeper:
         if is_job_id(end.job) and self._mds.lost(end.job, end.record, end.holder, end.why, end.at_once):
             self._sweep(end.job)
 
+    def _cost(self, job: str) -> float:
+        info = self._mds.job(job)
+        return self._prices.cost(info.counters.mb_ms, info.counters.invocations) if info else 0.0
+
     def _sweep(self, job: str) -> None:
         found = self._mds.sweep(job, self._lease)
         if found.state == "running":
-            verdict = judge(found, self._function)
+            verdict = judge(found, self._function, self._cost(job) if found.expired else 0.0)
             if verdict.failure is not None:
                 _log.warning("job %s failed: %s", job, verdict.failure.message)
                 self._mds.close(job, "failed", verdict.failure)

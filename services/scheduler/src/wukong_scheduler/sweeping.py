@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wukong.errors import ExecutorLost
 from wukong.mds.failure import Failure
 from wukong.mds.store import Due, JobInfo, Sweep
+from wukong.prices import dollars
 
 #: A record whose holders died this often is not started again.
 MAX_DEATHS = 3
@@ -29,14 +30,21 @@ class Verdict:
     failure: Failure | None = None
 
 
-def judge(sweep: Sweep, function: str) -> Verdict:
-    """Decide about a running job. `function` is the name of the executor function, for errors."""
+def judge(sweep: Sweep, function: str, cost: float = 0.0) -> Verdict:
+    """Decide about a running job.
+
+    Args:
+        sweep: What was found.
+        function: The name of the executor function, for errors.
+        cost: US dollars that the job has cost, for the error of one whose deadline has passed.
+    """
     if sweep.expired:
         return Verdict(
             failure=Failure(
                 error="DeadlineExceeded",
-                message="the job did not end before its deadline; give it more time with `deadline`, "
-                "or split the work over more executors",
+                message=f"the job did not end before its deadline; its executors have cost {dollars(cost)} at AWS "
+                "prices. Give it more time with `deadline`, or split the work over more executors",
+                attributes={"cost_usd": cost},
             )
         )
     if sweep.stalled:

@@ -14,7 +14,7 @@ local begins = tonumber(held[4])
 if held[2] ~= ARGV[1] then
   begins = redis.call('HINCRBY', KEYS[2], 'begins', 1)
   redis.call('HINCRBY', KEYS[1], 'executors', 1)
-  if ARGV[4] == '1' then redis.call('HINCRBY', KEYS[1], 'cold', 1) end
+  if ARGV[4] == '1' then redis.call('HINCRBY', KEYS[1], 'cold_starts', 1) end
 end
 redis.call('HSET', KEYS[2], 'holder', ARGV[1], 'until', now + ARGV[2])
 redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[3])

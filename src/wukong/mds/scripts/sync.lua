@@ -1,16 +1,18 @@
 -- sync: beat, report, commit and end of one holder, in one step.
--- KEYS: meta, look, record, sinks, events.
+-- KEYS: meta, look, record, sinks, events, slowest.
 -- ARGV: prefix, record id, token, generation, lease (ms), end (0/1), current task, memory, memory limit,
---       tasks run, round trips, bytes read, bytes written,
+--       number of counters, then for each: name, amount,
 --       number of arrivals, then for each: child, need, marks, (edge, mark)..., offers, edge...,
 --       number of results, then for each: sink, mark,
---       number of log texts, then for each: task, stream, text.
+--       number of log texts, then for each: task, stream, text, name of the task,
+--       number of slow tasks, then for each: microseconds, task and its name.
 -- Reply: status, or {OK, room, ended, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
 local WIDE = 256
 -- Arguments handed on at once: Lua takes some thousands, and a script that fails half-way is not rolled back. Even.
 local UNPACK = 2000
+local SLOWEST = 5
 local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at')
+local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at', 'budget')
 if meta[1] ~= 'running' then return {'STOP'} end
 local held = redis.call('HMGET', KEYS[3], 'entries', 'holder')
 if not held[1] then return {'GONE'} end
@@ -21,13 +23,18 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[3], 'until', now + lease, 'current', ARGV[7], 'memory', ARGV[8], 'limit', ARGV[9])
 redis.call('ZADD', KEYS[2], now + lease, id)
-local counters = {'run', 'trips', 'read', 'written'}
-for i = 1, 4 do
-  if ARGV[9 + i] ~= '0' then redis.call('HINCRBY', KEYS[1], counters[i], ARGV[9 + i]) end
+local at = 11
+local counted = tonumber(ARGV[10])
+for i = at, at + 2 * counted - 2, 2 do
+  if ARGV[i] ~= 'peak_memory' then
+    redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1])
+  elseif tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
 end
+at = at + 2 * counted
 
 local owners = prefix .. ':o:' .. generation
-local at = 14
 local reply = {'OK', 0, 0}
 local claimed, waiting, announced = false, false, false
 
@@ -110,18 +117,38 @@ end
 
 local logs = tonumber(ARGV[at])
 at = at + 1
-for i = at, at + 3 * logs - 3, 3 do
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'log', 'task', ARGV[i], 'stream', ARGV[i + 1], 'text', ARGV[i + 2])
+for i = at, at + 4 * logs - 4, 4 do
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'log', 'task', ARGV[i], 'stream', ARGV[i + 1],
+    'text', ARGV[i + 2], 'key', ARGV[i + 3])
   announced = true
 end
-if meta[3] == 0 then
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'state', 'text', 'done')
+at = at + 4 * logs
+
+local slow = tonumber(ARGV[at])
+if slow > 0 then
+  redis.call('ZADD', KEYS[6], unpack(ARGV, at + 1, at + 2 * slow))
+  redis.call('ZREMRANGEBYRANK', KEYS[6], 0, -1 - SLOWEST)
+  redis.call('EXPIREAT', KEYS[6], expires)
+end
+
+local ended = meta[3] == 0 and 'done'
+if meta[6] and not ended then
+  local cost = redis.call('HMGET', KEYS[1], 'mb_ms', 'usd_mb_ms', 'invocations', 'usd_request')
+  local spent = (cost[1] or 0) * cost[2] + cost[3] * cost[4]
+  if spent > tonumber(meta[6]) then
+    ended = 'failed'
+    redis.call('HSET', KEYS[1], 'state', ended, 'ended', now, 'spent', string.format('%.17g', spent))
+  end
+end
+if ended then
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'state', 'text', ended)
   announced = true
 end
 if announced then
   redis.call('EXPIREAT', KEYS[5], expires)
   redis.call('PUBLISH', KEYS[5], 'more')
 end
+if ended == 'failed' then return {'STOP'} end
 
 if ARGV[6] == '1' and not claimed and not waiting then
   local fields = redis.call('HKEYS', KEYS[3])

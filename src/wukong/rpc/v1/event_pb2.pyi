@@ -164,7 +164,7 @@ class LogLines(_message.Message):
     task: _builtins.int
     """Id of the task."""
     key: _builtins.str
-    """Name of the task: repr of its Dask key, or the id of a Task."""
+    """Name of the task: its Dask key as text, or the id of a Task."""
     stream: Global___LogStream.ValueType
     """Where it printed."""
     text: _builtins.str

@@ -103,7 +103,7 @@ class JobOptions(_message.Message):
     retries: _builtins.int
     """How often a task that raises is run again, where the task does not say. Absent: not at all."""
     max_cost_usd: _builtins.float
-    """US dollars, at the prices of AWS, after which the job fails. Absent: no such limit."""
+    """US dollars, at AWS prices of executors, after which the job fails. Absent: no such limit."""
     def __init__(
         self,
         *,
@@ -156,7 +156,7 @@ class TaskError(_message.Message):
     task: _builtins.int
     """Id of the task in the job."""
     key: _builtins.str
-    """Name of the task: repr of its Dask key, or the id of a Task."""
+    """Name of the task: its Dask key as text, or the id of a Task."""
     attempt: _builtins.int
     """Which run of the task raised; the first is 1."""
     type: _builtins.str
@@ -267,6 +267,78 @@ class Result(_message.Message):
 Global___Result: _TypeAlias = Result  # noqa: Y015
 
 @_typing.final
+class TaskTime(_message.Message):
+    """How long one task ran."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    task: _builtins.int
+    """Id of the task in the job."""
+    key: _builtins.str
+    """Name of the task: its Dask key as text, or the id of a Task."""
+    seconds: _builtins.float
+    """Seconds."""
+    def __init__(
+        self,
+        *,
+        task: _builtins.int = ...,
+        key: _builtins.str = ...,
+        seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "seconds", b"seconds", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskTime: _TypeAlias = TaskTime  # noqa: Y015
+
+@_typing.final
+class TimeSpent(_message.Message):
+    """Where the time of executors went, in seconds, summed over them. The parts together are all of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTING_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    READING_FIELD_NUMBER: _builtins.int
+    WRITING_FIELD_NUMBER: _builtins.int
+    REPORTING_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    starting: _builtins.float
+    """From an invocation until its executor is ready for the first of the others."""
+    running: _builtins.float
+    """Running tasks, and choosing the next one."""
+    reading: _builtins.float
+    """Getting inputs from the stores."""
+    writing: _builtins.float
+    """Pickling outputs that others need, and writing the large ones."""
+    reporting: _builtins.float
+    """Talking to the metadata store."""
+    waiting: _builtins.float
+    """Nothing to run yet."""
+    def __init__(
+        self,
+        *,
+        starting: _builtins.float = ...,
+        running: _builtins.float = ...,
+        reading: _builtins.float = ...,
+        writing: _builtins.float = ...,
+        reporting: _builtins.float = ...,
+        waiting: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading", "reporting", b"reporting", "running", b"running", "starting", b"starting", "waiting", b"waiting", "writing", b"writing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeSpent: _TypeAlias = TimeSpent  # noqa: Y015
+
+@_typing.final
 class Report(_message.Message):
     """What a job did and moved, summed over its executors."""
 
@@ -281,6 +353,11 @@ class Report(_message.Message):
     ROUND_TRIPS_FIELD_NUMBER: _builtins.int
     BYTES_READ_FIELD_NUMBER: _builtins.int
     BYTES_WRITTEN_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_FIELD_NUMBER: _builtins.int
+    GB_SECONDS_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    SLOWEST_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     wall_seconds: _builtins.float
     """Seconds from submission to the end, or until now."""
     tasks: _builtins.int
@@ -299,6 +376,20 @@ class Report(_message.Message):
     """Bytes read from both."""
     bytes_written: _builtins.int
     """Bytes written to both."""
+    peak_memory: _builtins.int
+    """Resident bytes of an executor's process at most."""
+    gb_seconds: _builtins.float
+    """Seconds of executors, each in whole milliseconds, times the memory of their function in units of 1024 MB."""
+    cost_usd: _builtins.float
+    """US dollars for gb_seconds and invocations at AWS prices. Nothing else is in it."""
+    @_builtins.property
+    def slowest(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTime]:
+        """The tasks that ran longest, the slowest first."""
+
+    @_builtins.property
+    def time(self) -> Global___TimeSpent:
+        """Where the time of executors went."""
+
     def __init__(
         self,
         *,
@@ -311,10 +402,15 @@ class Report(_message.Message):
         round_trips: _builtins.int = ...,
         bytes_read: _builtins.int = ...,
         bytes_written: _builtins.int = ...,
+        peak_memory: _builtins.int = ...,
+        gb_seconds: _builtins.float = ...,
+        cost_usd: _builtins.float = ...,
+        slowest: _abc.Iterable[Global___TaskTime] | None = ...,
+        time: Global___TimeSpent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_read", b"bytes_read", "bytes_written", b"bytes_written", "cold_starts", b"cold_starts", "executors", b"executors", "invocations", b"invocations", "round_trips", b"round_trips", "tasks", b"tasks", "tasks_run", b"tasks_run", "wall_seconds", b"wall_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_read", b"bytes_read", "bytes_written", b"bytes_written", "cold_starts", b"cold_starts", "cost_usd", b"cost_usd", "executors", b"executors", "gb_seconds", b"gb_seconds", "invocations", b"invocations", "peak_memory", b"peak_memory", "round_trips", b"round_trips", "slowest", b"slowest", "tasks", b"tasks", "tasks_run", b"tasks_run", "time", b"time", "wall_seconds", b"wall_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
