@@ -124,6 +124,8 @@ class JobCancelled(WukongError, concurrent.futures.CancelledError):
 class DeadlineExceeded(WukongError):
     """The job did not end before its deadline; `cost_usd` is what its executors had cost by then, at AWS prices."""
 
+    cost_usd: float = 0.0
+
 
 class BudgetExceeded(WukongError):
     """The job has cost more than it may, at AWS prices of executors; `limit` and `value` are US dollars."""

@@ -115,6 +115,7 @@ def test_the_session_of_the_page(start: Start, tmp_path: Path) -> None:
     assert [(job["id"], job["state"]) for job in json.loads(outputs["jobs"])][-1] == ("sum-1", "done")
     assert "3/3" in outputs["job"]
     assert outputs["report"].startswith("3 runs of 3 tasks")
+    assert re.search(r"^  slowest  \d\.\d{3} s  [abc]$", outputs["report"], re.M)
     assert outputs["logs"] == ""
     assert outputs["cancel"] == "job sum-1: done, it had ended before\n"
     assert "The result equals Dask's own." in outputs["demo"]
@@ -236,12 +237,12 @@ def test_logs_and_cancel_of_a_job_that_runs(run: Run, start: Start, client: Clie
             assert time.monotonic() < end
             time.sleep(0.01)
         (job,) = running
-        while (found := run("logs", job))[1] != "[0] at work\n":
+        while (found := run("logs", job))[1] != "[work] at work\n":
             assert found[::2] == (0, "")
             assert time.monotonic() < end
         following = start("logs", "--json", "-f", job, WUKONG_ADDRESS=cluster.address, WUKONG_TOKEN=cluster.token)
         assert following.stdout is not None
-        assert json.loads(following.stdout.readline()) == {"task": "0", "stream": "stdout", "text": "at work\n"}
+        assert json.loads(following.stdout.readline()) == {"task": "work", "stream": "stdout", "text": "at work\n"}
         assert run("cancel", job, "--reason", "enough") == (0, f"job {job}: cancelled\n", "")
         with pytest.raises(JobCancelled, match="enough"):
             done.result(30)

@@ -97,8 +97,10 @@ def test_a_job_of_another_client_is_followed_by_its_id(client: Client, other: Cl
     gate.touch()
     assert same.wait(timeout=20)
     assert same.report().tasks == 1
-    assert same.logs() == "[0] waiting\n"
-    assert same.logs(task=0) == "waiting\n"
+    assert same.logs() == "[('x', 7)] waiting\n"
+    assert same.logs(("x", 7)) == same.logs("('x', 7)") == "waiting\n"
+    assert same.logs(("x", 8)) == ""
+    assert [event.task for event in same.events() if isinstance(event, Printed)] == ["('x', 7)"]
     with pytest.raises(WukongError, match="its id alone does not tell which keys"):
         same.result()
     del same

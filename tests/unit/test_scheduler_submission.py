@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from wukong.errors import (
 )
 from wukong.graph.page import Page
 from wukong.kvs.ring import Node, Ring
+from wukong.mds.counters import Counters
 from wukong.mds.store import Sync
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, value_pb2
 from wukong.runtime import installed
@@ -192,6 +194,22 @@ def test_options_are_kept_within_the_clusters_limits() -> None:
         assert info.deadline - info.created == pytest.approx(50, abs=0.01)
 
 
+def test_a_budget_is_kept_with_the_prices_of_the_cluster() -> None:
+    desk = Desk(WUKONG_PRICES='{"gb_second": 1, "request": 0.25}')
+    request = diamond()
+    request.options.max_cost_usd = 1.0
+    desk.submit(request)
+    mds, job = desk.mds, request.job_id
+    begun = mds.begin(job, "0", "holder", 30.0)
+    for milliseconds, state in ((700, "running"), (100, "failed")):
+        mds.sync(job, "0", "holder", begun.generation, 30.0, Sync(counters=Counters(mb_ms=1024 * milliseconds)))
+        info = mds.job(job)
+        assert info is not None
+        assert info.state == state
+    assert info.failure is not None
+    assert info.failure.attributes == {"limit": 1.0, "value": pytest.approx(1.05)}
+
+
 def test_other_packages_are_warned_about() -> None:
     request = diamond()
     request.client.packages["numpy"] = "0.9"
@@ -236,6 +254,18 @@ def over(request: scheduler_pb2.SubmitJobRequest) -> None:
 
 def alone(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.options.max_parallelism = 0
+
+
+def free(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.max_cost_usd = 0.0
+
+
+def dear(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.max_cost_usd = math.inf
+
+
+def vague(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.max_cost_usd = math.nan
 
 
 def old(request: scheduler_pb2.SubmitJobRequest) -> None:
@@ -292,6 +322,9 @@ def short(request: scheduler_pb2.SubmitJobRequest) -> None:
         (late, LimitExceeded, "deadline_seconds"),
         (over, InvalidGraph, "deadline of 0 s"),
         (alone, InvalidGraph, "max_parallelism"),
+        (free, InvalidGraph, "max_cost_usd is 0"),
+        (dear, InvalidGraph, "max_cost_usd is inf"),
+        (vague, InvalidGraph, "max_cost_usd is nan"),
         (named, InvalidGraph, "no job id"),
         (unnamed, InvalidGraph, "no job id"),
         (wordy, InvalidGraph, "no job id"),

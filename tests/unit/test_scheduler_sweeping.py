@@ -98,6 +98,13 @@ def test_a_passed_deadline_and_a_stall_end_the_job(sweep: Sweep, error: str) -> 
     assert failure.error == error
 
 
+def test_a_passed_deadline_says_what_was_spent() -> None:
+    failure = judge(Sweep("running", expired=True), "f", cost=0.0125).failure
+    assert failure is not None
+    assert "have cost $0.0125 at AWS prices" in failure.message
+    assert failure.attributes == {"cost_usd": 0.0125}
+
+
 def test_an_ended_job_is_forgotten_after_its_time() -> None:
     assert not forgotten(INFO, 2060.0, 0.0, 60.0)
     assert forgotten(INFO, 2060.5, 0.0, 60.0)

@@ -22,6 +22,7 @@ from wukong.client.lanes import Lanes
 from wukong.client.options import JobOptions, chosen, message
 from wukong.client.report import Report
 from wukong.client.session import Session
+from wukong.client.upload_size import check_size
 from wukong.errors import WukongError
 from wukong.graph import payload
 from wukong.graph.convert import convert
@@ -128,6 +129,7 @@ class Client:
         with self._lock:
             register_user_modules(self._by_value)
         payloads = payload.cut(dag)
+        check_size(dag, sum(len(page.data) for page in payloads), self._session.has)
         job_id = secrets.token_hex(8)
         uses = [value for value in dag.inputs.values() if isinstance(value, Reference)]
         releases = self._session.releases

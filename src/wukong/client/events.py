@@ -43,7 +43,7 @@ class Printed:
     """A task printed something.
 
     Attributes:
-        task: The task's key, or its number where the job was submitted elsewhere.
+        task: The task's key; as text, where the job was submitted elsewhere.
         stream: stdout or stderr.
         text: The text, with its line ends.
         time: Unix seconds.
@@ -74,7 +74,7 @@ def event(message: event_pb2.JobEvent, keys: Sequence[Key]) -> Event:
     if message.HasField("log"):
         log = message.log
         stream = event_pb2.LogStream.Name(log.stream).removeprefix("LOG_STREAM_").lower()
-        return Printed(keys[log.task] if log.task < len(keys) else log.task, stream, log.text, time)
+        return Printed(keys[log.task] if log.task < len(keys) else log.key, stream, log.text, time)
     if message.HasField("progress"):
         progress = message.progress
         return Progressed(progress.tasks_total, progress.tasks_run, progress.executors)

@@ -16,6 +16,7 @@ from wukong.client.report import Report
 from wukong.client.session import Session
 from wukong.errors import WukongError
 from wukong.graph.dag import Key
+from wukong.graph.name import name
 from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
 
 
@@ -143,8 +144,7 @@ class Job:
         """What tasks have printed so far, in the order in which it arrived, as far as the cluster keeps it.
 
         Args:
-            task: The key of a task, or its number where the job was submitted elsewhere: only what that one printed.
-                None for all, with the key before each line.
+            task: The key of a task: only what that one printed. None for all, with the key before each line.
 
         Raises:
             WukongError: The job is unknown or was released, or the cluster is gone.
@@ -156,7 +156,7 @@ class Job:
                 key = self._key(message.log)
                 if task is None:
                     found.append(watching.marked(message.log.text, key))
-                elif key == task:
+                elif key == task or (not self._keys and key == name(task)):
                     found.append(message.log.text)
             elif message.HasField("progress"):
                 break  # comes behind all that has happened
@@ -199,7 +199,7 @@ class Job:
         return self._asked.tasks if self._asked else ()
 
     def _key(self, log: event_pb2.LogLines) -> Key:
-        return self._keys[log.task] if log.task < len(self._keys) else log.task
+        return self._keys[log.task] if log.task < len(self._keys) else log.key
 
     def _check(self) -> None:
         self._session.check_open()

@@ -59,6 +59,11 @@ class Leases:
             self._leases[id(value)] = _Lease(holder, content, observed)
         self._stores.mds.hold_input(content, holder, seconds)
 
+    def keeps(self, value: object) -> bool:
+        """Whether an upload of this object is held."""
+        lease = self._leases.get(id(value))
+        return lease is not None and lease.object() is value
+
     def drop_gone(self) -> None:
         """Let go of what was made from objects that are gone."""
         with self._lock:

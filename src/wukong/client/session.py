@@ -12,6 +12,7 @@ from wukong.client.releases import Releases
 from wukong.client.report import Report
 from wukong.client.stores import Stores, reach
 from wukong.errors import WukongError
+from wukong.graph.reference import Reference
 
 if TYPE_CHECKING:
     from wukong.client.job import Job
@@ -54,6 +55,10 @@ class Session:
         """Raise `WukongError` if this is closed."""
         if self.closed:
             raise WukongError("this client is closed; make a new one with Client(...)")
+
+    def has(self, value: object) -> bool:
+        """Whether the cluster has this value already, as far as it is known here."""
+        return isinstance(value, Reference) or (self.leases is not None and self.leases.keeps(value))
 
     def close(self) -> None:
         """Release what is held and end the connections. May be called again."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from wukong.client.connection import Connection
 from wukong.errors import ClusterUnavailable
 from wukong.graph.dag import Key
+from wukong.graph.name import name
 from wukong.rpc.status import wukong_errors
 from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
 
@@ -79,5 +80,5 @@ def show(log: event_pb2.LogLines, key: Key) -> None:
 
 
 def marked(text: str, key: Key) -> str:
-    """Each line of a text after a task's key."""
-    return "".join(f"[{key}] {line}\n" for line in text.splitlines())
+    """Each line of a text after a task's name."""
+    return "".join(f"[{name(key)}] {line}\n" for line in text.splitlines())

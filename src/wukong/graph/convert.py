@@ -24,6 +24,9 @@ from wukong.graph.embedded import SCALARS, is_large, is_scalar
 from wukong.graph.order import cycle_error, depth_first
 from wukong.graph.program import same
 
+#: What the key of a value begins with that was lifted out of a task's arguments.
+LIFTED = "wukong-input"
+
 _ABSENT = object()
 
 
@@ -98,7 +101,7 @@ class _Conversion:
             return None
         if not self._is_large(value):
             return None
-        return self._input(("wukong-input", len(self._keys)), value)
+        return self._input((LIFTED, len(self._keys)), value)
 
     # Finding tasks. -----------------------------------------------------------------------------------------------
 

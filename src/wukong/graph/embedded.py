@@ -60,7 +60,12 @@ def is_large(value: object) -> bool:
         return len(value) > LARGE  # type: ignore[arg-type]
     if kind is tuple and _SMALL.issuperset(map(type, value)):  # type: ignore[call-overload]
         return len(value) > LARGE // 32  # type: ignore[arg-type]
-    return isinstance(value, Reference) or _size(value, _DEPTH) > LARGE
+    return isinstance(value, Reference) or size(value) > LARGE
+
+
+def size(value: object) -> int:
+    """About how many bytes a value takes; exact for arrays, 0 where it is not to be had."""
+    return _size(value, _DEPTH)
 
 
 def _size(value: Any, depth: int) -> int:

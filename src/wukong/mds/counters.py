@@ -6,6 +6,7 @@ A field has the same name in the job's hash of the metadata store and, where use
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, fields
 
 
@@ -49,22 +50,22 @@ class Counters:
 
     def __add__(self, other: Counters) -> Counters:
         """Both together."""
-        return Counters(**{name: join(getattr(self, name), getattr(other, name)) for name, join in _JOIN.items()})
+        together = list(map(operator.add, _values(self), _values(other)))
+        together[_PEAK] = max(self.peak_memory, other.peak_memory)
+        return Counters(*together)
 
     def since(self, earlier: Counters) -> Counters:
         """What has to be added to `earlier` to get this."""
-        told = {name: 0 if join is max else getattr(earlier, name) for name, join in _JOIN.items()}
-        return Counters(**{name: getattr(self, name) - before for name, before in told.items()})
+        more = list(map(operator.sub, _values(self), _values(earlier)))
+        more[_PEAK] = self.peak_memory
+        return Counters(*more)
 
-
-def _sum(one: int, other: int) -> int:
-    return one + other
-
-
-_JOIN = {field.name: max if field.name == "peak_memory" else _sum for field in fields(Counters)}
 
 #: The names of all counters.
-NAMES = tuple(_JOIN)
+NAMES = tuple(field.name for field in fields(Counters))
+
+_values = operator.attrgetter(*NAMES)
+_PEAK = NAMES.index("peak_memory")
 
 #: Nothing done.
 NOTHING = Counters()

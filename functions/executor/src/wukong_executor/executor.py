@@ -46,7 +46,7 @@ from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.output import Output
 from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
-from wukong_executor.resident import Peak, resident_bytes
+from wukong_executor.resident import Resident
 from wukong_executor.timesheet import Slowest, Timesheet
 
 #: Seconds that stored values outlive the job's deadline.
@@ -102,7 +102,7 @@ class Executor:
         self._tasks_run = 0
         self._times = Timesheet(started, clock)
         self._slowest = Slowest()
-        self._peak = Peak()
+        self._resident = Resident()
         self._counted = self._moved()
 
     def run(self) -> str:
@@ -180,7 +180,7 @@ class Executor:
                     memory[task] = value
                     del value
                     self._tasks_run += 1
-                    if seconds > slowest.floor:
+                    if seconds > slowest.floor and programs[task] is not None:
                         slowest.add(task, seconds)
                     walk.task_finished(task, seconds, now)
                     if walk.dropped:
@@ -331,8 +331,8 @@ class Executor:
 
     def _sync(self, sync: Sync) -> Synced:
         self._times.enter(Phase.REPORTING)
-        resident = resident_bytes()
-        totals = self._totals(resident)
+        resident, peak = self._resident.look()
+        totals = self._totals(peak)
         with self._lock:
             slowest = self._slowest.take()
         call = Sync(
@@ -359,15 +359,15 @@ class Executor:
     def _name(self, task: int) -> str:
         return name(self._programs.keys.get(task, task))
 
-    def _totals(self, resident: int) -> Counters:
+    def _totals(self, peak: int) -> Counters:
         phases, milliseconds = self._times.read()
-        work = Counters(
+        return replace(
+            self._moved(),
             tasks_run=self._tasks_run,
-            peak_memory=self._peak.look(resident),
+            peak_memory=peak,
             mb_ms=milliseconds * (self._memory_limit >> 20),
             **phases,
         )
-        return work + self._moved()
 
     def _moved(self) -> Counters:
         """What this process has moved in its life."""

@@ -5,41 +5,32 @@ from __future__ import annotations
 from contextlib import suppress
 
 
-def resident_bytes() -> int:
-    """Resident bytes now."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * 4096
-    except OSError:
-        return 0
+class Resident:
+    """Resident bytes, now and at most since this was made; with the pages that a forked process shares with its parent.
 
-
-class Peak:
-    """The most resident bytes since this was made, pages included that a forked process shares with its parent.
-
-    The kernel's own high-water mark counts, where the process may reset it: an environment's life is longer than one
-    executor's. Elsewhere it is the largest of the looks.
+    The kernel's own high-water mark counts, where the process may reset it: an environment lives longer than one
+    executor. Elsewhere the peak is the largest of the looks.
     """
 
     def __init__(self) -> None:
-        self._largest = 0
+        self._peak = 0
         self._reset = False
         with suppress(OSError), open("/proc/self/clear_refs", "wb") as file:
             file.write(b"5")
             self._reset = True
 
-    def look(self, resident: int) -> int:
-        """The peak, given the resident bytes now."""
-        self._largest = max(self._largest, resident, _high_water() if self._reset else 0)
-        return self._largest
+    def look(self) -> tuple[int, int]:
+        """Now, and the peak."""
+        try:
+            with open("/proc/self/status", "rb") as file:
+                text = file.read()
+        except OSError:
+            return 0, 0
+        now = _bytes(text, b"VmRSS:")
+        self._peak = max(self._peak, now, _bytes(text, b"VmHWM:") if self._reset else 0)
+        return now, self._peak
 
 
-def _high_water() -> int:
-    try:
-        with open("/proc/self/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
+def _bytes(text: bytes, name: bytes) -> int:
+    _, _, rest = text.partition(name)
+    return int(rest.split(None, 1)[0]) * 1024 if rest else 0
