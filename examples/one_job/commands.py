@@ -96,7 +96,7 @@ class Commands:
         said: list[str] = []
         answers: list[str] = []
         end, current = words[5] == b"1", int(words[6])
-        rest = iter(words[13:])
+        rest = iter(words[10 + 2 * int(words[9]) :])  # behind the counters
         for _ in range(int(next(rest))):
             child = TASKS[int(next(rest))]
             next(rest)  # how many parents it has

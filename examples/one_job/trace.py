@@ -31,7 +31,7 @@ FUNCTION = "wukong-executor"
 
 #: Commands that travel together, so that they cost one round trip.
 PIPELINES = (
-    ("HGETALL", "ZCARD"),
+    ("HGETALL", "ZCARD", "ZREVRANGE"),
     ("SET", "SET"),
     ("begin", "GET"),
     ("SADD", "PEXPIRE", "PEXPIRE", "SET"),

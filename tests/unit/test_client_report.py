@@ -45,14 +45,13 @@ def test_it_has_what_the_cluster_says() -> None:
 
 def test_the_text_says_it_all() -> None:
     assert str(REPORT) == (
-        "1,003 runs of 1,000 tasks in 2.500 s by 4 executors (2 cold, 5 invocations), 3 of them again\n"
-        "  time     8.000 s of executors: 6.2% starting, 75.0% running, 3.1% reading, 6.2% writing, 6.2% reporting, "
-        "3.1% waiting\n"
+        "1,003 runs of 1,000 tasks (3 of them again) in 2.500 s by 4 executors (2 cold, 5 invocations)\n"
+        "  time     8.000 s of executors\n"
+        "           6.2% starting, 75.0% running, 3.1% reading, 6.2% writing, 6.2% reporting, 3.1% waiting\n"
         "  stores   1,234 round trips, 5.6 MB read, 0.7 MB written\n"
         "  memory   at most 312 MB in one executor\n"
         "  cost     $0.000268 for 16.000 GB-seconds and 5 requests\n"
-        "           (executors at AWS prices, without stores and services; on a cluster of your own machine nothing is "
-        "charged)\n"
+        "           (at AWS prices of executors alone; on your own machine nothing is charged)\n"
         "  slowest  0.750 s  ('x', 9)\n"
         "           0.500 s  <b>"
     )

@@ -32,9 +32,11 @@ class Progress:
 
 def words(progress: Progress) -> str:
     """The counts and the time."""
-    executors = "1 executor" if progress.executors == 1 else f"{progress.executors:,} executors"
     run = min(progress.tasks_run, progress.tasks)
-    return f"{run:,}/{progress.tasks:,} tasks, {executors}, {_duration(progress.seconds)}"
+    parts = [f"{run:,}/{progress.tasks:,} tasks", _duration(progress.seconds)]
+    if progress.executors or run < progress.tasks:
+        parts.insert(1, "1 executor" if progress.executors == 1 else f"{progress.executors:,} executors")
+    return ", ".join(parts)
 
 
 def line(progress: Progress, width: int) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from wukong.prices import dollars
 from wukong.rpc.v1 import job_pb2
 
-#: What a cost is made of, and what it is not.
-COST = "(executors at AWS prices, without stores and services; on a cluster of your own machine nothing is charged)"
+#: What a cost is made of.
+COST = "(at AWS prices of executors alone; on your own machine nothing is charged)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,28 +133,24 @@ class Report:
 
     def _rows(self) -> list[tuple[str, list[str]]]:
         """Titles, each with one line or more."""
-        runs = f"{_count(self.tasks_run, 'run')} of {_count(self.tasks, 'task')} in {self.wall:.3f} s"
-        again = f", {self.tasks_run_again:,} of them again" if self.tasks_run_again else ""
-        cold = f"{self.cold_starts:,} cold, {_count(self.invocations, 'invocation')}"
+        again = f" ({self.tasks_run_again:,} of them again)" if self.tasks_run_again else ""
+        runs = f"{_count(self.tasks_run, 'run')} of {_count(self.tasks, 'task')}{again} in {self.wall:.3f} s"
+        executors = _count(self.executors, "executor")
+        cold = f"({self.cold_starts:,} cold, {_count(self.invocations, 'invocation')})"
         total = self.time.total
-        shares = ", ".join(f"{seconds / total:.1%} {part}" for part, seconds in self.time.parts()) if total else ""
-        read, written = self.bytes_read / 1e6, self.bytes_written / 1e6
+        time = [f"{total:.3f} s of executors"]
+        if shares := [f"{seconds / total:.1%} {part}" for part, seconds in self.time.parts() if seconds > total / 1000]:
+            time.append(", ".join(shares))
+        read, written = f"{self.bytes_read / 1e6:,.1f} MB read", f"{self.bytes_written / 1e6:,.1f} MB written"
+        cost = (
+            f"{dollars(self.cost_usd)} for {self.gb_seconds:,.3f} GB-seconds and {_count(self.invocations, 'request')}"
+        )
         rows = [
-            ("work", [f"{runs} by {_count(self.executors, 'executor')} ({cold}){again}"]),
-            ("time", [f"{total:.3f} s of executors" + (f": {shares}" if shares else "")]),
-            (
-                "stores",
-                [f"{_count(self.round_trips, 'round trip')}, {read:,.1f} MB read, {written:,.1f} MB written"],
-            ),
+            ("work", [f"{runs} by {executors} {cold}"]),
+            ("time", time),
+            ("stores", [f"{_count(self.round_trips, 'round trip')}, {read}, {written}"]),
             ("memory", [f"at most {self.peak_memory / 1e6:,.0f} MB in one executor"]),
-            (
-                "cost",
-                [
-                    f"{dollars(self.cost_usd)} for {self.gb_seconds:,.3f} GB-seconds and "
-                    f"{_count(self.invocations, 'request')}",
-                    COST,
-                ],
-            ),
+            ("cost", [cost, COST]),
         ]
         if self.slowest:
             rows.append(("slowest", [f"{slow.seconds:.3f} s  {slow.task}" for slow in self.slowest]))

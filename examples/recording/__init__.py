@@ -1,0 +1,1 @@
+"""A terminal's recording: progress, what tasks print, and the report, in one program's run."""
