@@ -18,7 +18,9 @@ ROW = re.compile(r"^ *\d+\.\d  (\S.*?) {2,}(\S.*)$", re.MULTILINE)
 BLOCK = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: Rows that come when they come.
-VARIES = re.compile(r"XRANGE|HGETALL|renew |GET w:ring|WatchJob answer progress|sync of record \S+: (beat|end)|answer, after")
+VARIES = re.compile(
+    r"XRANGE|HGETALL|renew |GET w:ring|WatchJob answer progress|sync of record \S+: (beat|end)|answer, after"
+)
 
 Said = list[tuple[str, str]]
 
