@@ -78,6 +78,10 @@ class TaskTime:
 #: How many of a job's slowest tasks are kept.
 SLOWEST = 5
 
+#: Bytes of printed text that one job keeps. The text that reaches it is kept whole, with a word behind it.
+PRINTED_BYTES = 4 * 1024 * 1024
+PRINTED_END = "\n... (the rest of what the job prints is in the logs of its environments)\n"
+
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:

@@ -6,6 +6,7 @@ Every method is one step; the caller holds the store's lock and says what time i
 from __future__ import annotations
 
 from collections.abc import Sequence, Sized
+from dataclasses import replace
 
 from wukong.mds import keys
 from wukong.mds.budget import over_budget
@@ -13,12 +14,15 @@ from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import (
+    PRINTED_BYTES,
+    PRINTED_END,
     Answer,
     Arrival,
     Begun,
     Due,
     JobInfo,
     JobSpec,
+    LogText,
     Status,
     Sweep,
     Sync,
@@ -94,7 +98,7 @@ class MemoryJob:
         answers = [self._arrive(record, live, arrival) for arrival in sync.arrivals]
         self._commit(sync.results, now)
         for log in sync.logs:
-            self.events.add_log(now, log)
+            self._print(log, now)
         self.meta.add_slow(sync.slowest)
         budget = self.meta.spec.budget
         if self.meta.state == "done":
@@ -245,6 +249,12 @@ class MemoryJob:
         if answer.verdict is Verdict.CLAIMED:
             live.claims[arrival.child] = None
         return answer
+
+    def _print(self, log: LogText, now: int) -> None:
+        if self.meta.printed < PRINTED_BYTES:
+            self.meta.printed += len(log.text.encode(errors="replace"))
+            full = self.meta.printed >= PRINTED_BYTES
+            self.events.add_log(now, replace(log, text=log.text + PRINTED_END) if full else log)
 
     def _commit(self, results: Sequence[tuple[int, bytes]], now: int) -> None:
         for sink, mark in results:

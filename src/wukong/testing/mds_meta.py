@@ -26,6 +26,7 @@ class JobMeta:
         counters: What it has done and moved.
         failure: Why it failed.
         slowest: The tasks that ran longest, the slowest first.
+        printed: Bytes of text that tasks printed, as far as they were kept.
     """
 
     def __init__(self, spec: JobSpec, now: int) -> None:
@@ -39,6 +40,7 @@ class JobMeta:
         self.counters = Counters()
         self.failure: Failure | None = None
         self.slowest: list[TaskTime] = []
+        self.printed = 0
 
     def end(self, state: str, now: int, failure: Failure | None = None) -> None:
         """It ended."""

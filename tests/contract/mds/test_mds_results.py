@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wukong.mds.store import Arrival, Event, LogText, Status
+from wukong.mds.store import PRINTED_BYTES, PRINTED_END, Arrival, Event, LogText, Status
 
 if TYPE_CHECKING:
     from tests.contract.mds.conftest import Store
@@ -200,3 +200,17 @@ def test_a_beat_without_news_is_no_event(store: Store) -> None:
     holder = store.holder()
     holder.sync(Arrival(5, 2, [(0, b"N")]), current=4)
     assert texts(store) == [("state", "running")]
+
+
+def test_a_job_that_prints_too_much_is_cut_with_a_word(store: Store) -> None:
+    store.submit([0], [1], sinks=2)
+    holders = [store.holder("0"), store.holder("1")]
+    piece = "\u2603" * (PRINTED_BYTES // 30)  # three bytes each
+    for turn in range(14):
+        assert holders[turn % 2].sync(logs=[LogText(turn, "stdout", piece)]).status is Status.OK
+    holders[0].sync(logs=[LogText(0, "stdout", "more")], results=[(7, b"N")])
+    first, *logs = store.mds.events("job")
+    assert first.kind == "state"
+    assert [event.task for event in logs] == list(range(11))
+    assert {event.text for event in logs[:-1]} == {piece}
+    assert logs[-1].text == piece + PRINTED_END

@@ -11,6 +11,8 @@ local WIDE = 256
 -- Arguments handed on at once: Lua takes some thousands, and a script that fails half-way is not rolled back. Even.
 local UNPACK = 2000
 local SLOWEST = 5
+local PRINTED_BYTES = 4194304
+local PRINTED_END = '\n... (the rest of what the job prints is in the logs of its environments)\n'
 local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at', 'budget')
 if meta[1] ~= 'running' then return {'STOP'} end
@@ -117,10 +119,16 @@ end
 
 local logs = tonumber(ARGV[at])
 at = at + 1
+local printed = logs > 0 and tonumber(redis.call('HGET', KEYS[1], 'printed') or 0)
 for i = at, at + 4 * logs - 4, 4 do
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'log', 'task', ARGV[i], 'stream', ARGV[i + 1],
-    'text', ARGV[i + 2], 'key', ARGV[i + 3])
-  announced = true
+  if printed < PRINTED_BYTES then
+    local text = ARGV[i + 2]
+    printed = redis.call('HINCRBY', KEYS[1], 'printed', #text)
+    if printed >= PRINTED_BYTES then text = text .. PRINTED_END end
+    redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'log', 'task', ARGV[i], 'stream', ARGV[i + 1],
+      'text', text, 'key', ARGV[i + 3])
+    announced = true
+  end
 end
 at = at + 4 * logs
 
