@@ -19,7 +19,7 @@ from wukong.rpc.limits import CHANNEL_OPTIONS
 def channel(address: str, token: str) -> grpc.Channel:
     """A channel for synchronous calls of all kinds. It connects on the first call; close it."""
     plain = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
-    return grpc.intercept_channel(plain, _Token(token))
+    return grpc.intercept_channel(_Unregistered(plain), _Token(token))
 
 
 def async_channel(address: str, token: str) -> grpc.aio.Channel:
@@ -76,6 +76,53 @@ class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
     ) -> Any:
         """A stream of requests, one answer."""
         return self._call(continuation, client_call_details, request_iterator)
+
+
+class _Unregistered(grpc.Channel):
+    """A channel whose methods are not registered with gRPC's core.
+
+    An intercepted channel registers a method anew with each call, and on a closed channel that ends the process: gRPC
+    follows a pointer to nothing (seen in grpcio 1.85). Without it a call on a closed channel raises a ValueError.
+    """
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+
+    def unary_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
+        """One request, one answer."""
+        return self._plain.unary_unary(method, *serializers[:2])
+
+    def unary_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
+        """One request, a stream of answers."""
+        return self._plain.unary_stream(method, *serializers[:2])
+
+    def stream_unary(self, method: str, *serializers: Any, **options: Any) -> Any:
+        """A stream of requests, one answer."""
+        return self._plain.stream_unary(method, *serializers[:2])
+
+    def stream_stream(self, method: str, *serializers: Any, **options: Any) -> Any:
+        """Streams of both."""
+        return self._plain.stream_stream(method, *serializers[:2])
+
+    def subscribe(
+        self, callback: Callable[[grpc.ChannelConnectivity], None], try_to_connect: bool | None = None
+    ) -> None:
+        """Hear of the connection."""
+        self._plain.subscribe(callback, try_to_connect)
+
+    def unsubscribe(self, callback: Callable[[grpc.ChannelConnectivity], None]) -> None:
+        """Hear no more of it."""
+        self._plain.unsubscribe(callback)
+
+    def close(self) -> None:
+        """End it, and all calls."""
+        self._plain.close()
+
+    def __enter__(self) -> _Unregistered:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 class _AsyncToken(grpc.aio.UnaryUnaryClientInterceptor):
