@@ -204,9 +204,11 @@ class Executor:
 
     def _announce(self, task: int) -> None:
         """Write which task runs next: an earlier holder died, and if this one does, it shall be known of what."""
-        words = Sync(current=task, memory=resident_bytes(), memory_limit=self._memory_limit)
+        self._times.enter(Phase.REPORTING)
+        words = Sync(current=task, memory=self._resident.look()[0], memory_limit=self._memory_limit)
         generation, lease = self._begun.generation, self._environment.lease_seconds
         synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
+        self._times.enter(Phase.RUNNING)
         if synced.status is not Status.OK:
             with self._lock:
                 self._stop()
