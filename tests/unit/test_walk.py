@@ -22,6 +22,7 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
+from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.walk import Walk
 
 
@@ -41,12 +42,12 @@ class OnePage:
         return [(child, deps.index(task), len(deps)) for child, deps in enumerate(self.dependencies) if task in deps]
 
 
-class Always:
-    """A policy that cuts a fixed number of pieces."""
+@dataclass(frozen=True)
+class Always(Heartbeat):
+    """A policy that cuts a fixed number of pieces on each beat."""
 
-    def __init__(self, pieces: int) -> None:
-        self.pieces = pieces
-        self.asked: list[tuple[int, int, float, bool]] = []
+    pieces: int = 0
+    asked: list[tuple[int, int, float, bool]] = field(default_factory=list)
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         self.asked.append((waiting, room, task_seconds, aged))
@@ -54,7 +55,7 @@ class Always:
 
 
 def walk_over(page: OnePage, entries: list[int], pieces: int = 0, **begin: object) -> Walk:
-    walk = Walk(Always(pieces), [0], beat=1.0, room=3)
+    walk = Walk(Always(1.0, pieces), [0], beat=1.0, room=3)
     walk.begin(entries, **begin)  # type: ignore[arg-type]
     walk.pages_loaded([page])
     return walk
@@ -95,7 +96,7 @@ def test_a_chain_runs_without_any_store_and_drops_what_is_used() -> None:
 
 
 def test_the_page_of_the_next_task_is_fetched_first() -> None:
-    walk = Walk(Always(0), [0, 10, 20], beat=1.0, room=1)
+    walk = Walk(Always(1.0), [0, 10, 20], beat=1.0, room=1)
     walk.begin([3, 12, 25])
     assert walk.next(0) == FetchPages([0, 1, 2])
 
@@ -244,7 +245,7 @@ def test_a_piece_says_what_its_tasks_need() -> None:
 
 def test_pages_of_tasks_to_give_away_are_fetched_first() -> None:
     dependencies: list[list[int]] = [[], [0], [0], [0]]
-    walk = Walk(Always(1), [0, 3], beat=1.0, room=3)
+    walk = Walk(Always(1.0, 1), [0, 3], beat=1.0, room=3)
     walk.begin([0])
     pages = [OnePage(dependencies, frozenset({1, 2, 3})), OnePage(dependencies, frozenset(), first=3)]
     walk.pages_loaded(pages[:1])
@@ -299,7 +300,7 @@ def test_a_task_whose_inputs_are_on_their_way_is_not_given_away() -> None:
 
 
 def test_the_policy_is_told_what_waits_and_for_how_long() -> None:
-    policy = Always(0)
+    policy = Always(1.0)
     walk = Walk(policy, [0], beat=1.0, room=3)
     walk.begin([0, 1, 2])
     walk.pages_loaded([OnePage([[], [], []], frozenset({0, 1, 2}))])

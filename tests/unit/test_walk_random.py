@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Report, ReportAnswer, RunTask, Store
-from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.policy.named import POLICIES, policy_named
+from wukong.engine.policy.policy import Policy
 from wukong.engine.walk import Walk
 
 WIDE = 8  # claims wider than this bring no marks, as 256 in the real store
@@ -79,12 +80,27 @@ class Stores:
     results: dict[int, bytes] = field(default_factory=dict)
     runs: dict[int, int] = field(default_factory=dict)
     faults: bool = False
+    written: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Job:
+    """What all executors of one job share. Without `bound` every record that is asked for is accepted."""
+
+    policy: Policy
+    stores: Stores
+    pages: list[GraphPage]
+    time: float = 0.0
+    bound: bool = True
+
+    def clock(self) -> float:
+        return self.time
 
 
 class Executor:
-    def __init__(self, name: int, stores: Stores, pages: list[GraphPage], entries: list[int], inputs, clock) -> None:
-        self.name, self.stores, self.pages, self.clock = name, stores, pages, clock
-        self.walk = Walk(Heartbeat(0.1), [page.first for page in pages], beat=2.0, room=3)
+    def __init__(self, name: int, job: Job, entries: list[int], inputs) -> None:
+        self.name, self.job, self.stores, self.pages, self.clock = name, job, job.stores, job.pages, job.clock
+        self.walk = Walk(job.policy, [page.first for page in job.pages], beat=2.0, room=3 if job.bound else 1000)
         self.memory: dict[int, int] = {}
         self.entries, self.inputs = entries, inputs
         self.claims: list[int] = []
@@ -96,7 +112,7 @@ class Executor:
 
     def die(self) -> Executor:
         """The next holder of the record, which knows what is written of it and nothing else."""
-        successor = Executor(self.name, self.stores, self.pages, [], [], self.clock)
+        successor = Executor(self.name, self.job, [], [])
         successor.entries, successor.inputs = self.entries, self.inputs
         successor.claims, successor.given = self.claims, self.given
         rng = random.Random(len(self.claims))
@@ -111,7 +127,7 @@ class Executor:
             assert inputs == self.stores.graph.deps[task]
             self.memory[task] = 1 + sum(self.memory[parent] for parent in inputs)
             self.stores.runs[task] = self.stores.runs.get(task, 0) + 1
-            self.walk.task_finished(task, rng.choice([0.0, 0.01, 3.0]), self.clock())
+            self.walk.task_finished(task, rng.choice([0.0, 0.01, 3.0]), self.clock(), rng.random() < 0.5)
             self.drop()
         else:
             self.carry_out(instruction, rng)
@@ -144,14 +160,16 @@ class Executor:
                 walk.marks_read(child, [(edge, self.stores.marks[child][edge]) for edge in edges])
             case Store(tasks, together):
                 assert all(set(group) <= set(tasks) for group in together)
+                self.stores.written.update(tasks)
                 walk.stored([(task, self.mark(task)) for task in tasks])
                 self.drop()
             case Report():
                 self.report(instruction, rng)
             case Offload(sequence, pieces):
-                accepted = rng.randint(0, len(pieces))
+                accepted = rng.randint(0, len(pieces)) if self.job.bound else len(pieces)
                 marks = {}
                 for piece in pieces[:accepted]:
+                    assert not self.job.policy.stores_all or all(mark is not None for _, mark in piece.inputs)
                     inputs = [(task, mark or marks.setdefault(task, self.mark(task))) for task, mark in piece.inputs]
                     self.children.append((piece.entries, inputs))
                     self.given += piece.entries
@@ -186,29 +204,31 @@ class Executor:
             assert stores.faults or task not in stores.results
             stores.results.setdefault(task, mark or self.mark(task))
         self.done = report.end and not claimed and not waiting
-        self.walk.reported([task for task, _ in report.results], answers, rng.randint(0, 4), self.done)
+        room = rng.randint(0, 4) if self.job.bound else 1000
+        self.walk.reported([task for task, _ in report.results], answers, room, self.done)
         self.drop()
 
 
-def walk_through(rng: random.Random, deaths: float) -> tuple[Stores, list[Executor]]:
+def walk_through(rng: random.Random, policy: str, deaths: float, bound: bool = True) -> tuple[Stores, list[Executor]]:
     graph = random_dag(rng)
     out = graph.out_edges()
     pages = [GraphPage(graph, out, first) for first in range(0, len(graph.deps), PAGE)]
     stores = Stores(graph, faults=deaths > 0)
-    time = [0.0]
+    job = Job(policy_named(policy, 0.1, 1), stores, pages, bound=bound)
     leaves = [task for task, deps in enumerate(graph.deps) if not deps]
+    executors: list[Executor] = []
 
     def start(entries: list[int], inputs: list[tuple[int, bytes]]) -> None:
-        executors.append(Executor(len(executors), stores, pages, entries, inputs, lambda: time[0]))
+        executors.append(Executor(len(executors), job, entries, inputs))
 
-    executors: list[Executor] = []
-    start(leaves, [])
+    for group in job.policy.initial_groups(leaves, 3 if bound else len(graph.deps)):
+        start(list(group), [])
     for _ in range(200_000):
         alive = [executor for executor in executors if not executor.done]
         if not alive:
             break
         executor = rng.choice(alive)
-        time[0] += rng.choice([0.0, 0.1, 1.0])
+        job.time += rng.choice([0.0, 0.1, 1.0])
         executor.beat(rng) if rng.random() < 0.4 else executor.main(rng)
         while executor.children:
             start(*executor.children.pop())
@@ -221,12 +241,34 @@ def walk_through(rng: random.Random, deaths: float) -> tuple[Stores, list[Execut
     return stores, executors
 
 
+every_policy = pytest.mark.parametrize("policy", POLICIES)
+
+
+@every_policy
 @pytest.mark.parametrize("seed", range(400))
-def test_every_task_runs_once_and_every_sink_is_right(seed: int) -> None:
-    stores, _ = walk_through(random.Random(seed), deaths=0)
+def test_every_task_runs_once_and_every_sink_is_right(policy: str, seed: int) -> None:
+    stores, _ = walk_through(random.Random(seed), policy, deaths=0)
     assert stores.runs == dict.fromkeys(range(len(stores.graph.deps)), 1)
 
 
+@every_policy
 @pytest.mark.parametrize("seed", range(400))
-def test_holders_that_die_lose_no_result(seed: int) -> None:
-    walk_through(random.Random(seed), deaths=0.02)
+def test_holders_that_die_lose_no_result(policy: str, seed: int) -> None:
+    walk_through(random.Random(seed), policy, deaths=0.02)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_stateless_has_an_executor_for_each_task_and_stores_what_others_need(seed: int) -> None:
+    stores, executors = walk_through(random.Random(seed), "stateless", deaths=0, bound=False)
+    graph = stores.graph
+    assert sorted(task for executor in executors for task in executor.entries) == list(range(len(graph.deps)))
+    assert len(executors) == len(graph.deps)
+    assert stores.written == {parent for deps in graph.deps for parent in deps}
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_wukong2020_starts_an_executor_for_each_leaf_and_gives_single_tasks_away(seed: int) -> None:
+    stores, executors = walk_through(random.Random(seed), "wukong2020", deaths=0, bound=False)
+    leaves = [[task] for task, deps in enumerate(stores.graph.deps) if not deps]
+    assert [executor.entries for executor in executors[: len(leaves)]] == leaves
+    assert all(len(executor.entries) == 1 for executor in executors)

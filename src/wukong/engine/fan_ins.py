@@ -1,8 +1,9 @@
 """Fan-ins that are not complete here: what arrived, and when it has to be reported. Pure bookkeeping for the walk.
 
 A fan-in is here from its first local arrival until it is complete here, is claimed or taken, or all its local edges
-are marked in the store. What it needs to be reported are its age and nothing else; whose it is, and what happens to the
-values, the walk decides.
+are marked in the store. What it needs to be reported is its age, or nothing at all under a policy that reports at once;
+whose it is, and what happens to the values, the walk decides. One that waits to be asked about again is reported no
+earlier than that, unless something more arrives for it.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ class _FanIn:
     need: int
     since: float
     edges: dict[int, int] = field(default_factory=dict)
+    polls: int = 0
 
 
 class FanIns:
-    """The fan-ins of one walk, the longest unreported first."""
+    """The fan-ins of one walk, the longest unreported first. With `at_once` each arrival is to be reported at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._open: dict[int, _FanIn] = {}
-        self._urgent: set[int] = set()  # their offered values are stored now
+        self._urgent: set[int] = set()  # their offered values are stored now, or something arrived that cannot wait
         self._reporting: set[int] = set()  # the answer is still to come
 
     def arrive(self, child: int, edge: int, need: int, parent: int, now: float) -> bool:
@@ -40,6 +43,8 @@ class FanIns:
             fan_in = self._open[child] = _FanIn(need, now)
         fan_in.edges[edge] = parent
         if len(fan_in.edges) < need or child in self._reporting:
+            if self._at_once:
+                self._urgent.add(child)
             return False
         del self._open[child]
         self._urgent.discard(child)
@@ -51,15 +56,14 @@ class FanIns:
         Returns:
             The arrivals, which have to be answered before the next report, and whether that is all there is.
         """
-        chosen = dict.fromkeys(child for child in self._urgent if child in self._open)
-        self._urgent.clear()
-        edges = sum(len(self._open[child].edges) for child in chosen)
-        complete = True
+        chosen: dict[int, None] = {}
+        edges = 0
+        while self._urgent and edges < REPORT_EDGES:
+            if (child := self._urgent.pop()) in self._open:
+                edges += len(self._open[child].edges)
+                chosen[child] = None
         for child, fan_in in self._open.items():
-            if edges >= REPORT_EDGES:
-                complete = False
-                break
-            if fan_in.since > until:
+            if edges >= REPORT_EDGES or fan_in.since > until:
                 break
             if child not in chosen:
                 edges += len(fan_in.edges)
@@ -70,7 +74,7 @@ class FanIns:
             fan_in.since = now
             self._open[child] = fan_in
         self._reporting.update(chosen)
-        return [self._arrivals(child, marks) for child in chosen], complete
+        return [self._arrivals(child, marks) for child in chosen], len(chosen) == len(self._open)
 
     def answered(self) -> None:
         """The answers to the last report are here; the calls below say what they are."""
@@ -85,24 +89,39 @@ class FanIns:
         here = self._open[child].edges
         return [here.pop(edge) for edge in edges]
 
-    def completed(self, child: int) -> bool:
-        """Whether the fan-in became complete here while its report was out, with nothing of it marked."""
+    def completed(self, child: int) -> list[int]:
+        """The parents, if the fan-in became complete here while its report was out, with nothing of it marked."""
         fan_in = self._open[child]
         if len(fan_in.edges) < fan_in.need:
-            return False
+            return []
         del self._open[child]
-        return True
+        return list(fan_in.edges.values())
 
     def offered(self, child: int, edges: Iterable[int]) -> list[int]:
-        """Edges were offered and the fan-in stays open; returns the parents, whose values are to be stored at once."""
+        """Edges were offered and the fan-in stays open, if anything is left of it here; returns their parents."""
         here = self._open[child].edges
         if not here:
             del self._open[child]
             return []
-        parents = [here[edge] for edge in edges]
-        if parents:
-            self._urgent.add(child)
-        return parents
+        return [here[edge] for edge in edges]
+
+    def hurry(self, child: int) -> None:
+        """The offered values are stored now: the fan-in is reported again as soon as they are."""
+        self._urgent.add(child)
+
+    def polled(self, child: int) -> int:
+        """How often the fan-in waited to be asked about again."""
+        return self._open[child].polls
+
+    def ask_later(self, child: int, seconds: float) -> None:
+        """Ask about the fan-in again, that long after its last report."""
+        fan_in = self._open[child]
+        fan_in.since += seconds
+        fan_in.polls += 1
+
+    def next_due(self) -> float | None:
+        """When a fan-in that waits to be asked about again has waited long enough, if there is one."""
+        return next((fan_in.since for fan_in in self._open.values()), None)
 
     def _arrivals(self, child: int, marks: Mapping[int, bytes]) -> Arrivals:
         fan_in = self._open[child]

@@ -87,7 +87,9 @@ class Renew(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Nothing to do until the other thread's instruction is answered."""
+    """Nothing to do until the other thread's instruction is answered, or until these seconds are over."""
+
+    seconds: float | None = None
 
 
 class Stop(NamedTuple):

@@ -16,10 +16,13 @@ were only offered are stored, and the fan-in is reported again with their marks.
 
 On a beat the oldest part of the ready tasks may be given away: the policy says in how many pieces.
 
-Values. The walk never sees one; it knows which are *here* (in memory) and which have a *mark* (can be read by
-anybody). `uses` counts for each value here the edges that may still need it here, plus one while a result is not
-committed; at zero the value is dropped. An edge is settled when its child ran here, was given away, was taken, or when
-the edge's mark is in the store.
+A policy that spreads work *at once* waits for no beat. Of the children that a finished task made ready it keeps some;
+the others are *giving*: before anything else runs, what arrived at fan-ins is reported and a record is made for each
+of these tasks. They run here only where the job has no room for another record. A fan-in that an offered large value
+waits for is asked about again a few times, at a distance, before that value is stored; a walk with nothing else to do
+waits for that.
+
+Values. The walk never sees one; `wukong.engine.holdings` knows which are here, and who still needs them.
 
 Two threads drive a walk, under one lock: the main one asks `next` and runs tasks; the beat's asks `background`. At
 most one instruction that talks to the stores about fan-ins and pieces is out at a time (`_busy`), so that the walk
@@ -33,13 +36,13 @@ until all else is done, the smallest first, and meanwhile nothing is given away.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from math import inf
-from typing import Protocol
 
 from wukong.engine.fan_ins import REPORT_EDGES, FanIns
+from wukong.engine.holdings import Holdings
 from wukong.engine.instructions import (
     Fetch,
     FetchMarks,
@@ -55,45 +58,15 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
-from wukong.graph.page_index import page_of
+from wukong.engine.pages import Page, Pages
+from wukong.engine.policy.groups import contiguous
+from wukong.engine.policy.policy import Policy
 
-#: Pages fetched ahead, in one round trip.
-PAGES_AHEAD = 8
-
-#: Ready tasks that are looked at for pages to fetch ahead.
-LOOK_AHEAD = 4096
+#: Records made in one step, under a policy that gives work away at once.
+PIECES_AT_ONCE = 500
 
 #: Weight of the newest task in the running mean of durations.
 NEWEST = 0.2
-
-
-class Page(Protocol):
-    """Adjacency of consecutive tasks; `wukong.graph.page.Page` is the real one."""
-
-    @property
-    def first(self) -> int:
-        """Id of the first task."""
-
-    @property
-    def sinks(self) -> frozenset[int]:
-        """Tasks whose values were asked for."""
-
-    @property
-    def inputs(self) -> Mapping[int, bytes]:
-        """Uploaded inputs: task -> mark."""
-
-    def deps(self, task: int) -> list[int]:
-        """Distinct parents, in order of edges."""
-
-    def out(self, task: int) -> list[tuple[int, int, int]]:
-        """Out-edges: child, edge, number of the child's parents."""
-
-
-class Policy(Protocol):
-    """What decides how work spreads."""
-
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
-        """How many pieces to give away now."""
 
 
 @dataclass(slots=True)
@@ -112,27 +85,25 @@ class Walk:
 
     def __init__(self, policy: Policy, first_tasks: Sequence[int], beat: float, room: int) -> None:
         self._policy = policy
-        self._first_tasks = first_tasks
+        self._at_once = policy.at_once
+        self._stores_all = policy.stores_all
         self._beat = beat
+        self._holdings = Holdings()
         #: Values to remove from memory; the shell empties it after each call.
-        self.dropped: list[int] = []
+        self.dropped = self._holdings.dropped
         self._room = room
         self._ready: deque[int] = deque()
-        self._preparing: int | None = None  # the task that the main thread fetches pages, marks or inputs for
+        self._giving: deque[int] = deque()  # ready for somebody else, the one that would run here first is last
+        self._current: int | None = None  # what the main thread runs, or fetches pages, marks or inputs for
         self._known: set[int] = set()  # tasks that are ready, running or finished here
-        self._pages: dict[int, Page] = {}  # by index
-        self._here: set[int] = set()
-        self._marks: dict[int, bytes] = {}
-        self._uses: dict[int, int] = {}
-        self._fan_ins = FanIns()
+        self._pages = Pages(first_tasks)
+        self._fan_ins = FanIns(policy.at_once)
         self._claims: dict[int, _Claim] = {}
         self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
         self._unread: dict[int, list[int]] = {}  # by page that is not loaded: owned tasks whose inputs come by mark
-        self._inputs: dict[int, bytes] = {}  # the record's, for its entries
         self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
         self._results: list[int] = []
         self._results_since = 0.0
-        self._to_store: list[tuple[int, int]] = []  # fan-in, parent
         self._offloads: dict[int, list[Piece]] = {}
         self._sequence = 0
         self._busy = False
@@ -153,57 +124,69 @@ class Walk:
         inputs: Iterable[tuple[int, bytes]] = (),
     ) -> None:
         """Take over a record: roots = entries + claims - given."""
-        self._inputs.update(inputs)
+        self._holdings.inputs.update(inputs)
         self._known.update(given)  # somebody else's, also where this walk comes by again
         self._held = sorted(set(claims) - self._known, reverse=True)
         self._known.update(self._held)
         self._claims.update((child, _Claim(set(), None)) for child in self._held)
         roots = [task for task in reversed(entries) if task not in self._known]
         self._known.update(roots)
-        self._ready.extend(roots)
-        if self._inputs:
+        if self._holdings.inputs:
             for task in roots:
-                self._unread.setdefault(self._page_index(task), []).append(task)
+                self._unread.setdefault(self._pages.index(task), []).append(task)
         else:
             self._leaves.update(roots)
+        if self._at_once:
+            self._giving.extend(roots[:-1])
+            roots = roots[-1:]
+        self._ready.extend(roots)
 
     # The main thread.
 
     def next(self, now: float) -> Instruction:
-        """What the main thread shall do. `Wait` until the other thread's answer came, if there is nothing."""
+        """What the main thread shall do. `Wait` if there is nothing before the other thread's answer, or some time."""
         if self.ended:
             return Stop()
-        task = self._preparing
+        if self._at_once and not self._busy and (instruction := self._spread(now)):
+            return instruction
+        task = self._current
         if task is None and self._ready:
             task = self._ready.pop()
         if task is not None:
             # Until it runs it is neither waiting nor running: what it needs is on its way here.
-            self._preparing = task
-            page = self._pages.get(self._page_index(task))
+            self._current = task
+            page = self._pages.get(task)
             if page is None:
-                return FetchPages(self._pages_wanted(task))
+                return FetchPages(self._pages.wanted(task, self._ready))
             deps = page.deps(task)
             if task in self._claims:
-                local = self._claims[task].local
-                return FetchMarks(task, [edge for edge in range(len(deps)) if edge not in local])
-            if missing := self._missing(task, page, deps):
+                return self._read_marks(task, deps)
+            if page.inputs and (mark := page.inputs.get(task)) is not None:
+                self._holdings.marks[task] = mark
+            if missing := self._holdings.missing(deps):
                 return Fetch(missing)
-            self._preparing = None
             return RunTask(task, deps)
         if self._busy:
             return Wait()
+        if self._giving:  # and nobody to take it
+            self._ready.append(self._giving.pop())
+            return self.next(now)
         if instruction := self._store_or_report(now, dry=True):
             return instruction
         if self._held:
             child = self._held.pop()
             self._own(child, self._claims[child])
+            self._ready.append(child)
             return self.next(now)
+        if (due := self._fan_ins.next_due()) is not None:
+            return Wait(due - now)
         return self._send(Report([], [], end=True), now)
 
-    def task_finished(self, task: int, seconds: float, now: float) -> None:
-        """A task's value is in memory; `seconds` is how long it ran."""
+    def task_finished(self, task: int, seconds: float, now: float, large: bool = False) -> None:
+        """A task's value is in memory; `seconds` is how long it ran, `large` is for policies that have `large_bytes`."""
         self._task_seconds += (seconds - self._task_seconds) * (NEWEST if self._task_seconds else 1.0)
-        page = self._pages[self._page_index(task)]
+        self._current = None
+        page = self._pages.of(task)
         out = page.out(task)
         uses = len(out)
         if task in page.sinks:
@@ -211,10 +194,12 @@ class Walk:
                 self._results_since = now
             self._results.append(task)
             uses += 1
-        self._here.add(task)
-        self._uses[task] = self._uses.get(task, 0) + uses
+        holdings = self._holdings
+        holdings.here.add(task)
+        counts = holdings.uses
+        counts[task] = counts.get(task, 0) + uses
         for parent in page.deps(task):
-            self._settle(parent)
+            holdings.settle(parent)
         newly_ready = None
         for child, edge, need in out:
             if child in self._known:
@@ -222,35 +207,35 @@ class Walk:
                 if claim is not None and claim.marks is None:
                     claim.local.add(edge)
                 else:
-                    self._uses[task] -= 1
+                    counts[task] -= 1
             elif need == 1 or self._fan_ins.arrive(child, edge, need, task, now):
                 self._known.add(child)
                 if newly_ready is None:
                     newly_ready = [child]
                 else:
                     newly_ready.append(child)
-        if newly_ready is not None:
+        if self._at_once:
+            self._fan_out(task, out, newly_ready or [], large)
+        elif newly_ready is not None:
             newly_ready.reverse()
             self._ready.extend(newly_ready)
-        if not self._uses[task]:
-            self._drop(task)
+        if not counts[task]:
+            holdings.drop(task)
 
     def pages_loaded(self, pages: Iterable[Page]) -> None:
         """Pages that were asked for, or that came with the start."""
         for page in pages:
-            index = self._page_index(page.first)
-            self._pages[index] = page
-            for task in self._unread.pop(index, ()):
+            for task in self._unread.pop(self._pages.add(page), ()):
                 self._expect_inputs(task, page)
 
     def fetched(self, tasks: Iterable[int]) -> None:
         """Values are in memory."""
-        self._here.update(tasks)
+        self._holdings.here.update(tasks)
 
     def marks_read(self, child: int, marks: Iterable[tuple[int, bytes]]) -> None:
         """Where the other inputs of a claimed fan-in are."""
         self._claims[child].marks = list(marks)
-        self._expect_inputs(child, self._pages[self._page_index(child)])
+        self._expect_inputs(child, self._pages.of(child))
 
     # The beat's thread.
 
@@ -268,9 +253,11 @@ class Walk:
             return Renew() if tick and now - self._last_report >= self._beat else None
         if due := self._store_or_report(now, dry=False):
             return due
+        if given := self._give(main=False):
+            return given
         if tick or self._offload_again:
             self._offload_again = False
-            if cut := self._offload(running_for):
+            if cut := self._cut(running_for):
                 return cut
             if now - self._last_report >= self._beat:
                 return self._send(Report([], [], end=False), now)
@@ -283,87 +270,65 @@ class Walk:
         self._busy = False
         self._room = room
         self.ended = self.ended or ended
-        fan_ins = self._fan_ins
+        fan_ins, holdings = self._fan_ins, self._holdings
         fan_ins.answered()
         for task in results:
-            self._settle(task)
+            holdings.settle(task)
         for answer in answers:
             child = answer.child
             if answer.verdict == "C":
-                self._own(child, _Claim(set(fan_ins.close(child)), answer.marks))
+                local = fan_ins.close(child)
+                self._own(child, _Claim(set(local), answer.marks))
+                self._queue(child, local.values())
             elif answer.verdict == "T":
                 for parent in fan_ins.close(child).values():
-                    self._settle(parent)
+                    holdings.settle(parent)
             else:
                 for parent in fan_ins.marked(child, answer.marked):
-                    self._settle(parent)
-                if fan_ins.completed(child):
+                    holdings.settle(parent)
+                if parents := fan_ins.completed(child):
                     self._known.add(child)
-                    self._ready.append(child)
-                else:
-                    self._to_store.extend((child, parent) for parent in fan_ins.offered(child, answer.offered))
+                    self._queue(child, parents)
+                elif parents := fan_ins.offered(child, answer.offered):
+                    self._not_yet(child, parents)
 
     def stored(self, marks: Iterable[tuple[int, bytes]]) -> None:
         """Values are in the KVS."""
         self._busy = False
         for task, mark in marks:
-            self._marks[task] = mark
-            self._settle(task)
+            self._holdings.marks[task] = mark
+            self._holdings.settle(task)
 
     def offloaded(self, sequence: int, accepted: int, marks: Iterable[tuple[int, bytes]]) -> None:
         """The first `accepted` pieces of an offload have other owners now; the others come back."""
         self._busy = False
+        holdings = self._holdings
         pieces = self._offloads.pop(sequence)
         self._room = self._room - accepted if accepted == len(pieces) else 0
-        self._marks.update((task, mark) for task, mark in marks if task in self._here)
+        holdings.marks.update((task, mark) for task, mark in marks if task in holdings.here)
         for piece in pieces[:accepted]:
             for task in piece.entries:
-                page = self._pages.get(self._page_index(task))
+                page = self._pages.get(task)
                 for parent in page.deps(task) if page else ():
-                    self._settle(parent)
+                    holdings.settle(parent)
+        back = self._giving if self._at_once else self._ready
         for piece in pieces[accepted:]:
-            self._ready.extendleft(piece.entries)
+            back.extendleft(piece.entries)
 
     def stopped(self) -> None:
         """The job is over, or the record has another holder: nothing of this walk counts any more."""
         self.ended = True
 
-    # Inside.
-
-    def _page_index(self, task: int) -> int:
-        return page_of(task, self._first_tasks)
-
-    def _pages_wanted(self, task: int) -> list[int]:
-        """The page of the next task, and those of tasks after it that are missing too."""
-        wanted: dict[int, None] = {self._page_index(task): None}
-        for task in islice(reversed(self._ready), LOOK_AHEAD):
-            index = self._page_index(task)
-            if index not in self._pages:
-                wanted[index] = None
-                if len(wanted) == PAGES_AHEAD:
-                    break
-        return list(wanted)
-
-    def _missing(self, task: int, page: Page, deps: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Inputs of an owned task that are not in memory, with their marks."""
-        if page.inputs and (mark := page.inputs.get(task)) is not None:
-            self._marks[task] = mark
-        return [(parent, self._mark(parent)) for parent in deps if parent not in self._here]
-
-    def _mark(self, parent: int) -> bytes:
-        mark = self._marks.get(parent)
-        return self._inputs[parent] if mark is None else mark
+    # Inside: fan-ins that are owned.
 
     def _own(self, task: int, claim: _Claim) -> None:
-        """A claimed task is ready here."""
+        """A fan-in was claimed."""
         self._known.add(task)
-        self._ready.append(task)
         self._claims[task] = claim
-        index = self._page_index(task)
-        if (page := self._pages.get(index)) is not None:
+        if (page := self._pages.get(task)) is not None:
             self._expect_inputs(task, page)
         else:
-            self._unread.setdefault(index, []).append(task)
+            self._unread.setdefault(self._pages.index(task), []).append(task)
 
     def _expect_inputs(self, task: int, page: Page) -> None:
         """Count an owned task among the uses of the inputs that come by mark.
@@ -374,7 +339,7 @@ class Walk:
         claim = self._claims.get(task)
         if claim is None:
             for parent in deps:
-                self._uses[parent] = self._uses.get(parent, 0) + 1
+                self._holdings.expect(parent)
             return
         if claim.marks is None:
             if len(claim.local) < len(deps):
@@ -385,61 +350,87 @@ class Walk:
             if edge in claim.local:
                 continue  # somebody else ran the parent too
             parent = deps[edge]
-            self._uses[parent] = self._uses.get(parent, 0) + 1
-            self._marks.setdefault(parent, mark)
+            self._holdings.expect(parent)
+            self._holdings.marks.setdefault(parent, mark)
 
-    def _settle(self, parent: int) -> None:
-        """One edge fewer needs this value here."""
-        left = self._uses[parent] - 1
-        if left:
-            self._uses[parent] = left
-        else:
-            self._drop(parent)
+    def _read_marks(self, task: int, deps: Sequence[int]) -> FetchMarks:
+        local = self._claims[task].local
+        return FetchMarks(task, [edge for edge in range(len(deps)) if edge not in local])
 
-    def _drop(self, task: int) -> None:
-        del self._uses[task]
-        self._marks.pop(task, None)
-        if task in self._here:
-            self._here.remove(task)
-            self.dropped.append(task)
+    # Inside: reports.
 
     def _store_or_report(self, now: float, dry: bool) -> Store | Report | None:
-        if self._to_store and (store := self._store()):
+        if store := self._holdings.store():
+            self._busy = True
             return store
         due = inf if dry else now - self._beat
-        arrivals, complete = self._fan_ins.report(now, due, self._marks)
+        arrivals, complete = self._fan_ins.report(now, now if self._at_once else due, self._holdings.marks)
         results: list[tuple[int, bytes | None]] = []
         if self._results and (self._results_since <= due or arrivals):
-            results = [(task, self._marks.get(task)) for task in self._results[:REPORT_EDGES]]
+            results = [(task, self._holdings.marks.get(task)) for task in self._results[:REPORT_EDGES]]
             del self._results[:REPORT_EDGES]
             complete = complete and not self._results
         if not arrivals and not results:
             return None
         return self._send(Report(arrivals, results, end=dry and complete and not self._held), now)
 
-    def _store(self) -> Store | None:
-        """Write what was offered in vain, unless it is stored, or was not needed any more, meanwhile."""
-        together: dict[int, list[int]] = {}
-        tasks: dict[int, None] = {}
-        for child, task in self._to_store:
-            if task in self._here and task not in self._marks and task not in tasks:
-                tasks[task] = None
-                if self._uses[task] == 1:
-                    together.setdefault(child, []).append(task)
-        self._to_store.clear()
-        if not tasks:
-            return None
-        self._busy = True
-        for task in tasks:
-            self._uses[task] += 1  # it stays in memory while it is written
-        return Store(list(tasks), [group for group in together.values() if len(group) > 1])
-
     def _send(self, report: Report, now: float) -> Report:
         self._busy = True
         self._last_report = now
         return report
 
-    def _offload(self, running_for: float) -> Offload | FetchPages | None:
+    def _not_yet(self, child: int, offered: list[int]) -> None:
+        """Others will complete a fan-in for which only offers were made."""
+        policy = self._policy
+        if self._fan_ins.polled(child) < policy.polls and not self._holdings.large.isdisjoint(offered):
+            self._fan_ins.ask_later(child, policy.poll_seconds)
+        else:
+            self._fan_ins.hurry(child)
+            self._holdings.write(child, offered)
+
+    # Inside: work for others.
+
+    def _fan_out(self, task: int, out: Sequence[tuple[int, int, int]], children: list[int], large: bool) -> None:
+        """Say which of the children that a task made ready stay here, under a policy that spreads them at once."""
+        if large:
+            self._holdings.large.add(task)
+        if self._stores_all and out:
+            self._holdings.write(out[0][0], [task])
+        if children:
+            children.reverse()
+            away = len(children) - self._policy.on_fan_out(len(children), large)
+            self._giving.extend(children[:away])
+            self._ready.extend(children[away:])
+
+    def _queue(self, child: int, local: Iterable[int]) -> None:
+        """A fan-in is ready, with some inputs in memory: for this walk, or for somebody else."""
+        waiting = len(self._ready) + (self._current is not None)
+        if self._at_once and not self._policy.on_claim(waiting, not self._holdings.large.isdisjoint(local)):
+            self._giving.append(child)
+        else:
+            self._ready.append(child)
+
+    def _spread(self, now: float) -> Instruction | None:
+        """Report and give away before anything else. What is left when nothing runs here any more is for the dry report."""
+        if self._current is None and not self._ready and not self._giving:
+            return None
+        return self._store_or_report(now, dry=False) or self._give(main=True)
+
+    def _give(self, main: bool) -> Offload | FetchPages | FetchMarks | None:
+        """Give away what is for somebody else, as far as there is room. Marks are read by the main thread only."""
+        if not self._giving or self._room <= 0 or self._held:
+            return None
+        tasks = list(islice(self._giving, min(self._room, PIECES_AT_ONCE)))
+        if unknown := self._pages.unknown(tasks, self._leaves):
+            return FetchPages(unknown)
+        for task in tasks:
+            if task in self._claims:
+                return self._read_marks(task, self._pages.of(task).deps(task)) if main else None
+        for _ in tasks:
+            self._giving.popleft()
+        return self._offload([[task] for task in tasks])
+
+    def _cut(self, running_for: float) -> Offload | FetchPages | None:
         """Cut the oldest part of the ready tasks into as many pieces as the policy says."""
         if self._held:
             return None  # what is ready may lead to an input of a claim, and nobody else's arrival would count there
@@ -451,35 +442,18 @@ class Walk:
         if count <= 0:
             return None
         amount = waiting - max(0, (waiting + 1) // (count + 1) - 1)
-        if unknown := self._unknown_pages(islice(self._ready, amount)):
+        if unknown := self._pages.unknown(islice(self._ready, amount), self._leaves):
             self._offload_again = True
             self._oldest_at_beat = oldest if aged else None
             return FetchPages(unknown)
         taken = [self._ready.popleft() for _ in range(amount)]
         given = sorted(task for task in taken if task not in self._claims)
         self._ready.extendleft(task for task in reversed(taken) if task in self._claims)
-        if not given:
-            return None
-        size, rest = divmod(len(given), count)
-        cuts = [i * size + min(i, rest) for i in range(count + 1)]
-        pieces = [self._piece(given[a:b]) for a, b in pairwise(cuts) if a < b]
+        return self._offload(contiguous(given, count)) if given else None
+
+    def _offload(self, groups: Iterable[Sequence[int]]) -> Offload:
+        pieces = [self._holdings.piece(group, self._pages) for group in groups]
         self._sequence += 1
         self._offloads[self._sequence] = pieces
         self._busy = True
         return Offload(self._sequence, pieces)
-
-    def _unknown_pages(self, tasks: Iterable[int]) -> list[int]:
-        """Pages that have to be here before it is known what these tasks need; leaves need nothing."""
-        wanted: dict[int, None] = {}
-        for task in tasks:
-            if task not in self._leaves and (index := self._page_index(task)) not in self._pages:
-                wanted[index] = None
-        return list(wanted)
-
-    def _piece(self, entries: list[int]) -> Piece:
-        inputs: dict[int, bytes | None] = {}
-        for task in entries:
-            if (page := self._pages.get(self._page_index(task))) is not None:
-                for parent in page.deps(task):
-                    inputs[parent] = self._marks.get(parent) or self._inputs.get(parent)
-        return Piece(entries, list(inputs.items()))

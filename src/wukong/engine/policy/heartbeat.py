@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import ClassVar
+
+from wukong.engine.policy.groups import contiguous
 
 #: Leaves that one first executor is started with; a beat spreads fewer faster than invocations could.
 LEAVES_PER_GROUP = 50_000
@@ -26,23 +28,29 @@ class Heartbeat:
     """Heartbeat scheduling. `invocation_seconds` is what starting an executor costs."""
 
     invocation_seconds: float
+    bounded: ClassVar[bool] = True
+    at_once: ClassVar[bool] = False
+    stores_all: ClassVar[bool] = False
+    large_bytes: ClassVar[int | None] = None
+    polls: ClassVar[int] = 0
+    poll_seconds: ClassVar[float] = 0.0
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
-        """Cut the leaves, in depth-first order, into contiguous groups, one per first executor."""
-        groups = max(1, min(parallelism, len(leaves) // LEAVES_PER_GROUP))
-        size, rest = divmod(len(leaves), groups)
-        cuts = [i * size + min(i, rest) for i in range(groups + 1)]
-        return [leaves[start:end] for start, end in pairwise(cuts)]
+        """One group for each `LEAVES_PER_GROUP`."""
+        return contiguous(leaves, max(1, min(parallelism, len(leaves) // LEAVES_PER_GROUP)))
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
-        """How many pieces to cut from the waiting tasks.
+        """As many pieces as are worth an invocation; one if the oldest task has waited for a beat.
 
-        Args:
-            waiting: Ready tasks behind the running one.
-            room: How many more executors the job may have.
-            task_seconds: What a task is expected to take.
-            aged: Whether the oldest waiting task has waited for a whole beat, so that giving it away is paid for
-                by the work done meanwhile, whatever is behind it.
+        Giving that one away is paid for by the work done meanwhile, whatever is behind it.
         """
         worth = int(waiting * task_seconds / (COSTS_PER_PIECE * self.invocation_seconds))
         return max(0, min(room, waiting, max(worth, int(aged))))
+
+    def on_fan_out(self, children: int, large: bool) -> int:
+        """All stay until a beat."""
+        return children
+
+    def on_claim(self, waiting: int, large: bool) -> bool:
+        """It stays until a beat."""
+        return True

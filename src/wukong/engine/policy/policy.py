@@ -1,0 +1,74 @@
+"""What a policy is asked: by the scheduler for the first executors, by each executor's walk while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Policy(Protocol):
+    """How work spreads over executors. Pure: numbers in, numbers out."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a job's executors are bounded by the cluster's parallelism where the user gave no bound.
+
+        Where they are not, invocations wait in Lambda's own queue for their turn.
+        """
+
+    @property
+    def at_once(self) -> bool:
+        """Whether fan-ins are reported, and work is given away, as soon as they arise; else on the beat.
+
+        `on_fan_out` and `on_claim` are asked only then.
+        """
+
+    @property
+    def stores_all(self) -> bool:
+        """Whether every value that somebody needs goes through the key-value store."""
+
+    @property
+    def large_bytes(self) -> int | None:
+        """From how many bytes on a task's value counts as large; None where that decides nothing."""
+
+    @property
+    def polls(self) -> int:
+        """How often a fan-in that a large value waits for is asked about again, before the value is stored."""
+
+    @property
+    def poll_seconds(self) -> float:
+        """The seconds before each of these times."""
+
+    def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
+        """Cut the leaves, in depth-first order, into contiguous groups, one per first executor.
+
+        Args:
+            leaves: The tasks without dependencies; at least one.
+            parallelism: The most executors of the job.
+        """
+
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+        """How many pieces to cut from the waiting tasks, on a beat.
+
+        Args:
+            waiting: Ready tasks behind the running one.
+            room: How many more executors the job may have.
+            task_seconds: What a task is expected to take.
+            aged: Whether the oldest waiting task has waited for a whole beat.
+        """
+
+    def on_fan_out(self, children: int, large: bool) -> int:
+        """How many of the children that a finished task made ready stay with its executor; each other one is invoked for.
+
+        Args:
+            children: The children, at least one.
+            large: Whether the task's value is large.
+        """
+
+    def on_claim(self, waiting: int, large: bool) -> bool:
+        """Whether a claimed fan-in stays with the executor that claimed it; else one is invoked for it.
+
+        Args:
+            waiting: Ready tasks that stay with the executor.
+            large: Whether one of the inputs that are in its memory is large.
+        """
