@@ -50,6 +50,12 @@ FAILURE_QUEUE = Variable(
 BEAT_SECONDS = Variable("WUKONG_BEAT_SECONDS", "seconds between the beats of an executor", "0.2")
 LEASE_SECONDS = Variable("WUKONG_LEASE_SECONDS", "seconds after which a silent executor counts as dead", "30")
 PARALLELISM = Variable("WUKONG_PARALLELISM", "executors of one job that may run at once", "1000")
+POLICY = Variable("WUKONG_POLICY", "how the work of jobs spreads that do not say it: their policy's name", "heartbeat")
+LARGE_BYTES = Variable(
+    "WUKONG_LARGE_BYTES",
+    "bytes from which a task's output is large: under the policy wukong2020 what uses it then runs where it is",
+    str(64 * 1024 * 1024),
+)
 DIRECT = Variable("WUKONG_DIRECT", "1 where clients may reach the stores themselves, else they use the proxy", "0")
 LISTEN = Variable("WUKONG_LISTEN", "host:port to listen on; port 0 lets the system choose", "127.0.0.1:0")
 NODE_ID = Variable("WUKONG_NODE_ID", "name of a KVS node; it decides which keys the node holds")

@@ -8,7 +8,7 @@ import pytest
 from wukong.errors import ValueRefused
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.store import Kvs
+from wukong.kvs.store import Kvs, ValueMissing
 from wukong.testing.kvs import MemoryKvs
 from wukong.values import mark
 from wukong.values.signing import Signer
@@ -50,6 +50,20 @@ def test_a_tiny_bundle_needs_no_place(values: Values) -> None:
     marks = values.bundle("job", [("1", values.pack((1, 2))), ("2", values.pack(None))], "token", 60)
     assert values.kvs.counters().bytes_written == 0
     assert values.load_many([("job", "1", marks[0]), ("job", "2", marks[1])]) == [(1, 2), None]
+    values.kvs.close()
+
+
+@pytest.mark.parametrize("number", range(len(VALUES)))
+def test_a_value_that_is_stored_apart_is_in_the_kvs_however_small(values: Values, number: int) -> None:
+    packed = values.pack(VALUES[number])
+    of = values.store_apart("job", "1", packed, "token", 60)
+    assert values.kvs.counters().bytes_written > 0
+    before = values.kvs.counters().bytes_read
+    np.testing.assert_equal(values.load("job", "1", of), VALUES[number])
+    assert values.kvs.counters().bytes_read > before
+    values.kvs.purge("job")
+    with pytest.raises(ValueMissing):
+        values.load("job", "1", of)
     values.kvs.close()
 
 

@@ -24,6 +24,8 @@ def _plan(**others: object) -> Plan:
         "latency": {},
         "lease_seconds": 2.5,
         "startup_timeout": 30,
+        "policy": "wukong2020",
+        "large_bytes": None,
         "preload": ("numpy",),
         "path": ("/a", "/b"),
         "token": "the-token",
@@ -127,3 +129,12 @@ def test_loopback_needs_no_proxy() -> None:
 def test_zygote_imports_the_dear_modules_that_the_program_uses() -> None:
     assert preload({"dask.array", "something.else"}) == (*PRELOAD, "dask.array")
     assert preload(set()) == PRELOAD
+
+
+def test_the_policy_is_the_schedulers_and_what_counts_as_large_the_executors() -> None:
+    plan = _plan(large_bytes=123)
+    assert plan.scheduler("m:1", "p:1", "http://e:1")["WUKONG_POLICY"] == "wukong2020"
+    function = json.loads(plan.emulator("h:1", "/z", "m:1", "p:1")["WUKONG_FUNCTIONS"])["wukong-executor"]
+    assert function["environment"]["WUKONG_LARGE_BYTES"] == "123"
+    function = json.loads(_plan().emulator("h:1", "/z", "m:1", "p:1")["WUKONG_FUNCTIONS"])["wukong-executor"]
+    assert "WUKONG_LARGE_BYTES" not in function["environment"]

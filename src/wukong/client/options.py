@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
+from wukong.engine.policy.named import check_policy
 from wukong.errors import InvalidGraph
 from wukong.rpc.v1 import job_pb2
 
@@ -23,12 +24,14 @@ class JobOptions(TypedDict, total=False):
         retries: How often a task that raises is run again, where the task itself says nothing; by default never.
         max_cost_usd: US dollars after which the job fails with `BudgetExceeded`, at AWS prices of executors; by default
             there is no such limit.
+        policy: How work spreads: "heartbeat", "wukong2020" or "stateless"; by default the cluster's own.
     """
 
     deadline: float | None
     max_parallelism: int | None
     retries: int | None
     max_cost_usd: float | None
+    policy: str | None
 
 
 #: The field of the message that each option becomes.
@@ -37,6 +40,7 @@ _FIELDS = {
     "max_parallelism": "max_parallelism",
     "retries": "retries",
     "max_cost_usd": "max_cost_usd",
+    "policy": "policy",
 }
 
 
@@ -59,6 +63,8 @@ def message(options: JobOptions) -> job_pb2.JobOptions:
         if value is None:
             continue
         try:
+            if name == "policy":
+                check_policy(cast(str, value))
             setattr(found, _FIELDS[name], value)
         except (TypeError, ValueError) as error:
             raise InvalidGraph(f"the job's option {name}={value!r} cannot be: {error}") from None

@@ -17,6 +17,7 @@ from wukong.cluster.latency import parse as parse_latency
 from wukong.cluster.plan import Plan, children_environ, preload
 from wukong.cluster.process import ControlProcess
 from wukong.cluster.valkey import server_program
+from wukong.engine.policy.named import check_policy
 from wukong.errors import ClusterUnavailable
 
 
@@ -31,6 +32,7 @@ class LocalCluster:
         environments: Most executors that run at once; None for one per core.
         memory_mb: Memory of one environment, in MB. A task that needs more ends its environment.
         kvs_nodes: Nodes of the intermediate store.
+        policy: How the work of jobs spreads that do not say it: "heartbeat", "wukong2020" or "stateless".
         forward_output: Whether clients show what tasks print.
         startup_timeout: Seconds that the start may take.
         lease_seconds: Seconds after which an executor that is not heard of counts as dead.
@@ -58,6 +60,7 @@ class LocalCluster:
         environments: int | None = None,
         memory_mb: int = 2048,
         kvs_nodes: int = 1,
+        policy: str = "heartbeat",
         forward_output: bool = True,
         startup_timeout: float = 30,
         lease_seconds: float = 10.0,
@@ -87,6 +90,7 @@ class LocalCluster:
         for name, seconds in (("startup_timeout", startup_timeout), ("lease_seconds", lease_seconds)):
             if not seconds > 0:
                 raise ValueError(f"{name} is {seconds!r}; it must be a number of seconds above 0")
+        check_policy(policy)
         threads = max(1, cores // environments)  # environments × threads fits the cores
         self.forward_output = forward_output
         self.token = secrets.token_hex(16)
@@ -105,6 +109,8 @@ class LocalCluster:
             latency=slowed,
             lease_seconds=lease_seconds,
             startup_timeout=startup_timeout,
+            policy=policy,
+            large_bytes=None,
             preload=preload(sys.modules),
             path=_path(),
             token=self.token,

@@ -83,6 +83,8 @@ class Plan:
         latency: What invocations, cold starts and stores take longer; the emulator's settings by their names.
         lease_seconds: Seconds after which a silent executor counts as dead.
         startup_timeout: Seconds that all parts together may take to start.
+        policy: The policy of jobs that name none.
+        large_bytes: Bytes from which a task's output is large; None for the default.
         preload: Modules that the zygote imports before it forks an environment.
         path: What the user's process has on `sys.path` and a fresh interpreter may lack.
         token: The bearer token of every gRPC call.
@@ -103,6 +105,8 @@ class Plan:
     latency: Mapping[str, float]
     lease_seconds: float
     startup_timeout: float
+    policy: str
+    large_bytes: int | None
     preload: tuple[str, ...]
     path: tuple[str, ...]
     token: str
@@ -186,6 +190,7 @@ class Plan:
             settings.PROXY_ADDRESS.name: proxy,
             settings.DIRECT.name: "1",
             settings.FAILURE_QUEUE.name: failures,
+            settings.POLICY.name: self.policy,
         }
 
     def _service(self, listen: str) -> dict[str, str]:
@@ -210,7 +215,9 @@ class Plan:
         return max(_BEAT_SECONDS, _BEAT_OF_INVOCATION * self.latency.get("invoke_seconds", 0.0))
 
     def _executing(self, mds: str, proxy: str) -> dict[str, str]:
+        large = {} if self.large_bytes is None else {settings.LARGE_BYTES.name: str(self.large_bytes)}
         return {
+            **large,
             settings.MDS_ADDRESS.name: mds,
             settings.PROXY_ADDRESS.name: proxy,
             settings.STORE_PASSWORD.name: self.store_password,

@@ -62,7 +62,7 @@ class Pages:
         return self._loaded[bisect_right(self._first_tasks, task) - 1]
 
     def wanted(self, task: int, ready: Reversible[int]) -> list[int]:
-        """The page of the next task, and those of tasks that are ready after it (the next one last), as far as missing."""
+        """The page of the next task, and missing ones of those that are ready after it, last one first."""
         wanted: dict[int, None] = {self.index(task): None}
         for later in islice(reversed(ready), LOOK_AHEAD):
             index = self.index(later)

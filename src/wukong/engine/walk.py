@@ -113,6 +113,7 @@ class Walk:
         self._oldest_at_beat: int | None = None
         self._offload_again = False  # the pages that a cut needed were fetched first
         self._last_report = 0.0
+        self._untold = False  # a task ran that no report has told of, under a policy that spreads work at once
 
     # What the holder starts with.
 
@@ -183,7 +184,7 @@ class Walk:
         return self._send(Report([], [], end=True), now)
 
     def task_finished(self, task: int, seconds: float, now: float, large: bool = False) -> None:
-        """A task's value is in memory; `seconds` is how long it ran, `large` is for policies that have `large_bytes`."""
+        """A task's value is in memory; `seconds` is how long it ran. Whether it is `large` counts for some policies."""
         self._task_seconds += (seconds - self._task_seconds) * (NEWEST if self._task_seconds else 1.0)
         self._current = None
         page = self._pages.of(task)
@@ -253,7 +254,7 @@ class Walk:
             return Renew() if tick and now - self._last_report >= self._beat else None
         if due := self._store_or_report(now, dry=False):
             return due
-        if given := self._give(main=False):
+        if given := self._give(now, main=False):
             return given
         if tick or self._offload_again:
             self._offload_again = False
@@ -376,6 +377,7 @@ class Walk:
 
     def _send(self, report: Report, now: float) -> Report:
         self._busy = True
+        self._untold = False
         self._last_report = now
         return report
 
@@ -392,6 +394,7 @@ class Walk:
 
     def _fan_out(self, task: int, out: Sequence[tuple[int, int, int]], children: list[int], large: bool) -> None:
         """Say which of the children that a task made ready stay here, under a policy that spreads them at once."""
+        self._untold = True
         if large:
             self._holdings.large.add(task)
         if self._stores_all and out:
@@ -411,12 +414,12 @@ class Walk:
             self._ready.append(child)
 
     def _spread(self, now: float) -> Instruction | None:
-        """Report and give away before anything else. What is left when nothing runs here any more is for the dry report."""
+        """Report and give away before anything else. When nothing is left to run, the dry report does it."""
         if self._current is None and not self._ready and not self._giving:
             return None
-        return self._store_or_report(now, dry=False) or self._give(main=True)
+        return self._store_or_report(now, dry=False) or self._give(now, main=True)
 
-    def _give(self, main: bool) -> Offload | FetchPages | FetchMarks | None:
+    def _give(self, now: float, main: bool) -> Offload | Report | FetchPages | FetchMarks | None:
         """Give away what is for somebody else, as far as there is room. Marks are read by the main thread only."""
         if not self._giving or self._room <= 0 or self._held:
             return None
@@ -426,9 +429,12 @@ class Walk:
         for task in tasks:
             if task in self._claims:
                 return self._read_marks(task, self._pages.of(task).deps(task)) if main else None
+        if self._untold and self._current is None and not self._ready:
+            # Nothing stays here: others may end the job before this walk has told what ran, and what it printed.
+            return self._send(Report([], [], end=False), now)
         for _ in tasks:
             self._giving.popleft()
-        return self._offload([[task] for task in tasks])
+        return self._offload([[task] for task in reversed(tasks)])
 
     def _cut(self, running_for: float) -> Offload | FetchPages | None:
         """Cut the oldest part of the ready tasks into as many pieces as the policy says."""

@@ -65,6 +65,7 @@ class RedisMds:
             prices = spec.budget.prices
             fields += ["budget", repr(spec.budget.max_cost_usd)]
             fields += ["usd_mb_ms", repr(prices.mb_ms), "usd_request", repr(prices.request)]
+        fields += ["policy", spec.policy]
         with self._pool.connection() as redis:
             created = scripts.CREATE.call(
                 redis,
@@ -387,6 +388,7 @@ def _job_info(meta: dict[str, bytes], live: int, slowest: Sequence[bytes]) -> Jo
         counters=Counters(**{name: number(name) for name in NAMES}),
         failure=_failure(meta),
         slowest=[_task_time(slowest[i], slowest[i + 1]) for i in range(0, len(slowest), 2)],
+        policy=meta.get("policy", b"").decode(),
     )
 
 
@@ -415,7 +417,7 @@ def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
 def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
     if reply[0] != b"OK":
         return Begun(Status(reply[0].decode()))
-    _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat, runtime = reply
+    _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat, runtime, policy = reply
     first_tasks = array("I")
     first_tasks.frombytes(firsts)
     fields = _mapping(flat)
@@ -431,6 +433,7 @@ def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
         parallelism=int(parallelism),
         json_results=json_results == b"1",
         runtime=runtime.decode(),
+        policy=policy.decode(),
         entries=unpack_tasks(fields["entries"]),
         inputs=unpack_inputs(fields["inputs"]),
         claims=[int(name[2:]) for name in fields if name.startswith("c:")],

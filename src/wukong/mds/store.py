@@ -50,6 +50,7 @@ class JobSpec:
         runtime: The executors' manifest that the job was accepted for (`wukong.runtime`), as JSON; empty for any.
         targets: Which sinks were asked for, in the scheduler's own encoding; nobody else reads it.
         budget: What it may cost; None for no limit.
+        policy: How work spreads: a name in `wukong.engine.policy.named`.
     """
 
     tasks: int
@@ -64,6 +65,7 @@ class JobSpec:
     targets: bytes = b""
     runtime: str = ""
     budget: Budget | None = None
+    policy: str = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class JobInfo:
     counters: Counters
     failure: Failure | None
     slowest: Sequence[TaskTime] = ()
+    policy: str = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Begun:
     parallelism: int = 1
     json_results: bool = False
     runtime: str = ""
+    policy: str = "heartbeat"
     entries: Sequence[int] = ()
     inputs: Sequence[tuple[int, bytes]] = ()
     claims: Sequence[int] = ()

@@ -81,6 +81,7 @@ class MemoryJob:
             parallelism=self.meta.spec.parallelism,
             json_results=self.meta.spec.json_results,
             runtime=self.meta.spec.runtime,
+            policy=self.meta.spec.policy,
             entries=list(live.entries),
             inputs=list(live.inputs),
             claims=list(live.claims),

@@ -74,6 +74,7 @@ class JobMeta:
             ended=self.ended / 1000,
             deadline=self.deadline / 1000,
             json_results=spec.json_results,
+            policy=spec.policy,
             counters=self.counters,
             failure=self.failure,
             slowest=list(self.slowest),

@@ -113,6 +113,13 @@ def pack(value: object) -> Packed:
     return Packed(data, buffers, len(data) + sum(map(len, buffers)))
 
 
+def outside(value: bytes) -> Packed:
+    """A byte string as a buffer of its own, however short it is."""
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(_Outside(value), 5, buffer_callback=buffers.append)
+    return Packed(data, [buffer.raw() for buffer in buffers], len(data) + len(value))
+
+
 def unpack(data: Buffer, buffers: Iterable[Buffer]) -> object:
     """The value. It refers to the buffers, and can be written to where they can. Only for trusted bytes."""
     return pickle.loads(data, buffers=buffers)

@@ -14,7 +14,7 @@ from wukong.values import codec, mark
 from wukong.values.codec import Packed
 from wukong.values.contexts import adopted_context, manifest_context, value_context
 from wukong.values.download import Carried, Download, Stored
-from wukong.values.manifest import Manifest, digest, layout
+from wukong.values.manifest import CARRIED, Manifest, digest, layout
 from wukong.values.scalar import load_scalar
 from wukong.values.signing import Signer
 from wukong.values.upload import Upload
@@ -66,6 +66,14 @@ class Values:
         for buffer in packed.buffers:
             upload.write(buffer)
         return upload.close()
+
+    def store_apart(self, owner: str, name: str, packed: Packed, token: str, seconds: float) -> bytes:
+        """Write a value to the KVS even if a mark could hold it: as a bundle of one. Otherwise as `store`."""
+        if packed.buffers or len(packed.pickle) > CARRIED:
+            return self.store(owner, name, packed, token, seconds)
+        inline = self.inline(owner, name, packed)
+        of = self.store(owner, f"{BUNDLE}{name}", codec.outside(inline), token, seconds)
+        return mark.part_mark(mark.Part(0, len(inline), of))
 
     def bundle(self, owner: str, items: Sequence[tuple[str, Packed]], token: str, seconds: float) -> list[bytes]:
         """Write several small values to the KVS as one and return a mark for each. Errors as in `store`.

@@ -60,7 +60,8 @@ class Calls:
             case "submit":
                 budget = Budget(pick([0.03, 0.3]), Prices(0.7, 0.0011)) if self._random.random() < 0.3 else None
                 ring = Ring(1, (Node("n", "h:1"),))
-                spec = JobSpec(9, 4, 2, [0, 5], pick([3, 6]), ring, 500, inputs=[], runtime="3.11", budget=budget)
+                more = {"runtime": "3.11", "budget": budget, "policy": pick(["heartbeat", "stateless"])}
+                spec = JobSpec(9, 4, 2, [0, 5], pick([3, 6]), ring, 500, inputs=[], **more)
                 initial = [Record(str(i), [i, i + 1, i + 7]) for i in range(3)]
                 return name, (job, spec, [b"one", b"two"], initial, lease)
             case "begin":
@@ -143,6 +144,7 @@ def told(mds: Mds, call: tuple[str, Any]) -> Any:
                     answer.parallelism,
                     answer.runtime,
                 ),
+                answer.policy,
                 *map(list, fields),
                 *unordered,
             )

@@ -26,11 +26,15 @@ def end(store: Store, state: str) -> None:
 
 
 def test_a_submitted_job_runs_and_says_what_it_is(store: Store) -> None:
-    assert store.submit([0, 1], [2], sinks=2, parallelism=5, seconds=100, json_results=True) == "running"
+    assert (
+        store.submit([0, 1], [2], sinks=2, parallelism=5, seconds=100, json_results=True, policy="stateless")
+        == "running"
+    )
     info = store.info()
     assert (info.state, info.generation, info.tasks, info.sinks, info.sinks_left) == ("running", 0, 100, 2, 2)
     assert (info.parallelism, info.ring_version, info.live_records) == (5, 3, 2)
     assert info.json_results
+    assert info.policy == "stateless"
     assert info.deadline - info.created == pytest.approx(100, abs=0.01)
     assert info.ended == 0
     assert info.failure is None

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def test_begin_tells_a_holder_all_that_it_needs(store: Store) -> None:
-    store.submit([0, 1, 2], [5, 6], pages=[b"zero", b"one"], parallelism=7, seconds=100, json_results=True)
+    store.submit(
+        [0, 1, 2], [5, 6], pages=[b"zero", b"one"], parallelism=7, seconds=100, json_results=True, policy="wukong2020"
+    )
     begun = store.stranger("1", "anna").begin([1, 0])
     assert begun.status is Status.OK
     assert (begun.generation, begun.begins, begun.depth, begun.parallelism) == (0, 1, 0, 7)
@@ -23,6 +25,7 @@ def test_begin_tells_a_holder_all_that_it_needs(store: Store) -> None:
     assert begun.ring == store.mds.ring(3)
     assert begun.seconds_left == pytest.approx(100, abs=5)
     assert begun.json_results
+    assert begun.policy == "wukong2020"
     assert list(begun.entries) == [5, 6]
     assert (list(begun.inputs), list(begun.claims), list(begun.given)) == ([], [], [])
     assert list(begun.pages) == [b"one", b"zero"]

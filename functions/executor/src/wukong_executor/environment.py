@@ -31,6 +31,7 @@ class Environment:
         self._lambda_endpoint = settings.LAMBDA_ENDPOINT.get(environ)
         self.function = settings.EXECUTOR_FUNCTION.get(environ)
         self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
+        self.large_bytes = int(settings.LARGE_BYTES.get(environ))
         self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
         self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
         mds = settings.MDS_ADDRESS.get(environ)

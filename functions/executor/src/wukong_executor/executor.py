@@ -26,7 +26,7 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
-from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost
 from wukong.graph.name import name
@@ -47,6 +47,7 @@ from wukong_executor.output import Output
 from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
 from wukong_executor.resident import Resident
+from wukong_executor.size import estimated_bytes
 from wukong_executor.timesheet import Slowest, Timesheet
 
 #: Seconds that stored values outlive the job's deadline.
@@ -82,18 +83,21 @@ class Executor:
         self._begun = begun
         self._pages = pages
         self._memory_limit = memory_limit
-        recent = int(memory_limit * RECENT_SHARE)
-        self._memory = Memory(environment.values(begun.ring), job, token, begun.seconds_left + GRACE, recent)
+        beat = environment.beat_seconds
+        policy = policy_named(begun.policy, beat * INVOCATION_OF_BEAT, environment.large_bytes)
+        self._large_bytes = policy.large_bytes
+        self._memory = Memory(
+            environment.values(begun.ring),
+            job,
+            token,
+            begun.seconds_left + GRACE,
+            int(memory_limit * RECENT_SHARE),
+            policy.stores_all,
+        )
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
         self._output = Output()
         self._interruption = Interruption()
-        beat = environment.beat_seconds
-        self._walk = Walk(
-            Heartbeat(beat * INVOCATION_OF_BEAT),
-            begun.first_tasks,
-            beat,
-            begun.parallelism - 1,
-        )
+        self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._stopping = threading.Event()
@@ -161,6 +165,7 @@ class Executor:
         lock = self._lock
         output, begun = self._output, self._begun.begins
         times, slowest = self._times, self._slowest
+        large_bytes, large = self._large_bytes, False
         with lock:
             instruction = walk.next(clock())
         if type(instruction) is RunTask:
@@ -176,13 +181,15 @@ class Executor:
                 value = self._evaluate(task, programs[task], [memory[parent] for parent in inputs])
                 now = clock()
                 seconds = now - started
+                if large_bytes is not None:
+                    large = estimated_bytes(value) >= large_bytes
                 with lock:
                     memory[task] = value
                     del value
                     self._tasks_run += 1
                     if seconds > slowest.floor and programs[task] is not None:
                         slowest.add(task, seconds)
-                    walk.task_finished(task, seconds, now)
+                    walk.task_finished(task, seconds, now, large)
                     if walk.dropped:
                         self._drop()
                     instruction = walk.next(now)
@@ -193,7 +200,7 @@ class Executor:
                 times.enter(Phase.WAITING)
                 with lock:
                     while type(instruction := walk.next(clock())) is Wait:
-                        self._changed.wait()
+                        self._changed.wait(instruction.seconds)
             elif self._carry_out(instruction):
                 with lock:
                     instruction = walk.next(clock())

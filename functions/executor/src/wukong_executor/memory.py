@@ -7,7 +7,7 @@ from typing import Any
 
 from wukong.errors import WukongError
 from wukong.values.codec import Packed, UnpicklableValue
-from wukong.values.mark import NotJson, json_mark
+from wukong.values.mark import BUNDLE_TAG, NotJson, json_mark
 from wukong.values.values import Values
 from wukong_executor.failures import ValueStuck
 from wukong_executor.recent import Recent
@@ -41,9 +41,12 @@ class Memory:
         token: The holder's.
         seconds: After how long stored values may vanish.
         recent_bytes: How much of what is stored may stay here after it was dropped.
+        stores_all: Whether what is stored goes to the KVS even if a mark could hold it.
     """
 
-    def __init__(self, values: Values, job: str, token: str, seconds: float, recent_bytes: int) -> None:
+    def __init__(
+        self, values: Values, job: str, token: str, seconds: float, recent_bytes: int, stores_all: bool = False
+    ) -> None:
         self._values = values
         self._job = job
         self._token = token
@@ -53,6 +56,7 @@ class Memory:
         self._inlined: dict[int, bytes] = {}
         self._stored: dict[int, int] = {}  # bytes of the values that can be read from the KVS
         self._recent = Recent(recent_bytes)
+        self._write = values.store_apart if stores_all else values.store
 
     def drop(self, tasks: Iterable[int]) -> None:
         """Forget values that nobody here needs."""
@@ -105,13 +109,18 @@ class Memory:
     def store(self, task: int) -> bytes:
         """Write the value to the KVS; returns its mark."""
         packed = self._pack(task)
-        mark = self._values.store(self._job, str(task), packed, self._token, self._seconds)
+        mark = self._write(self._job, str(task), packed, self._token, self._seconds)
         self._stored[task] = packed.nbytes
         del self._packed[task]  # the mark stands for it from now on
         return mark
 
-    def result(self, task: int, as_json: bool) -> bytes:
-        """The value of a sink as its mark: inline where small, as JSON where other languages read it."""
+    def result(self, task: int, as_json: bool, stored: bytes | None = None) -> bytes:
+        """The value of a sink as its mark: inline where small, as JSON where other languages read it.
+
+        What is `stored` is a pickle, which other languages cannot read; nor do clients read parts of bundles.
+        """
+        if stored is not None and not as_json and not stored.startswith(BUNDLE_TAG):
+            return stored
         if as_json:
             try:
                 return json_mark(self.by_task[task])

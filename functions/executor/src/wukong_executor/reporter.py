@@ -76,8 +76,7 @@ def _calls(instruction: Report, memory: Memory, json_results: bool) -> Iterator[
                 arrivals, results, marks, count, size = [], [], [], 0, 0
         arrivals.append(Arrival(fan_in.child, fan_in.need, marks, offers))
     for task, stored in instruction.results:
-        # What is stored is a pickle, which other languages cannot read.
-        mark = stored if stored and not json_results else memory.result(task, json_results)
+        mark = memory.result(task, json_results, stored)
         results.append((task, mark))
         count += 1
         size += len(mark)

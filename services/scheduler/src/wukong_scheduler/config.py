@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wukong import settings
+from wukong.engine.policy.named import check_policy
 from wukong.prices import Prices
 from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
@@ -27,6 +28,7 @@ class Config:
     failure_queue: str
     lease: float
     parallelism: int
+    policy: str
     deadline: float
     keep: float
     direct: bool
@@ -54,6 +56,7 @@ class Config:
             failure_queue=settings.FAILURE_QUEUE.get(environ),
             lease=float(settings.LEASE_SECONDS.get(environ)),
             parallelism=int(settings.PARALLELISM.get(environ)),
+            policy=check_policy(settings.POLICY.get(environ)),
             deadline=float(settings.DEADLINE_SECONDS.get(environ)),
             keep=float(settings.KEEP_SECONDS.get(environ)),
             direct=settings.DIRECT.get(environ) == "1",

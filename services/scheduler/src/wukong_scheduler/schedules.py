@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.policy.policy import Policy
 from wukong.mds.records import Record
 
 
-def static_schedules(leaves: Sequence[int], parallelism: int, policy: Heartbeat) -> list[Record]:
+def static_schedules(leaves: Sequence[int], parallelism: int, policy: Policy) -> list[Record]:
     """One record for each first executor.
 
     Args:

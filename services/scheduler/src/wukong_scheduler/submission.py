@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf import json_format, struct_pb2
 
-from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.policy.named import policy_named
+from wukong.engine.policy.policy import Policy
 from wukong.errors import ClusterUnavailable, InvalidGraph, LimitExceeded
 from wukong.graph.calls import Call, plan
 from wukong.graph.page import build_pages
@@ -41,8 +42,9 @@ from wukong_scheduler.targets import Targets
 #: Seconds that a page is kept which was uploaded ahead of its job.
 UPLOAD_SECONDS = 600
 
-#: What starting an executor is taken to cost; it decides nothing before the first beat.
+#: What starting an executor is taken to cost, and from where on a value is large: neither decides where to start.
 INVOCATION_SECONDS = 0.005
+LARGE_BYTES = 0
 
 #: Pages read back in one round trip.
 _BATCH = 32
@@ -91,7 +93,6 @@ class Submission:
         self._invoke = invoke
         self._signer = Signer(config.signing_key)
         self._manifest = config.runtime.to_json()
-        self._policy = Heartbeat(INVOCATION_SECONDS)
         self._inputs = Inputs(mds, self._signer)
         self._turns = _Turns()
 
@@ -197,11 +198,20 @@ class Submission:
             raise LimitExceeded("deadline_seconds", asked, self._config.deadline)
         return asked
 
-    def _parallelism(self, options: job_pb2.JobOptions) -> int:
-        asked = options.max_parallelism if options.HasField("max_parallelism") else self._config.parallelism
+    def _policy(self, options: job_pb2.JobOptions) -> tuple[str, Policy]:
+        name = options.policy if options.HasField("policy") else self._config.policy
+        try:
+            return name, policy_named(name, INVOCATION_SECONDS, LARGE_BYTES)
+        except ValueError as error:
+            raise InvalidGraph(str(error)) from None
+
+    def _parallelism(self, options: job_pb2.JobOptions, policy: Policy, tasks: int) -> int:
+        # No two records begin with the same task, so that many are never refused.
+        most = self._config.parallelism if policy.bounded else tasks
+        asked = options.max_parallelism if options.HasField("max_parallelism") else most
         if asked < 1:
             raise InvalidGraph("max_parallelism is 0; a job needs at least one executor")
-        return min(asked, self._config.parallelism)
+        return min(asked, most)
 
     def _budget(self, options: job_pb2.JobOptions) -> Budget | None:
         if not options.HasField("max_cost_usd"):
@@ -217,12 +227,13 @@ class Submission:
         ring = self._rings.newest()
         if ring is None or not ring.nodes:
             raise ClusterUnavailable("the key-value store has no node yet; try again in a moment")
+        name_of_policy, policy = self._policy(options)
         spec = JobSpec(
             tasks=shape.tasks,
             sinks=len(shape.targets),
             pages=len(shape.firsts),
             first_tasks=shape.firsts.tolist(),
-            parallelism=self._parallelism(options),
+            parallelism=self._parallelism(options, policy, shape.tasks),
             ring=ring,
             seconds=self._seconds(options),
             json_results=bool(work.names),
@@ -230,12 +241,13 @@ class Submission:
             targets=Targets(shape.targets.tolist(), work.names).encode(),
             runtime=work.runtime,
             budget=self._budget(options),
+            policy=name_of_policy,
         )
         bodies = build_pages(
             shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs
         )
         pages = [self._signer.sign(f"page:{name}:{i}", body) + body for i, body in enumerate(bodies)]
-        records = static_schedules(shape.leaves.tolist(), spec.parallelism, self._policy)
+        records = static_schedules(shape.leaves.tolist(), spec.parallelism, policy)
         state = self._mds.submit(name, spec, pages, records, self._config.lease)
         if state == "running":
             self._invoke(name, {record.id: first_pages(record.entries, spec.first_tasks) for record in records})

@@ -58,7 +58,7 @@ class Policy(Protocol):
         """
 
     def on_fan_out(self, children: int, large: bool) -> int:
-        """How many of the children that a finished task made ready stay with its executor; each other one is invoked for.
+        """How many of the children that a finished task made ready stay with its executor; each other gets its own.
 
         Args:
             children: The children, at least one.

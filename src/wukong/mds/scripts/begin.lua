@@ -1,7 +1,9 @@
 -- begin: whoever is invoked for a record becomes its holder, if nobody holds it.
 -- KEYS: meta, record, look.  ARGV: token, lease (ms), record id, 1 if the environment is cold.
--- Reply: status, or {OK, begins, now (ms), generation, deadline (ms), parallelism, json, first tasks, ring, fields of the record, runtime}
-local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'deadline', 'parallelism', 'json', 'firsts', 'ring', 'runtime')
+-- Reply: status, or {OK, begins, now (ms), generation, deadline (ms), parallelism, json, first tasks, ring, fields of the record,
+--     runtime, policy}
+local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'deadline', 'parallelism', 'json', 'firsts', 'ring', 'runtime',
+  'policy')
 if meta[1] ~= 'running' then return {'STOP'} end
 local held = redis.call('HMGET', KEYS[2], 'entries', 'holder', 'until', 'begins')
 if not held[1] then return {'GONE'} end
@@ -19,4 +21,4 @@ end
 redis.call('HSET', KEYS[2], 'holder', ARGV[1], 'until', now + ARGV[2])
 redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[3])
 return {'OK', begins, now, meta[2], meta[3], meta[4], meta[5], meta[6], ring, redis.call('HGETALL', KEYS[2]),
-  meta[8] or ''}
+  meta[8] or '', meta[9]}

@@ -1,0 +1,88 @@
+"""What each policy answers."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+
+from wukong.engine.policy.groups import contiguous
+from wukong.engine.policy.heartbeat import LEAVES_PER_GROUP, Heartbeat
+from wukong.engine.policy.named import POLICIES, check_policy, policy_named
+from wukong.engine.policy.policy import Policy
+from wukong.engine.policy.stateless import Stateless
+from wukong.engine.policy.wukong2020 import MOST_AT_START, Wukong2020
+
+ALL = [policy_named(name, 0.01, 1000) for name in POLICIES]
+
+every_policy = pytest.mark.parametrize("policy", ALL, ids=list(POLICIES))
+
+
+def test_policies_have_names_and_the_default_is_the_first() -> None:
+    assert list(POLICIES) == ["heartbeat", "wukong2020", "stateless"]
+    assert policy_named("heartbeat", 0.25, 7) == Heartbeat(0.25)
+    assert policy_named("wukong2020", 0.25, 7) == Wukong2020(7)
+    assert policy_named("stateless", 0.25, 7) == Stateless()
+
+
+@pytest.mark.parametrize("name", ["", "Heartbeat", "pywren"])
+def test_an_unknown_name_is_refused_with_those_that_there_are(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no policy {name!r}.*'heartbeat', 'wukong2020', 'stateless'"):
+        check_policy(name)
+    with pytest.raises(ValueError, match="no policy"):
+        policy_named(name, 0.1, 1)
+
+
+@every_policy
+@pytest.mark.parametrize("leaves", [1, 2, 7, 1000, 3 * LEAVES_PER_GROUP])
+@pytest.mark.parametrize("parallelism", [1, 3, 1_000_000])
+def test_first_groups_are_all_leaves_in_order_and_no_more_than_allowed(
+    policy: Policy, leaves: int, parallelism: int
+) -> None:
+    tasks = list(range(0, 2 * leaves, 2))
+    groups = policy.initial_groups(tasks, parallelism)
+    assert list(chain.from_iterable(groups)) == tasks
+    assert 1 <= len(groups) <= parallelism
+    assert all(groups)
+
+
+@pytest.mark.parametrize("policy", ALL[1:], ids=list(POLICIES)[1:])
+def test_an_executor_is_started_for_each_leaf_as_far_as_one_script_may(policy: Policy) -> None:
+    assert policy.initial_groups([4, 7, 9], 10) == [[4], [7], [9]]
+    assert len(policy.initial_groups(range(MOST_AT_START + 1), 10**6)) == MOST_AT_START
+
+
+def test_the_published_policy_keeps_one_child_or_all_that_use_a_large_output() -> None:
+    policy = Wukong2020(1000)
+    assert [policy.on_fan_out(5, large=False), policy.on_fan_out(1, large=False)] == [1, 1]
+    assert policy.on_fan_out(5, large=True) == 5
+    assert policy.on_claim(0, large=False)
+    assert not policy.on_claim(1, large=False)
+    assert policy.on_claim(1, large=True)
+
+
+def test_without_state_nothing_stays() -> None:
+    policy = Stateless()
+    assert [policy.on_fan_out(1, False), policy.on_fan_out(9, True)] == [0, 0]
+    assert not policy.on_claim(0, False)
+
+
+@every_policy
+def test_who_spreads_at_once_spreads_nothing_on_the_beat(policy: Policy) -> None:
+    given = policy.on_beat(waiting=1000, room=9, task_seconds=1.0, aged=True)
+    assert given == (0 if policy.at_once else 9)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "room", "seconds", "aged", "pieces"),
+    [(0, 9, 9.0, False, 0), (5, 0, 9.0, True, 0), (5, 9, 0.0, True, 1), (5, 9, 0.0, False, 0), (12, 9, 0.01, False, 4)],
+)
+def test_a_beat_gives_away_what_is_worth_an_invocation(
+    waiting: int, room: int, seconds: float, aged: bool, pieces: int
+) -> None:
+    assert Heartbeat(0.01).on_beat(waiting, room, seconds, aged) == pieces
+
+
+def test_groups_differ_by_one_at_most_and_none_is_empty() -> None:
+    assert contiguous([1, 2, 3, 4, 5], 2) == [[1, 2, 3], [4, 5]]
+    assert contiguous([1, 2], 5) == [[1], [2]]
