@@ -7,11 +7,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 import wukong
+from wukong.cluster import local
+from wukong.cluster.plan import Plan
 
 _STANDINS = Path(__file__).parent / "standins"
 _COMPONENTS = {
@@ -28,6 +31,17 @@ def cluster() -> Iterator[wukong.LocalCluster]:
     """One cluster for every test that leaves it as it is: jobs only, no faults."""
     with wukong.LocalCluster(environments=2) as cluster:
         yield cluster
+
+
+def cluster_where_large_begins_at(large_bytes: int, **options: Any) -> wukong.LocalCluster:
+    """A cluster whose executors take outputs of that many bytes for large."""
+
+    def plan(**others: Any) -> Plan:
+        return Plan(**{**others, "large_bytes": large_bytes})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "Plan", plan)
+        return wukong.LocalCluster(**options)
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""Random graphs of every shape, on a real cluster: what Dask's synchronous scheduler returns, each task run once,
-nothing left behind.
+"""Random graphs of every shape, on a real cluster, under every policy: what Dask's synchronous scheduler returns, each
+task run once, nothing left behind.
 
 A graph is also run with every invocation delivered twice, as Lambda may do: equal, and no task lost.
 """
@@ -13,19 +13,29 @@ from typing import Any
 import dask
 import numpy as np
 import pytest
+from tests.integration.conftest import cluster_where_large_begins_at
 
 from wukong import Client, LocalCluster
 from wukong.client.connection import Connection as ControlConnection
+from wukong.client.report import Report
 from wukong.redis import Connection
 from wukong.testing.graphs import SHAPES, random_graph, same_value
 
 GRAPHS = 200
 BATCH = 20
 
+#: Of the other policies, which invoke an executor for every few tasks; their graphs are smaller.
+OTHER_GRAPHS = 100
+OTHER_BATCH = 50
+OTHER_TASKS = 20
+
+#: Bytes from which an output is large here, so that some are.
+LARGE = 1000
+
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["once", "twice"])
 def own_cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
-    with LocalCluster(environments=2, faults={"deliveries": request.param}) as cluster:
+    with cluster_where_large_begins_at(LARGE, environments=2, faults={"deliveries": request.param}) as cluster:
         yield cluster
 
 
@@ -51,11 +61,14 @@ def left_behind(stores: list[Connection]) -> set[bytes]:
     return found
 
 
-def run_and_compare(client: Client, dsk: dict[Any, Any], asked: Any, exactly_once: bool) -> None:
+def run_and_compare(
+    client: Client, dsk: dict[Any, Any], asked: Any, exactly_once: bool, policy: str = "heartbeat"
+) -> Report:
     expected = dask.get(dsk, asked)
-    assert same_value(list_of(client.get(dsk, asked)), list_of(expected))
+    assert same_value(list_of(client.get(dsk, asked, policy=policy)), list_of(expected))
     report = client.report()
     assert report.tasks_run == report.tasks if exactly_once else report.tasks_run >= report.tasks
+    return report
 
 
 def list_of(nested: Any) -> Any:
@@ -68,6 +81,25 @@ def test_random_graphs_equal_dask(own_cluster: LocalCluster, first: int) -> None
         for seed in range(first, first + BATCH):
             dsk, asked = random_graph(seed)
             run_and_compare(client, dsk, asked, exactly_once=True)
+
+
+@pytest.mark.parametrize("first", range(0, OTHER_GRAPHS, OTHER_BATCH))
+@pytest.mark.parametrize("policy", ["wukong2020", "stateless"])
+def test_random_graphs_equal_dask_under_other_policies(own_cluster: LocalCluster, policy: str, first: int) -> None:
+    with Client(own_cluster) as client:
+        for seed in range(first, first + OTHER_BATCH):
+            dsk, asked = random_graph(seed, tasks=1 + seed % OTHER_TASKS)
+            report = run_and_compare(client, dsk, asked, exactly_once=True, policy=policy)
+            if policy == "stateless":
+                assert report.invocations == report.tasks
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+@pytest.mark.parametrize("policy", ["wukong2020", "stateless"])
+def test_every_shape_under_other_policies(own_cluster: LocalCluster, policy: str, shape: str) -> None:
+    with Client(own_cluster) as client:
+        dsk, asked = random_graph(11, tasks=40, shape=shape)
+        run_and_compare(client, dsk, asked, exactly_once=True, policy=policy)
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))
@@ -123,8 +155,8 @@ def test_persisted_inputs_and_none(own_cluster: LocalCluster) -> None:
 def test_nothing_is_left_but_tombstones(own_cluster: LocalCluster) -> None:
     with Client(own_cluster) as client:
         for seed in range(1000, 1020):
-            dsk, asked = random_graph(seed)
-            client.get(dsk, asked)
+            dsk, asked = random_graph(seed, tasks=OTHER_TASKS)
+            client.get(dsk, asked, policy=("heartbeat", "wukong2020", "stateless")[seed % 3])
         client.get({"large": np.ones((300, 300)), "sum": (np.sum, "large")}, "sum")
     stores = stores_of(own_cluster)
     deadline = time.monotonic() + 10

@@ -26,10 +26,15 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "ControlProcess", refuse)
 
 
-@pytest.mark.parametrize("keyword", ["policy", "n_workers"])
+@pytest.mark.parametrize("keyword", ["n_workers"])
 def test_unknown_keyword_is_a_type_error(keyword: str) -> None:
     with pytest.raises(TypeError, match=keyword):
         wukong.LocalCluster(**{keyword: 1})  # type: ignore[arg-type]
+
+
+def test_an_unknown_policy_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no policy 'pywren'.*'heartbeat', 'wukong2020', 'stateless'"):
+        wukong.LocalCluster(policy="pywren")
 
 
 def test_unknown_fault_names_the_known_ones() -> None:

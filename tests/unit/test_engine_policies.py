@@ -27,7 +27,7 @@ def test_policies_have_names_and_the_default_is_the_first() -> None:
 
 @pytest.mark.parametrize("name", ["", "Heartbeat", "pywren"])
 def test_an_unknown_name_is_refused_with_those_that_there_are(name: str) -> None:
-    with pytest.raises(ValueError, match=f"no policy {name!r}.*'heartbeat', 'wukong2020', 'stateless'"):
+    with pytest.raises(ValueError, match=rf"no policy {name!r}.*'heartbeat', 'wukong2020', 'stateless'"):
         check_policy(name)
     with pytest.raises(ValueError, match="no policy"):
         policy_named(name, 0.1, 1)
@@ -59,6 +59,13 @@ def test_the_published_policy_keeps_one_child_or_all_that_use_a_large_output() -
     assert policy.on_claim(0, large=False)
     assert not policy.on_claim(1, large=False)
     assert policy.on_claim(1, large=True)
+
+
+def test_a_large_value_is_stored_for_others_after_some_time_and_at_once_under_other_policies() -> None:
+    policy = Wukong2020(1000)
+    assert [policy.on_not_yet(polled, last=False) for polled in range(7)] == [0.1] * 5 + [None] * 2
+    assert [policy.on_not_yet(polled, last=True) for polled in range(11)] == [0.1] * 10 + [None]
+    assert [other.on_not_yet(0, last=True) for other in (Heartbeat(0.1), Stateless())] == [None, None]
 
 
 def test_without_state_nothing_stays() -> None:

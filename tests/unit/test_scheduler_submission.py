@@ -19,7 +19,7 @@ from wukong.errors import (
 from wukong.graph.page import Page
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.counters import Counters
-from wukong.mds.store import Sync
+from wukong.mds.store import JobInfo, Sync
 from wukong.rpc.v1 import cluster_pb2, graph_pb2, job_pb2, scheduler_pb2, value_pb2
 from wukong.runtime import installed
 from wukong.testing.mds import MemoryMds
@@ -210,6 +210,41 @@ def test_a_budget_is_kept_with_the_prices_of_the_cluster() -> None:
     assert info.failure.attributes == {"limit": 1.0, "value": pytest.approx(1.05)}
 
 
+def job_of(desk: Desk, request: scheduler_pb2.SubmitJobRequest) -> JobInfo:
+    desk.submit(request)
+    info = desk.mds.job(request.job_id)
+    assert info is not None
+    return info
+
+
+def test_a_job_has_its_own_policy_or_the_clusters() -> None:
+    assert job_of(Desk(), diamond()).policy == "heartbeat"
+    desk = Desk(WUKONG_POLICY="wukong2020")
+    assert job_of(desk, diamond("a")).policy == "wukong2020"
+    request = diamond("b")
+    request.options.policy = "stateless"
+    assert job_of(desk, request).policy == "stateless"
+    assert desk.mds.begin("b", "0", "holder", 30.0).policy == "stateless"
+
+
+@pytest.mark.parametrize("policy", ["wukong2020", "stateless"])
+def test_other_policies_start_with_an_executor_for_each_leaf_and_are_bounded_by_the_user_only(policy: str) -> None:
+    desk = Desk(WUKONG_PARALLELISM="2")
+    request = calls(("a", ""), ("b", ""), ("c", ""), ("d", "a"), targets=["b", "c", "d"])
+    request.options.policy = policy
+    assert job_of(desk, request).parallelism == 4
+    assert desk.invoked == [("calls-1", ["0", "1", "2"])]
+    request.job_id = "calls-2"
+    request.options.max_parallelism = 2
+    assert job_of(desk, request).parallelism == 2
+    assert desk.invoked[1:] == [("calls-2", ["0", "1"])]
+
+
+def test_a_scheduler_whose_own_policy_does_not_exist_does_not_start() -> None:
+    with pytest.raises(ValueError, match="no policy 'pywren'"):
+        Desk(WUKONG_POLICY="pywren")
+
+
 def test_other_packages_are_warned_about() -> None:
     request = diamond()
     request.client.packages["numpy"] = "0.9"
@@ -266,6 +301,10 @@ def dear(request: scheduler_pb2.SubmitJobRequest) -> None:
 
 def vague(request: scheduler_pb2.SubmitJobRequest) -> None:
     request.options.max_cost_usd = math.nan
+
+
+def strange(request: scheduler_pb2.SubmitJobRequest) -> None:
+    request.options.policy = "pywren"
 
 
 def old(request: scheduler_pb2.SubmitJobRequest) -> None:
@@ -325,6 +364,7 @@ def short(request: scheduler_pb2.SubmitJobRequest) -> None:
         (free, InvalidGraph, "max_cost_usd is 0"),
         (dear, InvalidGraph, "max_cost_usd is inf"),
         (vague, InvalidGraph, "max_cost_usd is nan"),
+        (strange, InvalidGraph, "no policy 'pywren'.*'heartbeat', 'wukong2020', 'stateless'"),
         (named, InvalidGraph, "no job id"),
         (unnamed, InvalidGraph, "no job id"),
         (wordy, InvalidGraph, "no job id"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.unit.test_walk import PAIR, OnePage, dropped
 
 from wukong.engine.instructions import (
@@ -21,11 +22,11 @@ from wukong.engine.instructions import (
 )
 from wukong.engine.policy.policy import Policy
 from wukong.engine.policy.stateless import Stateless
-from wukong.engine.policy.wukong2020 import Wukong2020
+from wukong.engine.policy.wukong2020 import POLL_SECONDS, POLLS, Wukong2020
 from wukong.engine.walk import PIECES_AT_ONCE, Walk
 
 PUBLISHED = Wukong2020(1000)
-POLL = PUBLISHED.poll_seconds
+POLL = POLL_SECONDS
 
 FORK = OnePage([[], [0], [0], [0]], frozenset({1, 2, 3}))
 
@@ -96,26 +97,28 @@ def test_a_claimed_fan_in_stays_with_who_has_nothing_else_or_a_large_input() -> 
     assert walk.next(0.0) == Fetch([(1, b"there")])
 
 
-def test_a_large_output_waits_for_its_fan_in_and_is_stored_after_the_last_time_of_asking() -> None:
-    walk = walk_over(PUBLISHED, PAIR, [0])
+@pytest.mark.parametrize(("task", "polls"), [(0, POLLS), (1, 2 * POLLS)])
+def test_a_large_output_waits_for_its_fan_in_and_is_stored_after_the_last_time_of_asking(task: int, polls: int) -> None:
+    """Whoever has the last edge waits for longer."""
+    walk = walk_over(PUBLISHED, PAIR, [task])
     run(walk, large=True)
-    asked = Report([Arrivals(2, 2, [Edge(0, 0, None)])], [], end=True)
-    for time in range(PUBLISHED.polls):
+    asked = Report([Arrivals(2, 2, [Edge(task, task, None)])], [], end=True)
+    for time in range(polls):
         now = time * POLL
         assert walk.next(now) == asked
-        walk.reported([], [ReportAnswer(2, "N", [], [0], [])], room=9, ended=False)
+        walk.reported([], [ReportAnswer(2, "N", [], [task], [])], room=9, ended=False)
         wait = walk.next(now)
         assert type(wait) is Wait
         assert wait.seconds is not None
         assert 0 < wait.seconds < 1.01 * POLL
-    now = PUBLISHED.polls * POLL + 0.001
+    now = polls * POLL + 0.001
     assert walk.next(now) == asked
-    walk.reported([], [ReportAnswer(2, "N", [], [0], [])], room=9, ended=False)
-    assert walk.next(now) == Store([0], [])
-    walk.stored([(0, b"place")])
-    assert walk.next(now) == Report([Arrivals(2, 2, [Edge(0, 0, b"place")])], [], end=True)
-    walk.reported([], [ReportAnswer(2, "N", [0], [], [])], room=9, ended=True)
-    assert dropped(walk) == [0]
+    walk.reported([], [ReportAnswer(2, "N", [], [task], [])], room=9, ended=False)
+    assert walk.next(now) == Store([task], [])
+    walk.stored([(task, b"place")])
+    assert walk.next(now) == Report([Arrivals(2, 2, [Edge(task, task, b"place")])], [], end=True)
+    walk.reported([], [ReportAnswer(2, "N", [task], [], [])], room=9, ended=True)
+    assert dropped(walk) == [task]
     assert walk.next(now) == Stop()
 
 

@@ -113,6 +113,11 @@ class FanIns:
         """How often the fan-in waited to be asked about again."""
         return self._open[child].polls
 
+    def has_last(self, child: int) -> bool:
+        """Whether the last of the fan-in's edges is here."""
+        fan_in = self._open[child]
+        return fan_in.need - 1 in fan_in.edges
+
     def ask_later(self, child: int, seconds: float) -> None:
         """Ask about the fan-in again, that long after its last report."""
         fan_in = self._open[child]

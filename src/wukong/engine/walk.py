@@ -383,12 +383,14 @@ class Walk:
 
     def _not_yet(self, child: int, offered: list[int]) -> None:
         """Others will complete a fan-in for which only offers were made."""
-        policy = self._policy
-        if self._fan_ins.polled(child) < policy.polls and not self._holdings.large.isdisjoint(offered):
-            self._fan_ins.ask_later(child, policy.poll_seconds)
-        else:
-            self._fan_ins.hurry(child)
-            self._holdings.write(child, offered)
+        fan_ins = self._fan_ins
+        if self._at_once and not self._holdings.large.isdisjoint(offered):
+            pause = self._policy.on_not_yet(fan_ins.polled(child), fan_ins.has_last(child))
+            if pause is not None:
+                fan_ins.ask_later(child, pause)
+                return
+        fan_ins.hurry(child)
+        self._holdings.write(child, offered)
 
     # Inside: work for others.
 

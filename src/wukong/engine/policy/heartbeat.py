@@ -32,8 +32,6 @@ class Heartbeat:
     at_once: ClassVar[bool] = False
     stores_all: ClassVar[bool] = False
     large_bytes: ClassVar[int | None] = None
-    polls: ClassVar[int] = 0
-    poll_seconds: ClassVar[float] = 0.0
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """One group for each `LEAVES_PER_GROUP`."""
@@ -54,3 +52,7 @@ class Heartbeat:
     def on_claim(self, waiting: int, large: bool) -> bool:
         """It stays until a beat."""
         return True
+
+    def on_not_yet(self, polled: int, last: bool) -> float | None:
+        """What others wait for is stored."""
+        return None

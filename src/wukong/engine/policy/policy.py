@@ -20,7 +20,7 @@ class Policy(Protocol):
     def at_once(self) -> bool:
         """Whether fan-ins are reported, and work is given away, as soon as they arise; else on the beat.
 
-        `on_fan_out` and `on_claim` are asked only then.
+        `on_fan_out`, `on_claim` and `on_not_yet` are asked only then.
         """
 
     @property
@@ -30,14 +30,6 @@ class Policy(Protocol):
     @property
     def large_bytes(self) -> int | None:
         """From how many bytes on a task's value counts as large; None where that decides nothing."""
-
-    @property
-    def polls(self) -> int:
-        """How often a fan-in that a large value waits for is asked about again, before the value is stored."""
-
-    @property
-    def poll_seconds(self) -> float:
-        """The seconds before each of these times."""
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """Cut the leaves, in depth-first order, into contiguous groups, one per first executor.
@@ -71,4 +63,12 @@ class Policy(Protocol):
         Args:
             waiting: Ready tasks that stay with the executor.
             large: Whether one of the inputs that are in its memory is large.
+        """
+
+    def on_not_yet(self, polled: int, last: bool) -> float | None:
+        """In how many seconds to ask again about a fan-in before a large value is stored for it; None to store it now.
+
+        Args:
+            polled: How often it was asked about again.
+            last: Whether the last of its edges is one of those that are here.
         """

@@ -24,8 +24,6 @@ class Stateless:
     at_once: ClassVar[bool] = True
     stores_all: ClassVar[bool] = True
     large_bytes: ClassVar[int | None] = None
-    polls: ClassVar[int] = 0
-    poll_seconds: ClassVar[float] = 0.0
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """One leaf each."""
@@ -42,3 +40,7 @@ class Stateless:
     def on_claim(self, waiting: int, large: bool) -> bool:
         """It goes to an executor of its own."""
         return False
+
+    def on_not_yet(self, polled: int, last: bool) -> float | None:
+        """What others wait for is stored."""
+        return None

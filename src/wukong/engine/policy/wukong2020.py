@@ -7,7 +7,8 @@ arrives last never writes.
 
 Source: Carver, Zhang, Wang, Anwar, Wu, Cheng, "Wukong: A Scalable and Locality-Enhanced Framework for Serverless
 Parallel Computing", SoCC 2020. How often and when to ask again is not published; here that takes half a second in all,
-about what writing 64 MiB from a function takes.
+about what writing 64 MiB from a function takes. Whoever has the last edge asks for twice as long, or else two that
+wait for each other would both write in the end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wukong.engine.policy.groups import contiguous
+
+#: How often a fan-in is asked about again, and the seconds before each time.
+POLLS = 5
+POLL_SECONDS = 0.1
 
 #: Records that one script may create; above it leaves are grouped, and the first executors invoke for their others.
 MOST_AT_START = 20_000
@@ -30,8 +35,6 @@ class Wukong2020:
     bounded: ClassVar[bool] = False
     at_once: ClassVar[bool] = True
     stores_all: ClassVar[bool] = False
-    polls: ClassVar[int] = 5
-    poll_seconds: ClassVar[float] = 0.1
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """One leaf each."""
@@ -48,3 +51,7 @@ class Wukong2020:
     def on_claim(self, waiting: int, large: bool) -> bool:
         """It stays where there is nothing else to become, or an input that is large."""
         return large or not waiting
+
+    def on_not_yet(self, polled: int, last: bool) -> float | None:
+        """Some times, and then the value is stored."""
+        return POLL_SECONDS if polled < (2 * POLLS if last else POLLS) else None
