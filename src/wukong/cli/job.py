@@ -30,6 +30,7 @@ def as_dict(job: job_pb2.Job, results: Mapping[str, object] | None = None) -> di
         "tasks": job.tasks_total,
         "tasks_run": job.tasks_run,
         "executors": job.executors,
+        "policy": job.policy,
         "submitted": _time(job.submitted_at),
         "ended": _time(job.ended_at) if job.HasField("ended_at") else None,
         "deadline": _time(job.deadline_at),

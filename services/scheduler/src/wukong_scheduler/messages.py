@@ -64,6 +64,7 @@ def job(name: str, info: JobInfo, now: float, prices: Prices) -> job_pb2.Job:
         report=report(info, now, prices),
         submitted_at=timestamp(info.created),
         deadline_at=timestamp(info.deadline),
+        policy=info.policy,
     )
     if info.ended:
         message.ended_at.CopyFrom(timestamp(info.ended))

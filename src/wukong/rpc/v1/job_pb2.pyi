@@ -433,6 +433,7 @@ class Job(_message.Message):
     SUBMITTED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """The job's id."""
     state: Global___JobState.ValueType
@@ -443,6 +444,8 @@ class Job(_message.Message):
     """Tasks that ran so far, as far as executors have reported."""
     executors: _builtins.int
     """Executors at work now."""
+    policy: _builtins.str
+    """How its work spreads; see JobOptions.policy."""
     @_builtins.property
     def error(self) -> Global___JobError:
         """Why it failed; absent otherwise."""
@@ -481,10 +484,11 @@ class Job(_message.Message):
         submitted_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "ended_at", b"ended_at", "error", b"error", "report", b"report", "submitted_at", b"submitted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "ended_at", b"ended_at", "error", b"error", "executors", b"executors", "job_id", b"job_id", "report", b"report", "results", b"results", "state", b"state", "submitted_at", b"submitted_at", "tasks_run", b"tasks_run", "tasks_total", b"tasks_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "ended_at", b"ended_at", "error", b"error", "executors", b"executors", "job_id", b"job_id", "policy", b"policy", "report", b"report", "results", b"results", "state", b"state", "submitted_at", b"submitted_at", "tasks_run", b"tasks_run", "tasks_total", b"tasks_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
