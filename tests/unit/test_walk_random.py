@@ -241,23 +241,24 @@ def walk_through(rng: random.Random, policy: str, deaths: float, bound: bool = T
     return stores, executors
 
 
-every_policy = pytest.mark.parametrize("policy", POLICIES)
+CASES = [(policy, seed) for policy in POLICIES for seed in range(400 if policy == "heartbeat" else 200)]
+
+#: Of a holder, in each of its steps. Without state a task takes several steps, so more of them would hardly get far.
+DEATHS = {"heartbeat": 0.02, "wukong2020": 0.02, "stateless": 0.005}
 
 
-@every_policy
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize(("policy", "seed"), CASES)
 def test_every_task_runs_once_and_every_sink_is_right(policy: str, seed: int) -> None:
     stores, _ = walk_through(random.Random(seed), policy, deaths=0)
     assert stores.runs == dict.fromkeys(range(len(stores.graph.deps)), 1)
 
 
-@every_policy
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize(("policy", "seed"), CASES)
 def test_holders_that_die_lose_no_result(policy: str, seed: int) -> None:
-    walk_through(random.Random(seed), policy, deaths=0.02)
+    walk_through(random.Random(seed), policy, deaths=DEATHS[policy])
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(100))
 def test_stateless_has_an_executor_for_each_task_and_stores_what_others_need(seed: int) -> None:
     stores, executors = walk_through(random.Random(seed), "stateless", deaths=0, bound=False)
     graph = stores.graph
@@ -266,7 +267,7 @@ def test_stateless_has_an_executor_for_each_task_and_stores_what_others_need(see
     assert stores.written == {parent for deps in graph.deps for parent in deps}
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(100))
 def test_wukong2020_starts_an_executor_for_each_leaf_and_gives_single_tasks_away(seed: int) -> None:
     stores, executors = walk_through(random.Random(seed), "wukong2020", deaths=0, bound=False)
     leaves = [[task] for task, deps in enumerate(stores.graph.deps) if not deps]
