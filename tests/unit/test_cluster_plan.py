@@ -133,8 +133,8 @@ def test_zygote_imports_the_dear_modules_that_the_program_uses() -> None:
 
 def test_the_policy_is_the_schedulers_and_what_counts_as_large_the_executors() -> None:
     plan = _plan(large_bytes=123)
-    assert plan.scheduler("m:1", "p:1", "http://e:1")["WUKONG_POLICY"] == "wukong2020"
-    function = json.loads(plan.emulator("h:1", "/z", "m:1", "p:1")["WUKONG_FUNCTIONS"])["wukong-executor"]
+    assert plan.scheduler("m:1", "p:1", "http://e:1", "")["WUKONG_POLICY"] == "wukong2020"
+    function = json.loads(plan.emulator("h:1", "/z", "m:1", "p:1", [])["WUKONG_FUNCTIONS"])["wukong-executor"]
     assert function["environment"]["WUKONG_LARGE_BYTES"] == "123"
-    function = json.loads(_plan().emulator("h:1", "/z", "m:1", "p:1")["WUKONG_FUNCTIONS"])["wukong-executor"]
+    function = json.loads(_plan().emulator("h:1", "/z", "m:1", "p:1", [])["WUKONG_FUNCTIONS"])["wukong-executor"]
     assert "WUKONG_LARGE_BYTES" not in function["environment"]
