@@ -6,12 +6,12 @@ from itertools import chain
 
 import pytest
 
-from wukong.engine.policy.groups import contiguous
+from wukong.engine.policy.groups import MOST_AT_START, contiguous
 from wukong.engine.policy.heartbeat import LEAVES_PER_GROUP, Heartbeat
 from wukong.engine.policy.named import POLICIES, check_policy, policy_named
 from wukong.engine.policy.policy import Policy
 from wukong.engine.policy.stateless import Stateless
-from wukong.engine.policy.wukong2020 import MOST_AT_START, Wukong2020
+from wukong.engine.policy.wukong2020 import Wukong2020
 
 ALL = [policy_named(name, 0.01, 1000) for name in POLICIES]
 

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wukong.engine.policy.groups import contiguous
-from wukong.engine.policy.wukong2020 import MOST_AT_START
+from wukong.engine.policy.groups import one_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Stateless:
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """One leaf each."""
-        return contiguous(leaves, min(parallelism, len(leaves), MOST_AT_START))
+        return one_each(leaves, parallelism)
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """None: what waits has found no room."""

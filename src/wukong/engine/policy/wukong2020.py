@@ -17,14 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wukong.engine.policy.groups import contiguous
+from wukong.engine.policy.groups import one_each
 
 #: How often a fan-in is asked about again, and the seconds before each time.
 POLLS = 5
 POLL_SECONDS = 0.1
-
-#: Records that one script may create; above it leaves are grouped, and the first executors invoke for their others.
-MOST_AT_START = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Wukong2020:
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """One leaf each."""
-        return contiguous(leaves, min(parallelism, len(leaves), MOST_AT_START))
+        return one_each(leaves, parallelism)
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """None: what waits is clustered."""
