@@ -55,7 +55,9 @@ def test_a_running_job_counts_up_to_now() -> None:
     job = messages.job("j", INFO, now=1002.0, prices=PRICES)
     assert (job.job_id, job.state, job.tasks_total, job.tasks_run) == ("j", job_pb2.JOB_STATE_RUNNING, 10, 7)
     assert job.executors == 3
-    assert messages.job("j", dataclasses.replace(INFO, policy="stateless"), now=0.0).policy == "stateless"
+    assert (
+        messages.job("j", dataclasses.replace(INFO, policy="stateless"), now=0.0, prices=PRICES).policy == "stateless"
+    )
     assert job.report == job_pb2.Report(
         wall_seconds=1.5,
         tasks=10,
