@@ -47,6 +47,16 @@ FAILURE_QUEUE = Variable(
     "why an executor was lost; empty for none",
     "",
 )
+INVOKER_FUNCTION = Variable(
+    "WUKONG_INVOKER_FUNCTION", "name of the function that invokes many executors; empty where there is none", ""
+)
+INVOKERS = Variable("WUKONG_INVOKERS", "invocations of the invoker function at once, for one start", "4")
+INVOKER_THRESHOLD = Variable(
+    "WUKONG_INVOKER_THRESHOLD", "executors that are started at once without the invoker function; above, with it", "256"
+)
+MAX_TASK_FANOUT = Variable(
+    "WUKONG_MAX_TASK_FANOUT", "pieces that an executor gives away itself; more of them go through the KVS proxy", "64"
+)
 BEAT_SECONDS = Variable("WUKONG_BEAT_SECONDS", "seconds between the beats of an executor", "0.2")
 LEASE_SECONDS = Variable("WUKONG_LEASE_SECONDS", "seconds after which a silent executor counts as dead", "30")
 PARALLELISM = Variable("WUKONG_PARALLELISM", "executors of one job that may run at once", "1000")

@@ -65,13 +65,14 @@ def test_only_the_scheduler_listens_where_the_user_said() -> None:
     assert plan.proxy("m:1")["WUKONG_LISTEN"] == "127.0.0.1:0"
 
 
-def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
+def test_executors_are_told_where_everything_is() -> None:
     environ = _plan().emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1", ["m:1", "s:1"])
     assert environ["WUKONG_LISTEN"] == "127.0.0.1:9001"
     assert environ["WUKONG_ZYGOTE_SOCKET"] == "/tmp/x/zygote"
-    ((name, function),) = json.loads(environ["WUKONG_FUNCTIONS"]).items()
+    functions = json.loads(environ["WUKONG_FUNCTIONS"])
+    function = functions["wukong-executor"]
     variables = function.pop("environment")
-    assert name == variables["WUKONG_EXECUTOR_FUNCTION"]
+    assert variables["WUKONG_EXECUTOR_FUNCTION"] == "wukong-executor"
     assert function == {
         "handler": "wukong_executor.handler.handler",
         "memory_mb": 512,
@@ -88,13 +89,31 @@ def test_executors_are_told_where_everything_is_but_not_the_token() -> None:
     assert variables["OPENBLAS_NUM_THREADS"] == "2"
     assert variables["WUKONG_PARALLELISM"] == "4"
     assert variables["WUKONG_LEASE_SECONDS"] == "2.5"
-    assert "the-token" not in json.dumps(environ)
+    assert variables["WUKONG_TOKEN"] == "the-token"
+
+
+def test_invokers_have_environments_of_their_own_and_no_secrets() -> None:
+    environ = _plan(invokers=3, invoker_threshold=7).emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1", [])
+    functions = json.loads(environ["WUKONG_FUNCTIONS"])
+    told = functions["wukong-executor"]["environment"]
+    assert (told["WUKONG_INVOKER_FUNCTION"], told["WUKONG_INVOKERS"]) == ("wukong-invoker", "3")
+    assert told["WUKONG_INVOKER_THRESHOLD"] == "7"
+    invoker = functions["wukong-invoker"]
+    assert (invoker["handler"], invoker["concurrency"], invoker["warm"]) == ("wukong_invoker.handler.handler", 3, 0)
+    assert not {"the-token", "the-password", "00ff"} & set(invoker["environment"].values())
+
+
+def test_a_cluster_without_invokers_has_no_function_for_them() -> None:
+    plan = _plan(invokers=0)
+    environ = plan.emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1", [])
+    assert list(json.loads(environ["WUKONG_FUNCTIONS"])) == ["wukong-executor"]
+    assert plan.scheduler("m:1", "p:1", "http://e:1", "q")["WUKONG_INVOKER_FUNCTION"] == ""
 
 
 def test_latency_goes_to_the_emulator_and_the_beat_is_a_few_invocations() -> None:
     for latency, beat in ({}, "0.02"), ({"invoke_seconds": 0.05, "store_seconds": 0.001}, "0.2"):
         environ = _plan(latency=latency).emulator("127.0.0.1:9001", "/tmp/x/zygote", "m:1", "p:1", [])
-        (function,) = json.loads(environ["WUKONG_FUNCTIONS"]).values()
+        function = json.loads(environ["WUKONG_FUNCTIONS"])["wukong-executor"]
         assert {name: value for name, value in function.items() if name in latency} == latency
         assert function["environment"]["WUKONG_BEAT_SECONDS"] == beat
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from wukong import settings
 
-#: The one function of an embedded cluster.
+#: The functions of an embedded cluster.
 FUNCTION = settings.EXECUTOR_FUNCTION.default or ""
+INVOKER = "wukong-invoker"
 #: The queue into which the emulator puts what became of invocations that failed.
 FAILURES = "wukong-failures"
 _HANDLER = "wukong_executor.handler.handler"
+_INVOKER_HANDLER = "wukong_invoker.handler.handler"
 _BEAT_SECONDS = 0.02
 _BEAT_OF_INVOCATION = 4
 #: What every environment needs, cheap to expensive: the zygote imports it before it forks the first.
@@ -90,6 +92,9 @@ class Plan:
         token: The bearer token of every gRPC call.
         store_password: The password of every store.
         signing_key: The hexadecimal key that signs pages and values.
+        invokers: Invocations of the invoker function at once; 0 for a cluster without that function.
+        invoker_threshold: Executors that are started at once without the invoker function.
+        max_task_fanout: Pieces that an executor gives away itself; more go through the proxy.
     """
 
     listen: str
@@ -112,6 +117,9 @@ class Plan:
     token: str
     store_password: str
     signing_key: str
+    invokers: int = 2
+    invoker_threshold: int = 256
+    max_task_fanout: int = 64
 
     def to_json(self) -> str:
         """One line of JSON, secrets included: for a pipe, never for a command line."""
@@ -141,7 +149,7 @@ class Plan:
         }
 
     def emulator(self, listen: str, zygote: str, mds: str, proxy: str, stores: Sequence[str]) -> dict[str, str]:
-        """The environment of the Lambda emulator: its one function, told where everything is.
+        """The environment of the Lambda emulator: its functions, told where everything is.
 
         Args:
             listen: Where the emulator listens; final, because the function is told it.
@@ -167,11 +175,25 @@ class Plan:
                 "OPENBLAS_NUM_THREADS": str(self.threads),
             },
         }
+        functions = {FUNCTION: function}
+        if self.invokers:
+            functions[INVOKER] = {
+                "handler": _INVOKER_HANDLER,
+                "memory_mb": self.memory_mb,
+                "timeout": self.timeout,
+                # Environments of its own: those that wait to start executors never stand in an executor's way.
+                "concurrency": self.invokers,
+                "warm": 0,
+                "deliveries": self.deliveries,
+                "chaos": dict(self.chaos),
+                **{name: seconds for name, seconds in self.latency.items() if name != "store_seconds"},
+                "environment": {**_AWS, **self._invoking(f"http://{listen}")},
+            }
         return {
             settings.LISTEN.name: listen,
             settings.ZYGOTE_SOCKET.name: zygote,
             settings.LOG_DIR.name: self.folder,
-            settings.FUNCTIONS.name: json.dumps({FUNCTION: function}),
+            settings.FUNCTIONS.name: json.dumps(functions),
         }
 
     def scheduler(self, mds: str, proxy: str, endpoint: str, failures: str) -> dict[str, str]:
@@ -206,6 +228,9 @@ class Plan:
         return {
             settings.LAMBDA_ENDPOINT.name: endpoint,
             settings.EXECUTOR_FUNCTION.name: FUNCTION,
+            settings.INVOKER_FUNCTION.name: INVOKER if self.invokers else "",
+            settings.INVOKERS.name: str(self.invokers),
+            settings.INVOKER_THRESHOLD.name: str(self.invoker_threshold),
             settings.PARALLELISM.name: str(self.environments),
         }
 
@@ -222,6 +247,8 @@ class Plan:
             settings.PROXY_ADDRESS.name: proxy,
             settings.STORE_PASSWORD.name: self.store_password,
             settings.SIGNING_KEY.name: self.signing_key,
+            settings.TOKEN.name: self.token,
+            settings.MAX_TASK_FANOUT.name: str(self.max_task_fanout),
             settings.BEAT_SECONDS.name: str(self._beat_seconds),
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
         }
