@@ -5,9 +5,9 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-MEMBERS := . services/scheduler services/kvs-proxy services/kvs-node services/lambda-emulator functions/executor
+MEMBERS := . services/scheduler services/kvs-proxy services/kvs-node services/lambda-emulator functions/executor functions/invoker
 PYPROJECTS := $(addsuffix /pyproject.toml,$(MEMBERS))
-OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-emulator wukong-executor
+OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-emulator wukong-executor wukong-invoker
 # Not --quiet: MkDocs does not count warnings that it does not say, and a strict build then fails for none.
 # The notice left out is about the theme's next years.
 SITE := said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }

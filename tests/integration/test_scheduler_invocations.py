@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from wukong.invocation.spreading import Spreading
 from wukong.mds.failure import Failure
 from wukong_scheduler.invocations import Invocations, pause_lengths
 
@@ -57,6 +58,9 @@ def endpoint() -> Iterator[Endpoint]:
     endpoint.close()
 
 
+DIRECT = Spreading("", 0, 0)
+
+
 class Refusals(list[tuple[str, Failure]]):
     def add(self, job: str, failure: Failure) -> None:
         self.append((job, failure))
@@ -69,7 +73,7 @@ def refusals() -> Refusals:
 
 @pytest.fixture
 def invocations(endpoint: Endpoint, refusals: Refusals) -> Iterator[Invocations]:
-    invocations = Invocations(endpoint.url, "the-function", refusals.add)
+    invocations = Invocations(endpoint.url, "the-function", DIRECT, refusals.add)
     yield invocations
     invocations.close()
 
@@ -90,6 +94,43 @@ def test_each_record_gets_one_asynchronous_invocation(invocations: Invocations, 
     assert {body["job"] for _, _, body in endpoint.calls} == {"job-1"}
     assert sorted(int(body["record"]) for _, _, body in endpoint.calls) == list(range(40))
     assert all(body["pages"] == [int(body["record"])] for _, _, body in endpoint.calls)
+
+
+@pytest.fixture
+def spread(endpoint: Endpoint, refusals: Refusals) -> Iterator[Invocations]:
+    invocations = Invocations(endpoint.url, "the-function", Spreading("the-invoker", 3, 10), refusals.add)
+    yield invocations
+    invocations.close()
+
+
+def test_many_records_are_shared_among_the_invokers(spread: Invocations, endpoint: Endpoint) -> None:
+    spread.start("job-1", {str(i): [i] for i in range(40)})
+    until(lambda: len(endpoint.calls) >= 3)
+    assert {(path, kind) for path, kind, _ in endpoint.calls} == {
+        ("/2015-03-31/functions/the-invoker/invocations", "Event")
+    }
+    shares = [body["records"] for _, _, body in endpoint.calls]
+    assert sorted(map(len, shares)) == [13, 13, 14]
+    assert sorted(record for share in shares for record in share) == sorted([str(i), [i]] for i in range(40))
+
+
+def test_few_records_and_swept_ones_are_invoked_directly(spread: Invocations, endpoint: Endpoint) -> None:
+    spread.start("job-1", {str(i): [] for i in range(10)})
+    spread.start_directly("job-1", {str(i): [] for i in range(10, 40)})
+    until(lambda: len(endpoint.calls) >= 40)
+    assert {path for path, _, _ in endpoint.calls} == {"/2015-03-31/functions/the-function/invocations"}
+    assert sorted(int(body["record"]) for _, _, body in endpoint.calls) == list(range(40))
+
+
+def test_the_share_of_an_invoker_that_is_refused_is_invoked_directly(
+    spread: Invocations, endpoint: Endpoint, refusals: Refusals
+) -> None:
+    endpoint.answers = [(429, "TooManyRequestsException")] + [(404, "ResourceNotFoundException")] * 2
+    spread.start("job-1", {str(i): [] for i in range(40)})
+    until(lambda: len(endpoint.calls) >= 43)
+    direct = [body["record"] for path, _, body in endpoint.calls if "the-function" in path]
+    assert sorted(map(int, direct)) == list(range(40))
+    assert refusals == []
 
 
 def test_a_throttled_invocation_is_asked_for_again(
@@ -132,7 +173,7 @@ def test_an_endpoint_that_is_not_there_ends_the_job(
 ) -> None:
     monkeypatch.setattr("wukong_scheduler.invocations.FIRST_PAUSE", 0.001)
     endpoint.server.server_close()
-    invocations = Invocations(endpoint.url, "the-function", refusals.add)
+    invocations = Invocations(endpoint.url, "the-function", DIRECT, refusals.add)
     invocations.start("job-1", {"0": []})
     until(lambda: bool(refusals))
     invocations.close()

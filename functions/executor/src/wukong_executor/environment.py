@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from wukong import settings
+from wukong.invocation.spreading import Spreading
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.redis import RedisMds
@@ -30,6 +31,7 @@ class Environment:
         self._password = settings.STORE_PASSWORD.get(environ)
         self._lambda_endpoint = settings.LAMBDA_ENDPOINT.get(environ)
         self.function = settings.EXECUTOR_FUNCTION.get(environ)
+        self.spreading = Spreading.read(environ)
         self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
         self.large_bytes = int(settings.LARGE_BYTES.get(environ))
         self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))

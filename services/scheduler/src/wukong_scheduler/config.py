@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wukong import settings
 from wukong.engine.policy.named import check_policy
+from wukong.invocation.spreading import Spreading
 from wukong.prices import Prices
 from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
@@ -25,6 +26,7 @@ class Config:
     proxy_address: str
     lambda_endpoint: str
     function: str
+    spreading: Spreading
     failure_queue: str
     lease: float
     parallelism: int
@@ -53,6 +55,7 @@ class Config:
             proxy_address=settings.PROXY_ADDRESS.get(environ),
             lambda_endpoint=settings.LAMBDA_ENDPOINT.get(environ),
             function=settings.EXECUTOR_FUNCTION.get(environ),
+            spreading=Spreading.read(environ),
             failure_queue=settings.FAILURE_QUEUE.get(environ),
             lease=float(settings.LEASE_SECONDS.get(environ)),
             parallelism=int(settings.PARALLELISM.get(environ)),

@@ -4,11 +4,14 @@ One invocation is a request of about a millisecond to a local endpoint and some 
 so each takes a thread of a pool meanwhile. An invocation that is refused for want of capacity is asked for
 again with growing pauses; when that does not help either, the record stays as it is and the sweeper finds
 it. Any other refusal will be the same the next time, and ends the job with its cause.
+
+Very many records are shared among a few invocations of the invoker function, which starts their executors from
+several processes. Where the invoker function is refused, its share is started from here.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
 import random
 import threading
@@ -16,6 +19,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from wukong.invocation.event import executor_event, invoker_event
+from wukong.invocation.refusal import BUSY, PASSING
+from wukong.invocation.spreading import Spreading
 from wukong.mds.failure import Failure
 from wukong_scheduler.aws import connect
 
@@ -27,10 +33,6 @@ ATTEMPTS = 8
 
 #: Seconds before the second request; each further pause is twice as long.
 FIRST_PAUSE = 0.05
-
-#: Answers that another request, later, can change.
-_BUSY = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
-_PASSING = frozenset({"ServiceException", "InternalFailure", "ServiceUnavailable", "ResourceConflictException"})
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +47,10 @@ OnRefused = Callable[[str, Failure], None]
 class Invocations:
     """Invokes the executor function for records."""
 
-    def __init__(self, endpoint: str, function: str, on_refused: OnRefused) -> None:
+    def __init__(self, endpoint: str, function: str, spreading: Spreading, on_refused: OnRefused) -> None:
         """`endpoint` is the URL of the Invoke API, empty for AWS's own."""
         self._function = function
+        self._spreading = spreading
         self._on_refused = on_refused
         self._closed = threading.Event()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="invoke")
@@ -55,7 +58,16 @@ class Invocations:
         self._client: Future[Any] = self._pool.submit(_connect, endpoint)
 
     def start(self, job: str, records: Mapping[str, Sequence[int]]) -> None:
-        """Ask for one executor for each record, and return at once; see `Invoke`."""
+        """Ask for one executor for each record, and return at once; see `Invoke`. Very many go through invokers."""
+        shares = self._spreading.shares(job, records)
+        for share in shares:
+            if not self._closed.is_set():
+                self._pool.submit(self._share, job, share)
+        if not shares:
+            self.start_directly(job, records)
+
+    def start_directly(self, job: str, records: Mapping[str, Sequence[int]]) -> None:
+        """As `start`, without the invoker function: for records that it may have failed."""
         for record, pages in records.items():
             if not self._closed.is_set():
                 self._pool.submit(self._invoke, job, record, pages)
@@ -66,6 +78,18 @@ class Invocations:
         self._pool.shutdown(cancel_futures=True)
         if self._client.done() and not self._client.cancelled() and not self._client.exception():
             self._client.result().close()
+
+    def _share(self, job: str, share: Mapping[str, Sequence[int]]) -> None:
+        try:
+            self._client.result().invoke(
+                FunctionName=self._spreading.function,
+                InvocationType="Event",
+                Payload=invoker_event(job, share),
+            )
+        except Exception as error:
+            _log.warning("no invoker for %d records of job %s; they are started directly: %s", len(share), job, error)
+            with contextlib.suppress(RuntimeError):  # closed meanwhile: the sweep of another scheduler finds them
+                self.start_directly(job, share)
 
     def _invoke(self, job: str, record: str, pages: Sequence[int]) -> None:
         try:
@@ -80,8 +104,7 @@ class Invocations:
         from botocore.exceptions import BotoCoreError, ClientError
 
         client = self._client.result()
-        event = {"job": job, "record": record, "pages": list(pages)}
-        payload = json.dumps(event, separators=(",", ":")).encode()
+        payload = executor_event(job, record, pages)
         pauses = pause_lengths()
         while True:
             try:
@@ -89,7 +112,7 @@ class Invocations:
                 return None
             except ClientError as error:
                 code = error.response["Error"]["Code"]
-                cause, busy, passing = str(error), code in _BUSY, code in _PASSING
+                cause, busy, passing = str(error), code in BUSY, code in PASSING
             except BotoCoreError as error:
                 cause, busy, passing = str(error), False, True
             pause = next(pauses, None)

@@ -87,12 +87,12 @@ async def serve(environ: Mapping[str, str]) -> Service:
     rings = Rings(mds)
     removal = Removal(mds, rings, config.store_password)
     announcements = Announcements(config.mds_address, config.store_password)
-    invocations = Invocations(config.lambda_endpoint, config.function, refused)
+    invocations = Invocations(config.lambda_endpoint, config.function, config.spreading, refused)
     keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)
     servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping)
     sweeper = Sweeper(
-        *(mds, invocations.start, removal, keeping),
+        *(mds, invocations.start_directly, removal, keeping),
         lease=config.lease,
         function=config.function,
         prices=config.prices,

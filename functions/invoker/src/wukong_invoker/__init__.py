@@ -1,0 +1,1 @@
+"""The Lambda function that starts many executors at once."""

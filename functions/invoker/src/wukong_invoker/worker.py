@@ -1,0 +1,113 @@
+"""One process of the crew: takes records from its pipe, invokes the executor for each, and answers how many are left.
+
+Its threads wait for answers; the process is there because one interpreter makes only so many requests a second,
+whatever its threads. Each thread keeps one connection. A refused request is made again after growing pauses while there
+is time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from time import monotonic, sleep
+
+from wukong.invocation.api import InvokeApi
+from wukong.invocation.event import executor_event
+from wukong.invocation.refusal import NO_ANSWER, Refusal, pauses, refusal
+
+#: Requests under way at once from one process.
+THREADS = 16
+
+#: Seconds before a refused request is made again; each further pause is twice as long.
+FIRST_PAUSE = 0.05
+
+#: Seconds that one request may take.
+TIMEOUT = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker is asked to do.
+
+    Attributes:
+        job: Whose records they are.
+        records: Record -> the pages of its entries.
+        until: When to give up, on the machine's steady clock.
+        trace: The trace header of the invocation that asks.
+    """
+
+    job: str
+    records: Mapping[str, Sequence[int]]
+    until: float
+    trace: str
+
+
+def serve(pipe: Connection, others: Sequence[Connection], api: InvokeApi) -> None:
+    """Work until the pipe ends; `others` are ends of pipes that this process inherited and that are not its own."""
+    for other in others:
+        other.close()
+    requests = Requests(api)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while True:
+            try:
+                work: Work = pipe.recv()
+            except EOFError:
+                return
+
+            def start(record: str, work: Work = work) -> bool:
+                return _start(requests, work, record)
+
+            pipe.send(len(work.records) - sum(pool.map(start, work.records)))
+
+
+def _start(requests: Requests, work: Work, record: str) -> bool:
+    """Ask for one executor as long as there is time; returns whether that was accepted."""
+    payload = executor_event(work.job, record, work.records[record])
+    waits = pauses(FIRST_PAUSE, work.until - monotonic())
+    while monotonic() < work.until:
+        refused = requests.post(payload, work.trace)
+        if refused is None:
+            return True
+        pause = next(waits, None)
+        if pause is None or not refused.passes:
+            _log.warning("record %s of job %s was not invoked (%s); the scheduler will", record, work.job, refused)
+            return False
+        sleep(pause)
+    return False
+
+
+class Requests:
+    """Requests on connections that are kept, one for each thread."""
+
+    def __init__(self, api: InvokeApi) -> None:
+        self._api = api
+        self._mine = threading.local()
+
+    def post(self, payload: bytes, trace: str) -> Refusal | None:
+        """Make one request; None when it is accepted."""
+        kept: http.client.HTTPConnection | None = getattr(self._mine, "connection", None)
+        if kept is not None:
+            try:
+                return self._ask(kept, payload, trace)
+            except (OSError, http.client.HTTPException):
+                kept.close()  # ended while it was idle, most likely; a second invocation would do no harm
+        scheme, host = self._api.address
+        kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+        self._mine.connection = kind(host, timeout=TIMEOUT)
+        try:
+            return self._ask(self._mine.connection, payload, trace)
+        except (OSError, http.client.HTTPException) as error:
+            self._mine.connection.close()
+            return Refusal(NO_ANSWER, f"{type(error).__name__}: {error}")
+
+    def _ask(self, connection: http.client.HTTPConnection, payload: bytes, trace: str) -> Refusal | None:
+        connection.request("POST", self._api.path, payload, self._api.headers(payload, trace))
+        answer = connection.getresponse()
+        return refusal(answer.status, answer.headers.get("x-amzn-ErrorType", ""), answer.read())

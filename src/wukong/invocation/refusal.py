@@ -1,0 +1,69 @@
+"""What Lambda answers when it does not take an invocation, and whether asking again can help. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+#: The longest pause between two requests for one record, in seconds.
+LONGEST_PAUSE = 5.0
+
+#: Another request, later, finds room.
+BUSY = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
+#: Another request, later, finds the trouble over.
+PASSING = frozenset({"ServiceException", "InternalFailure", "ServiceUnavailable", "ResourceConflictException"})
+
+#: What stands for an answer where none came.
+NO_ANSWER = "NoAnswer"
+
+_ACCEPTED = 202
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an invocation was not accepted.
+
+    Attributes:
+        code: Lambda's name of the error.
+        message: What it says.
+    """
+
+    code: str
+    message: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether another request, later, can be accepted."""
+        return self.code in BUSY or self.code in PASSING or self.code == NO_ANSWER
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def refusal(status: int, error_type: str, body: bytes) -> Refusal | None:
+    """What an answer of the Invoke API means; None where it accepted the asynchronous invocation.
+
+    Args:
+        status: That of HTTP.
+        error_type: The header `x-amzn-ErrorType`.
+        body: JSON with a message, or what somebody on the way said instead.
+    """
+    if status == _ACCEPTED:
+        return None
+    code = error_type.partition(":")[0] or ("ServiceUnavailable" if status >= 500 else f"status {status}")
+    try:
+        said = json.loads(body)
+        message = str(said.get("Message") or said.get("message") or "")
+    except (ValueError, AttributeError):
+        message = body[:200].decode(errors="replace")
+    return Refusal(code, message)
+
+
+def pauses(first: float, seconds: float) -> Iterator[float]:
+    """Growing pauses, in seconds, between requests for one record, as far as they fit into `seconds` together."""
+    pause = first
+    while pause <= seconds:
+        yield pause
+        seconds -= pause
+        pause = min(2 * pause, LONGEST_PAUSE)

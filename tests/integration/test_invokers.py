@@ -1,0 +1,117 @@
+"""Jobs whose executors are started by the invoker function, on real embedded clusters."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import dask
+import psutil
+import pytest
+
+import wukong
+from wukong.cluster.plan import Plan
+
+#: Leaves of which the default policy makes one first executor.
+GROUP = 50_000
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., wukong.LocalCluster]]:
+    """Start a cluster that starts every executor through invokers."""
+    clusters: list[wukong.LocalCluster] = []
+
+    def start(invokers: int, **options: Any) -> wukong.LocalCluster:
+        monkeypatch.setattr("wukong.cluster.local.Plan", partial(Plan, invokers=invokers, invoker_threshold=0))
+        clusters.append(wukong.LocalCluster(**options))
+        return clusters[-1]
+
+    yield start
+    for cluster in clusters:
+        cluster.close()
+
+
+def _increment(value: int) -> int:
+    return value + 1
+
+
+def _blocks(groups: int) -> tuple[dict[Any, Any], list[Any]]:
+    """As many leaves as make `groups` first executors, and the sums of blocks of them, which are asked for."""
+    leaves = groups * GROUP
+    graph: dict[Any, Any] = {("leaf", i): (_increment, i) for i in range(leaves)}
+    graph |= {("sum", i): (sum, [("leaf", j) for j in range(i, i + 500)]) for i in range(0, leaves, 500)}
+    return graph, [("sum", i) for i in range(0, leaves, 500)]
+
+
+def _slow(value: int) -> int:
+    time.sleep(0.02)
+    return value * value
+
+
+def _starts(cluster: wukong.LocalCluster, function: str) -> int:
+    return cluster.logs().get(function, "").count("START RequestId")
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_first_executors_come_through_invokers_each_once(start: Callable[..., wukong.LocalCluster]) -> None:
+    cluster = start(2, environments=2)
+    graph, keys = _blocks(2)
+    with wukong.Client(cluster) as client:
+        assert client.get(graph, keys) == dask.get(graph, keys)
+        report = client.report()
+    assert report.invocations >= 2
+    _until(lambda: _starts(cluster, "wukong-executor") >= report.invocations)
+    assert _starts(cluster, "wukong-executor") == report.invocations == report.executors
+    # One for each of the first records, and one for each offload after that.
+    assert _starts(cluster, "wukong-invoker") >= 2
+
+
+def test_what_executors_give_away_goes_through_invokers(start: Callable[..., wukong.LocalCluster]) -> None:
+    cluster = start(2, environments=6)
+    graph: dict[Any, Any] = {("leaf", i): (_slow, i) for i in range(200)}
+    graph["total"] = (sum, [("leaf", i) for i in range(200)])
+    with wukong.Client(cluster) as client:
+        assert client.get(graph, "total") == dask.get(graph, "total")
+        report = client.report()
+    assert report.executors > 1
+    assert report.tasks == 201
+    _until(lambda: _starts(cluster, "wukong-executor") >= report.invocations)
+    assert _starts(cluster, "wukong-executor") == report.invocations
+    assert 1 <= _starts(cluster, "wukong-invoker") <= report.invocations
+
+
+def test_an_invoker_that_dies_midway_loses_nothing(start: Callable[..., wukong.LocalCluster]) -> None:
+    cluster = start(1, environments=2, lease_seconds=2.0)
+    graph, keys = _blocks(2)
+    with wukong.Client(cluster) as client:
+        client.get({"x": (_increment, 1)}, "x")
+        invoker, *workers = _invoker_processes(cluster)
+        before = _starts(cluster, "wukong-invoker")
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        results: list[Any] = []
+        job = threading.Thread(target=lambda: results.append(client.get(graph, keys)))
+        job.start()
+        _until(lambda: _starts(cluster, "wukong-invoker") > before)
+        os.kill(invoker, signal.SIGKILL)
+        job.join()
+    assert results == [dask.get(graph, keys)]
+
+
+def _invoker_processes(cluster: wukong.LocalCluster) -> list[int]:
+    """The environment that has processes of its own, and those."""
+    for role, pid in cluster.processes():
+        if role == "environment" and (children := psutil.Process(pid).children()):
+            return [pid, *(child.pid for child in children)]
+    raise AssertionError("no environment has processes of its own")
