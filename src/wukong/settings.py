@@ -101,4 +101,5 @@ PRICES = Variable(
     "object with gb_second and request in US dollars",
     "x86_64",
 )
+TRACE = Variable("_X_AMZN_TRACE_ID", "set by Lambda: the trace of the invocation that is under way", "")
 LOG_DIR = Variable("WUKONG_LOG_DIR", "folder for the logs of the emulator's functions; empty keeps them in memory", "")

@@ -49,7 +49,7 @@ def test_one_store_each_for_metadata_and_node() -> None:
 def test_services_share_the_secrets() -> None:
     plan = _plan()
     for environ in (
-        plan.proxy("m:1"),
+        plan.proxy("m:1", "http://e:1"),
         plan.node("kvs-0", "s:1", "p:1"),
         plan.scheduler("m:1", "p:1", "http://e:1", "q"),
     ):
@@ -62,7 +62,7 @@ def test_services_share_the_secrets() -> None:
 def test_only_the_scheduler_listens_where_the_user_said() -> None:
     plan = _plan(listen="127.0.0.1:8786")
     assert plan.scheduler("m:1", "p:1", "http://e:1", "q")["WUKONG_LISTEN"] == "127.0.0.1:8786"
-    assert plan.proxy("m:1")["WUKONG_LISTEN"] == "127.0.0.1:0"
+    assert plan.proxy("m:1", "http://e:1")["WUKONG_LISTEN"] == "127.0.0.1:0"
 
 
 def test_executors_are_told_where_everything_is() -> None:

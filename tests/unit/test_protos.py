@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 from google.protobuf import json_format
 
-from wukong.rpc.v1 import data_pb2, node_pb2, ring_pb2, scheduler_pb2
+from wukong.rpc.v1 import data_pb2, fleet_pb2, node_pb2, ring_pb2, scheduler_pb2
 
 PROTOS = Path(__file__).parents[2] / "protos"
 
@@ -37,7 +37,7 @@ def test_a_changed_file_is_noticed(generate: ModuleType, tmp_path: Path, monkeyp
 def test_the_services_are_the_documented_ones() -> None:
     services = {
         service.full_name: [method.name for method in service.methods]
-        for module in (scheduler_pb2, data_pb2, ring_pb2, node_pb2)
+        for module in (scheduler_pb2, data_pb2, ring_pb2, fleet_pb2, node_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
     }
     assert services == {
@@ -54,6 +54,7 @@ def test_the_services_are_the_documented_ones() -> None:
         ],
         "wukong.rpc.v1.Data": ["PutValue", "GetResult"],
         "wukong.rpc.v1.Ring": ["Register", "Heartbeat", "GetRing"],
+        "wukong.rpc.v1.Fleet": ["FanOut"],
         "wukong.rpc.v1.Node": ["Stats", "PurgeJob"],
     }
 

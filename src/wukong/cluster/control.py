@@ -63,8 +63,6 @@ _FAREWELL = 2.0
 #: Seconds between looks at the zygote, and of rest after one was started again.
 _LOOK = 0.1
 _PAUSE = 2.0
-#: Attempts to listen on a port that was free a moment ago.
-_PORTS = 5
 
 Serve = Callable[[Mapping[str, str]], Awaitable["Service"]]
 
@@ -153,17 +151,22 @@ class Control:
 
     async def _start_services(self, components: Mapping[str, Serve]) -> str:
         plan, mds = self._plan, self._stores["mds"].address
+        reserved = _reserve()
+        listen = f"127.0.0.1:{reserved.getsockname()[1]}"
         self._turn_to("kvs-proxy")
-        proxy = await self._start(components["kvs-proxy"], plan.proxy(mds))
+        proxy = await self._start(components["kvs-proxy"], plan.proxy(mds, f"http://{listen}"))
         self._turn_to("kvs-node")
         for name in plan.stores()[1:]:
             store = self._stores[name].address
             await self._start(components["kvs-node"], plan.node(name, store, proxy.address))
         self._turn_to("lambda-emulator")
-        emulator = await self._start_emulator(components["lambda-emulator"], mds, proxy.address)
+        stores = [server.address for server in self._stores.values()]
+        with reserved:
+            environ = plan.emulator(listen, self._zygote_socket, mds, proxy.address, stores)
+            emulator = cast("Emulator", await self._start(components["lambda-emulator"], environ))
+        self._emulator = emulator
         self._turn_to("scheduler")
-        assert self._emulator is not None
-        failures = self._emulator.queue_url(FAILURES)
+        failures = emulator.queue_url(FAILURES)
         environ = plan.scheduler(mds, proxy.address, f"http://{emulator.address}", failures)
         scheduler = await self._start(components["scheduler"], environ)
         return scheduler.address
@@ -172,23 +175,6 @@ class Control:
         service = await serve(environ)
         self._services.append(service)
         return service
-
-    async def _start_emulator(self, serve: Serve, mds: str, proxy: str) -> Service:
-        # The function's environment names the emulator's own address, so its port is chosen here.
-        for attempt in range(1, _PORTS + 1):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                listen = f"127.0.0.1:{probe.getsockname()[1]}"
-            stores = [server.address for server in self._stores.values()]
-            environ = self._plan.emulator(listen, self._zygote_socket, mds, proxy, stores)
-            try:
-                self._emulator = cast("Emulator", await self._start(serve, environ))
-                break
-            except OSError:
-                if attempt == _PORTS:
-                    raise
-        assert self._emulator is not None
-        return self._emulator
 
     async def _unless_zygote_ends(self, starting: Coroutine[Any, Any, str]) -> str:
         work, end = asyncio.create_task(starting), asyncio.create_task(self._zygote_end())
@@ -254,6 +240,17 @@ class Control:
             self._zygote.wait()
         for server in self._stores.values():
             server.close()
+
+
+def _reserve() -> socket.socket:
+    """A port for the emulator, which others are told before it listens there.
+
+    Nobody else is given the port while this socket has it; it does not listen itself, so the emulator can.
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
 
 
 def _component(name: str) -> importlib.metadata.EntryPoint:

@@ -135,9 +135,14 @@ class Plan:
         """The names of the servers to start: the metadata store's, then one of each KVS node."""
         return ["mds", *(f"kvs-{number}" for number in range(self.kvs_nodes))]
 
-    def proxy(self, mds: str) -> dict[str, str]:
-        """The environment of the KVS proxy, given the metadata store's address."""
-        return {**self._service("127.0.0.1:0"), settings.MDS_ADDRESS.name: mds}
+    def proxy(self, mds: str, endpoint: str) -> dict[str, str]:
+        """The environment of the KVS proxy, given the metadata store's address and the URL of the Invoke API."""
+        return {
+            **self._service("127.0.0.1:0"),
+            settings.MDS_ADDRESS.name: mds,
+            settings.LAMBDA_ENDPOINT.name: endpoint,
+            settings.EXECUTOR_FUNCTION.name: FUNCTION,
+        }
 
     def node(self, name: str, store: str, proxy: str) -> dict[str, str]:
         """The environment of the KVS node `name`, given its server's and the proxy's addresses."""

@@ -9,6 +9,7 @@ from itertools import accumulate
 from wukong.errors import ValueRefused
 from wukong.kvs.keys import INPUT
 from wukong.kvs.store import Kvs, Place
+from wukong.kvs.writer import Writer
 from wukong.redis.command import Buffer
 from wukong.values import codec, mark
 from wukong.values.codec import Packed
@@ -107,6 +108,26 @@ class Values:
         place = layout(owner, name, token, pickle_length, lengths).place()
         writer = self.kvs.writer(*place, seconds)
         return Upload(writer, place, pickle_length, lengths, self._sign_manifest)
+
+    def announce(self, owner: str, name: str, packed: Packed, token: str) -> tuple[bytes, list[memoryview]]:
+        """The mark of a value that somebody else will write, and the stream to write. Nothing is written or copied.
+
+        Arguments are those of `store`; the value is no scalar.
+        """
+        place = layout(owner, name, token, len(packed.pickle), packed.lengths()).place()
+        stream: list[memoryview] = []
+        whole = Writer(name, place.nbytes, max(1, place.nbytes), lambda _, pieces: stream.extend(pieces))
+        upload = Upload(whole, place, len(packed.pickle), packed.lengths(), self._sign_manifest)
+        upload.write(packed.pickle)
+        for buffer in packed.buffers:
+            upload.write(buffer)
+        return upload.close(), stream
+
+    def place(self, owner: str, name: str, of: bytes) -> Place:
+        """Where the value is, or will be, that a mark with the tag M stands for. Errors as in `load`."""
+        if not of.startswith(mark.MANIFEST_TAG):
+            raise ValueRefused(f"the mark of the value {name!r} of {owner!r} does not say where in the KVS it is")
+        return self._manifest(owner, name, of).place()
 
     def download(self, owner: str, name: str, of: bytes) -> Download:
         """The verified bytes of a value with the tag P or M, for one who rebuilds it elsewhere. Errors as in `load`.

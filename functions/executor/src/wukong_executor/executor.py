@@ -30,19 +30,17 @@ from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost
 from wukong.graph.name import name
-from wukong.graph.page_index import first_pages
 from wukong.graph.program import run
 from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
-from wukong.mds.records import Record
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime
 from wukong_executor import failures
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
 from wukong_executor.interruption import Interrupted, Interruption
-from wukong_executor.invocations import invoke
-from wukong_executor.memory import INLINE_BYTES, Memory
+from wukong_executor.memory import Memory
+from wukong_executor.offloading import Offloading
 from wukong_executor.output import Output
 from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
@@ -86,14 +84,16 @@ class Executor:
         beat = environment.beat_seconds
         policy = policy_named(begun.policy, beat * INVOCATION_OF_BEAT, environment.large_bytes)
         self._large_bytes = policy.large_bytes
+        seconds = begun.seconds_left + GRACE
         self._memory = Memory(
             environment.values(begun.ring),
             job,
             token,
-            begun.seconds_left + GRACE,
+            seconds,
             int(memory_limit * RECENT_SHARE),
             policy.stores_all,
         )
+        self._offloading = Offloading(environment, self._memory, job, record, token, begun, seconds)
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
         self._output = Output()
         self._interruption = Interruption()
@@ -295,28 +295,10 @@ class Executor:
                 self._stop()
 
     def _offload(self, instruction: Offload) -> None:
-        offload = f"{self._token}-{instruction.sequence}"
-        stored: dict[int, bytes] = {}
-        pieces: list[Record] = []
-        for piece in instruction.pieces:
-            inputs = [(task, self._input(task, mark, stored)) for task, mark in piece.inputs]
-            pieces.append(Record("", piece.entries, inputs, self._begun.depth + 1))
-        status, accepted = self._mds.offload(
-            self._job,
-            self._record,
-            self._token,
-            self._begun.generation,
-            offload,
-            self._environment.lease_seconds,
-            pieces,
-        )
-        if accepted:
-            firsts = self._begun.first_tasks
-            records = {f"{offload}.{i}": first_pages(pieces[i].entries, firsts) for i in range(accepted)}
-            invoke(self._environment, self._job, records)
+        given = self._offloading.give(instruction)
         with self._lock:
-            if status is Status.OK:
-                self._walk.offloaded(instruction.sequence, accepted, stored.items())
+            if given.status is Status.OK:
+                self._walk.offloaded(instruction.sequence, given.accepted, given.stored.items())
                 self._drop()
             else:
                 self._stop()
@@ -331,12 +313,6 @@ class Executor:
         """The job is over, the record has another holder, or the beat failed: nobody wants what runs here."""
         self._walk.stopped()
         self._interruption.interrupt()
-
-    def _input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> bytes:
-        mark = mark or stored.get(task) or self._memory.inline(task, INLINE_BYTES)
-        if mark is None:
-            mark = stored[task] = self._memory.store(task)
-        return mark
 
     def _sync(self, sync: Sync) -> Synced:
         self._times.enter(Phase.REPORTING)

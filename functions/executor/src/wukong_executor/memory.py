@@ -110,9 +110,20 @@ class Memory:
         """Write the value to the KVS; returns its mark."""
         packed = self._pack(task)
         mark = self._write(self._job, str(task), packed, self._token, self._seconds)
-        self._stored[task] = packed.nbytes
-        del self._packed[task]  # the mark stands for it from now on
+        self.written(task)  # the mark stands for it from now on
         return mark
+
+    def announce(self, task: int) -> tuple[bytes, list[memoryview]]:
+        """The mark that `store` would return, and what it would write, for the proxy to write it instead."""
+        return self._values.announce(self._job, str(task), self._pack(task), self._token)
+
+    def written(self, task: int) -> None:
+        """What was announced is stored."""
+        self._stored[task] = self._packed.pop(task).nbytes
+
+    def nbytes(self, task: int) -> int:
+        """The bytes of a value here."""
+        return self._pack(task).nbytes
 
     def result(self, task: int, as_json: bool, stored: bytes | None = None) -> bytes:
         """The value of a sink as its mark: inline where small, as JSON where other languages read it.

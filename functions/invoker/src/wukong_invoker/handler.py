@@ -23,9 +23,6 @@ from wukong_invoker.sharing import processes
 #: Seconds before the time limit of the invocation at which it ends by itself.
 MARGIN = 1.0
 
-#: Where Lambda tells the trace of the invocation that is under way.
-TRACE = "_X_AMZN_TRACE_ID"
-
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +36,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """Start executors; returns for how many records that was asked for and accepted, and how many are left."""
     until = monotonic() + context.get_remaining_time_in_millis() / 1000 - MARGIN
     job, records = read_invoker_event(event)
-    left = _crew(int(context.memory_limit_in_mb)).start(job, records, until, os.environ.get(TRACE, ""))
+    left = _crew(int(context.memory_limit_in_mb)).start(job, records, until, settings.TRACE.get())
     if left:
         _log.warning("%d of %d records of job %s are left to the scheduler's sweep", left, len(records), job)
     return {"invoked": len(records) - left, "left": left}

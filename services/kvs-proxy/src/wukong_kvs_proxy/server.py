@@ -12,10 +12,13 @@ import grpc.aio
 from wukong import settings
 from wukong.mds.redis import RedisMds
 from wukong.rpc import server as rpc_server
-from wukong.rpc.v1 import data_pb2_grpc, ring_pb2_grpc
+from wukong.rpc.v1 import data_pb2_grpc, fleet_pb2_grpc, ring_pb2_grpc
 from wukong.values.signing import Signer
 from wukong_kvs_proxy.data import DataService
 from wukong_kvs_proxy.download import Downloads
+from wukong_kvs_proxy.fan_out import FanOuts
+from wukong_kvs_proxy.fleet import FleetService
+from wukong_kvs_proxy.invocations import Invocations
 from wukong_kvs_proxy.membership import Membership
 from wukong_kvs_proxy.ring import RingAuthority
 from wukong_kvs_proxy.stores import Stores
@@ -28,15 +31,23 @@ MARGIN_SECONDS = 900.0
 class KvsProxy:
     """A started proxy. It is a `wukong.rpc.service.Service`."""
 
-    def __init__(self, server: rpc_server.Server, authority: RingAuthority, mds: RedisMds, stores: Stores) -> None:
+    def __init__(
+        self,
+        server: rpc_server.Server,
+        authority: RingAuthority,
+        invocations: Invocations,
+        mds: RedisMds,
+        stores: Stores,
+    ) -> None:
         self._server = server
+        self._invocations = invocations
         self._mds = mds
         self._stores = stores
         self._watching = asyncio.create_task(authority.watch())
 
     @property
     def address(self) -> str:
-        """host:port of the Ring and Data services."""
+        """host:port of the Ring, Data and Fleet services."""
         return self._server.address
 
     async def close(self) -> None:
@@ -45,6 +56,7 @@ class KvsProxy:
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
         await self._server.close()
+        await self._invocations.close()
         await asyncio.to_thread(self._stores.close)
         await asyncio.to_thread(self._mds.close_connections)
 
@@ -69,16 +81,19 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
         hold=deadline + MARGIN_SECONDS,
         life=2 * (deadline + MARGIN_SECONDS),
     )
+    invocations = Invocations(settings.LAMBDA_ENDPOINT.get(environ), settings.EXECUTOR_FUNCTION.get(environ))
+    fleet = FleetService(FanOuts(mds, stores, signer, invocations))
     data = DataService(uploads, Downloads(mds, stores, signer))
 
     def add_servicers(server: grpc.aio.Server) -> None:
         ring_pb2_grpc.add_RingServicer_to_server(authority, server)
         data_pb2_grpc.add_DataServicer_to_server(data, server)
+        fleet_pb2_grpc.add_FleetServicer_to_server(fleet, server)
 
     server = await rpc_server.start(
         settings.LISTEN.get(environ),
         add_servicers,
         settings.TOKEN.get(environ),
-        ["wukong.rpc.v1.Ring", "wukong.rpc.v1.Data"],
+        ["wukong.rpc.v1.Ring", "wukong.rpc.v1.Data", "wukong.rpc.v1.Fleet"],
     )
-    return KvsProxy(server, authority, mds, stores)
+    return KvsProxy(server, authority, invocations, mds, stores)

@@ -22,6 +22,7 @@ from wukong.rpc.v1 import data_pb2, value_pb2
 from wukong.values.signing import Signer
 from wukong.values.upload import Upload
 from wukong.values.values import Values
+from wukong_kvs_proxy.streams import Streams
 from wukong_kvs_proxy.work import to_the_end
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Uploads:
         self._signer = signer
         self._hold = hold
         self._life = life
+        self._streams = Streams()
         #: Held while a value is taken, by its hash.
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
@@ -84,7 +86,7 @@ class Uploads:
         upload = Values(kvs, self._signer).upload(
             owner, NAME, token, layout.pickle_length, layout.buffer_lengths, self._life
         )
-        async for request in requests:
+        async for request in self._streams.take(requests):
             await to_the_end(_take, content, upload, request.data)
         mark = await to_the_end(upload.close)
         if content.hexdigest() != header.hash:

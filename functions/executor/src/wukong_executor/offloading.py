@@ -1,0 +1,143 @@
+"""Gives pieces of one record's work away: their inputs are stored, their records made, their executors invoked.
+
+Up to `WUKONG_MAX_TASK_FANOUT` pieces go directly. More are one request to the KVS proxy, if there is one; when that
+fails, whatever it did, they go directly after all, under the same name, and what is there already stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wukong.engine.instructions import Offload, Piece
+from wukong.errors import WukongError
+from wukong.graph.page_index import first_pages
+from wukong.mds.records import Record
+from wukong.mds.store import Begun, Status
+from wukong_executor.environment import Environment
+from wukong_executor.invocations import invoke
+from wukong_executor.memory import INLINE_BYTES, Memory
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What became of an offload.
+
+    Attributes:
+        status: Whether this executor still holds its record.
+        accepted: How many pieces have records now, from the first on.
+        stored: Marks of the values that were stored for it.
+    """
+
+    status: Status
+    accepted: int
+    stored: Mapping[int, bytes]
+
+
+class Offloading:
+    """Gives work of one holder away.
+
+    Args:
+        environment: The stores and Lambda.
+        memory: The holder's values.
+        job: Whose record it is.
+        record: The record.
+        token: The holder's.
+        begun: What the holder was told.
+        seconds: After how long stored values may vanish.
+    """
+
+    def __init__(
+        self, environment: Environment, memory: Memory, job: str, record: str, token: str, begun: Begun, seconds: float
+    ) -> None:
+        self._environment = environment
+        self._memory = memory
+        self._job, self._record, self._token = job, record, token
+        self._begun = begun
+        self._seconds = seconds
+
+    def give(self, instruction: Offload) -> Given:
+        """Give pieces away, as many as the job has room for.
+
+        Raises:
+            StoreFull, ClusterUnavailable: A store did not take something.
+        """
+        offload = f"{self._token}-{instruction.sequence}"
+        stored: dict[int, bytes] = {}
+        environment = self._environment
+        if environment.proxy_address and len(instruction.pieces) > environment.max_task_fanout:
+            try:
+                return self._through_proxy(offload, instruction.pieces, stored)
+            except WukongError as error:
+                log.warning("the wide fan-out %s of job %s goes directly: %s", offload, self._job, error)
+        records = self._records(instruction.pieces, stored)
+        status, accepted = environment.mds.offload(
+            self._job,
+            self._record,
+            self._token,
+            self._begun.generation,
+            offload,
+            environment.lease_seconds,
+            records,
+        )
+        self._invoke(offload, records, range(accepted))
+        return Given(status, accepted, stored)
+
+    def _through_proxy(self, offload: str, pieces: Sequence[Piece], stored: dict[int, bytes]) -> Given:
+        from wukong_executor.fan_out import Shared, Wide, through_proxy
+
+        environment, memory = self._environment, self._memory
+        task = self._shared(pieces)
+        shared = None if task is None else Shared(task, *memory.announce(task), self._seconds)
+        known = dict(stored) if shared is None else {**stored, shared.task: shared.mark}
+        records = self._records(pieces, known)
+        stored.update((other, mark) for other, mark in known.items() if other != task)
+        wide = Wide(
+            self._job,
+            self._record,
+            self._token,
+            self._begun.generation,
+            offload,
+            environment.lease_seconds,
+            records,
+            [self._pages(record) for record in records],
+            shared,
+        )
+        status, accepted, left = through_proxy(environment.proxy_address, environment.proxy_token, wide)
+        if shared is not None:
+            memory.written(shared.task)
+        self._invoke(offload, records, left)
+        return Given(status, accepted, known)
+
+    def _shared(self, pieces: Sequence[Piece]) -> int | None:
+        """The largest value that all pieces need and nobody has stored, where no mark can carry it; or None."""
+        wanted = {task for task, mark in pieces[0].inputs if mark is None}
+        for piece in pieces[1:]:
+            wanted.intersection_update([task for task, _ in piece.inputs])
+        large = [task for task in wanted if self._memory.inline(task, INLINE_BYTES) is None]
+        return max(large, key=self._memory.nbytes, default=None)
+
+    def _records(self, pieces: Sequence[Piece], stored: dict[int, bytes]) -> list[Record]:
+        """A record for each piece; what has to be stored for them, and is not in `stored`, is."""
+        depth = self._begun.depth + 1
+        return [
+            Record("", piece.entries, [(task, self._input(task, mark, stored)) for task, mark in piece.inputs], depth)
+            for piece in pieces
+        ]
+
+    def _input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> bytes:
+        mark = mark or stored.get(task) or self._memory.inline(task, INLINE_BYTES)
+        if mark is None:
+            mark = stored[task] = self._memory.store(task)
+        return mark
+
+    def _invoke(self, offload: str, records: Sequence[Record], numbers: Sequence[int]) -> None:
+        if numbers:
+            wanted = {f"{offload}.{number}": self._pages(records[number]) for number in numbers}
+            invoke(self._environment, self._job, wanted)
+
+    def _pages(self, record: Record) -> list[int]:
+        return first_pages(record.entries, self._begun.first_tasks)
