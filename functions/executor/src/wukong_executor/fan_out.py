@@ -95,6 +95,22 @@ def requests(wide: Wide) -> Iterator[fleet_pb2.FanOutRequest]:
         header.value.CopyFrom(fleet_pb2.SharedValue(task=shared.task, mark=shared.mark, seconds=shared.seconds))
     yield fleet_pb2.FanOutRequest(header=header)
     if wide.shared is not None:
-        for part in wide.shared.stream:
-            for start in range(0, len(part), CHUNK_BYTES):
-                yield fleet_pb2.FanOutRequest(data=bytes(part[start : start + CHUNK_BYTES]))
+        for data in _chunks(wide.shared.stream):
+            yield fleet_pb2.FanOutRequest(data=data)
+
+
+def _chunks(stream: Sequence[memoryview]) -> Iterator[bytes]:
+    """The stream in messages of one size, however small its parts are."""
+    held: list[memoryview] = []
+    room = CHUNK_BYTES
+    for part in stream:
+        rest = part
+        while rest:
+            held.append(rest[:room])
+            room -= len(held[-1])
+            rest = rest[len(held[-1]) :]
+            if not room:
+                yield b"".join(held)
+                held, room = [], CHUNK_BYTES
+    if held:
+        yield b"".join(held)
