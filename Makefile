@@ -13,10 +13,10 @@ OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-e
 SITE := said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help setup demo test check format protos docs lock bench
+.PHONY: help setup demo test check format protos docs lock bench bench-fan-out
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## make or update .venv from the hashed lock
 
@@ -58,3 +58,6 @@ lock: setup  ## compile requirements/*.txt anew
 
 bench: setup  ## measure Wukong beside Dask's own scheduler, in one run
 	@$(BIN)/python -m benchmarks
+
+bench-fan-out: setup  ## measure the three ways of giving many pieces away, in one run
+	@$(BIN)/python -m benchmarks.fan_out

@@ -55,7 +55,7 @@ INVOKER_THRESHOLD = Variable(
     "WUKONG_INVOKER_THRESHOLD", "executors that are started at once without the invoker function; above, with it", "256"
 )
 MAX_TASK_FANOUT = Variable(
-    "WUKONG_MAX_TASK_FANOUT", "pieces that an executor gives away itself; more of them go through the KVS proxy", "64"
+    "WUKONG_MAX_TASK_FANOUT", "pieces that an executor gives away itself; more of them go through the KVS proxy", "16"
 )
 BEAT_SECONDS = Variable("WUKONG_BEAT_SECONDS", "seconds between the beats of an executor", "0.2")
 LEASE_SECONDS = Variable("WUKONG_LEASE_SECONDS", "seconds after which a silent executor counts as dead", "30")

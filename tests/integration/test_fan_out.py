@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,8 +18,10 @@ import dask
 import numpy as np
 import pytest
 
+import wukong
 import wukong_kvs_node.server
 import wukong_kvs_proxy.server
+from wukong.cluster.plan import Plan
 from wukong.cluster.valkey import ValkeyServer
 from wukong.errors import ClusterUnavailable
 from wukong.graph.convert import convert
@@ -27,12 +30,16 @@ from wukong.graph.payload import cut
 from wukong.mds.records import Record
 from wukong.mds.store import JobInfo, JobSpec, Status
 from wukong.redis import Connection
-from wukong_executor import fan_out, handler
+from wukong_executor import fan_out, handler, offloading
 from wukong_executor.environment import Environment
 from wukong_kvs_proxy.fan_out import FanOuts
 
 SECRETS = {"WUKONG_STORE_PASSWORD": "open-sesame", "WUKONG_SIGNING_KEY": "11" * 32, "WUKONG_TOKEN": "the-token"}
 CHILDREN = 30
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
 
 
 class Lambda:
@@ -66,7 +73,7 @@ class Lambda:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
@@ -178,6 +185,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def stage(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setattr(offloading, "STREAMED_BYTES", 1 << 30)
     stage = Stage(address, monkeypatch)
     yield stage
     stage.close()
@@ -219,6 +227,23 @@ def test_a_wide_fan_out_is_one_request_that_stores_the_value_once(stage: Stage, 
     # Each record was invoked once, and nothing was left over.
     assert sorted(set(stage.lambda_.records)) == sorted(stage.lambda_.records)
     assert info.counters.invocations == len(stage.lambda_.records) == info.counters.executors
+
+
+def test_a_value_too_large_for_the_detour_is_stored_before(
+    stage: Stage, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offloading, "STREAMED_BYTES", 1_000_000)
+    streamed: list[bool] = []
+    real = FanOuts.give
+
+    async def give(self: FanOuts, header: Any, requests: Any) -> Any:
+        streamed.append(header.HasField("value"))
+        return await real(self, header, requests)
+
+    monkeypatch.setattr(FanOuts, "give", give)
+    check(stage, expected, stored=1)
+    assert streamed
+    assert not any(streamed)
 
 
 def test_small_inputs_travel_inside(stage: Stage) -> None:
@@ -285,3 +310,17 @@ def test_whoever_does_not_hold_the_record_gives_nothing_away(stage: Stage) -> No
     assert info.live_records == 9
     mds.close("job-s", "cancelled")
     assert give("holder", "holder-2") == (Status.STOP, 0, [])
+
+
+def test_in_an_embedded_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forked environments, and the proxy in the control process."""
+    monkeypatch.setattr("wukong.cluster.local.Plan", partial(Plan, max_task_fanout=1))
+    graph = fan(20_000)
+    with wukong.LocalCluster(environments=6) as cluster, wukong.Client(cluster) as client:
+        assert client.get(graph, "total") == dask.get(graph, "total")
+        report = client.report()
+        log = cluster.logs()["wukong-executor"]
+    assert report.tasks_run == report.tasks
+    assert report.executors > 2
+    assert "goes directly" not in log
+    assert "was not invoked" not in log

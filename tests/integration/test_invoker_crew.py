@@ -19,6 +19,10 @@ from wukong_invoker.crew import Crew
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 class Endpoint:
     """Answers as it is told, 202 by default; `hold` keeps every request waiting."""
 
@@ -46,7 +50,7 @@ class Endpoint:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()

@@ -118,7 +118,7 @@ class Plan:
     store_password: str
     signing_key: str
     invokers: int = 2
-    invoker_threshold: int = 256
+    invoker_threshold: int = 128
     max_task_fanout: int = 64
 
     def to_json(self) -> str:

@@ -36,11 +36,13 @@ class Spreading:
         ]
         return cls(settings.INVOKER_FUNCTION.get(environ), *numbers)
 
+    def spreads(self, count: int) -> bool:
+        """Whether so many executors are started through the invoker function."""
+        return bool(self.function) and self.invokers > 0 and count > self.threshold
+
     def shares(self, job: str, records: Mapping[str, Sequence[int]]) -> list[dict[str, Sequence[int]]]:
         """The records for each invoker; none where they are better started directly."""
-        if not self.function or not self.invokers or len(records) <= self.threshold:
-            return []
-        return shares(job, records, self.invokers)
+        return shares(job, records, self.invokers) if self.spreads(len(records)) else []
 
 
 def _whole(variable: settings.Variable, text: str) -> int:

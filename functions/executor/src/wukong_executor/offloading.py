@@ -1,7 +1,9 @@
 """Gives pieces of one record's work away: their inputs are stored, their records made, their executors invoked.
 
-Up to `WUKONG_MAX_TASK_FANOUT` pieces go directly. More are one request to the KVS proxy, if there is one; when that
-fails, whatever it did, they go directly after all, under the same name, and what is there already stays as it is.
+Up to `WUKONG_MAX_TASK_FANOUT` pieces are invoked from here. More are one request to the KVS proxy, if there is one;
+when that fails, whatever it did, they go from here after all, under the same name, and what is there already stays.
+Above `WUKONG_INVOKER_THRESHOLD` the invoker function is asked instead (`wukong_executor.invocations`), which spreads
+over more processors than a proxy has. docs/fan-out.md has what was measured.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from wukong_executor.invocations import invoke
 from wukong_executor.memory import INLINE_BYTES, Memory
 
 log = logging.getLogger(__name__)
+
+#: Bytes up to which a value that all pieces need goes along with the request to the proxy. That saves a round trip to
+#: the store; of larger values the detour costs more than that.
+STREAMED_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Offloading:
         offload = f"{self._token}-{instruction.sequence}"
         stored: dict[int, bytes] = {}
         environment = self._environment
-        if environment.proxy_address and len(instruction.pieces) > environment.max_task_fanout:
+        if self._wide(len(instruction.pieces)):
             try:
                 return self._through_proxy(offload, instruction.pieces, stored)
             except WukongError as error:
@@ -85,6 +91,13 @@ class Offloading:
         )
         self._invoke(offload, records, range(accepted))
         return Given(status, accepted, stored)
+
+    def _wide(self, count: int) -> bool:
+        """Whether so many pieces go through the proxy."""
+        environment = self._environment
+        if not environment.proxy_address or environment.spreading.spreads(count):
+            return False
+        return count > environment.max_task_fanout
 
     def _through_proxy(self, offload: str, pieces: Sequence[Piece], stored: dict[int, bytes]) -> Given:
         from wukong_executor.fan_out import Shared, Wide, through_proxy
@@ -113,12 +126,13 @@ class Offloading:
         return Given(status, accepted, known)
 
     def _shared(self, pieces: Sequence[Piece]) -> int | None:
-        """The largest value that all pieces need and nobody has stored, where no mark can carry it; or None."""
+        """A value that all pieces need, nobody has stored and no mark can carry; the largest worth streaming."""
         wanted = {task for task, mark in pieces[0].inputs if mark is None}
         for piece in pieces[1:]:
             wanted.intersection_update([task for task, _ in piece.inputs])
-        large = [task for task in wanted if self._memory.inline(task, INLINE_BYTES) is None]
-        return max(large, key=self._memory.nbytes, default=None)
+        sizes = {task: self._memory.nbytes(task) for task in wanted}
+        fitting = [task for task, nbytes in sizes.items() if INLINE_BYTES < nbytes <= STREAMED_BYTES]
+        return max(fitting, key=lambda task: sizes[task], default=None)
 
     def _records(self, pieces: Sequence[Piece], stored: dict[int, bytes]) -> list[Record]:
         """A record for each piece; what has to be stored for them, and is not in `stored`, is."""

@@ -39,6 +39,8 @@ class Invocations:
         self._api: InvokeApi | None = None
         self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(AT_ONCE)
+        # botocore takes a good part of a second to import: nobody waits for it.
+        self._preparing = self._prepare()
 
     async def ready(self) -> None:
         """Make sure that requests can be made.
@@ -46,8 +48,9 @@ class Invocations:
         Raises:
             ClusterUnavailable: There is nothing to sign them with.
         """
-        if self._api is None:
-            self._api = await asyncio.to_thread(InvokeApi, self._endpoint, self._function)
+        if self._preparing.done() and self._preparing.exception():
+            self._preparing = self._prepare()  # credentials may be there by now
+        self._api = await asyncio.shield(self._preparing)
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE), timeout=TIMEOUT)
 
@@ -67,8 +70,12 @@ class Invocations:
 
     async def close(self) -> None:
         """End the connections."""
+        await asyncio.gather(self._preparing, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
+
+    def _prepare(self) -> asyncio.Task[InvokeApi]:
+        return asyncio.create_task(asyncio.to_thread(InvokeApi, self._endpoint, self._function))
 
     async def _one(self, payload: bytes, trace: str) -> Refusal | None:
         waits = pauses(FIRST_PAUSE, PATIENCE)
