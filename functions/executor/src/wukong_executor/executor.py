@@ -360,7 +360,7 @@ class Executor:
         return Counters(
             round_trips=mds.round_trips + kvs.round_trips,
             bytes_read=mds.bytes_read + kvs.bytes_read,
-            bytes_written=mds.bytes_written + kvs.bytes_written,
+            bytes_written=mds.bytes_written + kvs.bytes_written + self._offloading.streamed,
         )
 
     def _drop(self) -> None:

@@ -64,6 +64,8 @@ class Offloading:
         self._job, self._record, self._token = job, record, token
         self._begun = begun
         self._seconds = seconds
+        #: Bytes of values that the proxy stored instead of this executor.
+        self.streamed = 0
 
     def give(self, instruction: Offload) -> Given:
         """Give pieces away, as many as the job has room for.
@@ -121,6 +123,7 @@ class Offloading:
         )
         status, accepted, left = through_proxy(environment.proxy_address, environment.proxy_token, wide)
         if shared is not None:
+            self.streamed += memory.nbytes(shared.task)
             memory.written(shared.task)
         self._invoke(offload, records, left)
         return Given(status, accepted, known)

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from wukong.errors import ClusterUnavailable
 
-#: Values on their way at once, of one kind: 16 stripes are 256 MiB.
-AT_ONCE = 16
+#: Values on their way at once, of one kind: 8 stripes are 128 MiB.
+AT_ONCE = 8
 
 #: Seconds of silence after which a sender is given up.
 SILENCE = 60.0
