@@ -22,8 +22,8 @@ SERVER_OPTIONS = (
     *MESSAGE_OPTIONS,
     # By default Linux lets a second server bind the same port and share its connections, in silence.
     ("grpc.so_reuseport", 0),
-    # What a client may send ahead of being asked, for each stream. By default gRPC lets that grow with the bandwidth, to
-    # many MiB, and a proxy that takes values from many clients would hold them all.
+    # What a client may send ahead of being asked, for each stream. By default gRPC lets that grow with the bandwidth,
+    # to many MiB, and a proxy that takes values from many clients would hold them all.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", CHUNK_BYTES),
     # Without these a server ends the connection of a client that sends the keepalives below.
