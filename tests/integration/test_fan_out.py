@@ -23,7 +23,7 @@ import wukong_kvs_node.server
 import wukong_kvs_proxy.server
 from wukong.cluster.plan import Plan
 from wukong.cluster.valkey import ValkeyServer
-from wukong.errors import ClusterUnavailable
+from wukong.errors import ClusterUnavailable, ValueRefused
 from wukong.graph.convert import convert
 from wukong.graph.page import build_pages
 from wukong.graph.payload import cut
@@ -297,11 +297,17 @@ def test_whoever_does_not_hold_the_record_gives_nothing_away(stage: Stage) -> No
     assert mds.begin("job-s", "0", "holder", 10).status is Status.OK
     pieces = [Record("", [task], [], 1) for task in range(1, 9)]
 
-    def give(token: str, offload: str) -> tuple[Status, int, Any]:
-        wide = fan_out.Wide("job-s", "0", token, 0, offload, 10.0, pieces, [[0]] * len(pieces), None)
+    def give(token: str, offload: str, shared: Any = None) -> tuple[Status, int, Any]:
+        wide = fan_out.Wide("job-s", "0", token, 0, offload, 10.0, pieces, [[0]] * len(pieces), shared)
         return fan_out.through_proxy(stage.proxy.address, SECRETS["WUKONG_TOKEN"], wide)
 
+    values = stage.environment.values(ring)
+    value = fan_out.Shared(0, *values.announce("job-s", "0", values.pack(np.arange(9000.0)), "stranger"), 60.0)
     assert give("stranger", "stranger-1") == (Status.STALE, 0, [])
+    assert give("stranger", "stranger-1", value) == (Status.STALE, 0, [])
+    with pytest.raises(ValueRefused, match="not that of a value of its holder's"):
+        give("holder", "holder-1", value)
+    assert stage.store.call("KEYS", "w:job-s:v:*") == []
     assert stage.lambda_.records == []
     assert give("holder", "holder-1") == (Status.OK, 8, [])
     assert give("holder", "holder-1") == (Status.OK, 8, [])  # repeated: the same records

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 import numpy as np
 import pytest
@@ -143,6 +144,17 @@ def test_a_sender_that_falls_silent_gives_its_turn_up() -> None:
         with pytest.raises(ClusterUnavailable, match=r"nothing came for 0\.01 s"):
             async for _ in streams.take(silent()):
                 pass
+        return [chunk async for chunk in streams.take(sender(1, [0, 0]))]
+
+    assert asyncio.run(both()) == [b"\0"]
+
+
+def test_a_value_that_cannot_be_taken_gives_its_turn_up() -> None:
+    async def both() -> list[bytes]:
+        streams = Streams(at_once=1)
+        async with aclosing(streams.take(sender(2, [0, 0]))) as chunks:
+            async for _ in chunks:
+                break
         return [chunk async for chunk in streams.take(sender(1, [0, 0]))]
 
     assert asyncio.run(both()) == [b"\0"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from wukong.errors import ClusterUnavailable, UnknownJob, ValueRefused
 from wukong.kvs.store import Kvs
@@ -58,6 +59,17 @@ class FanOuts:
         """
         await self._invocations.ready()
         if header.HasField("value"):
+            # Only the record's holder may write, and its lease shall outlast the stream.
+            holds = await to_the_end(
+                self._mds.renew,
+                header.job_id,
+                header.record,
+                header.token,
+                header.generation,
+                header.lease_seconds,
+            )
+            if holds is not Status.OK:
+                return fleet_pb2.FanOutResponse(status=_STATUS[holds])
             kvs = await to_the_end(self._kvs, header.job_id)
             await self._store(kvs, header, requests)
         status, accepted = await to_the_end(
@@ -94,11 +106,12 @@ class FanOuts:
         """Write the shared value; when this returns, it can be read."""
         job, value = header.job_id, header.value
         place = Values(kvs, self._signer).place(job, str(value.task), value.mark)
-        if place.owner != job:
-            raise ValueRefused(f"the mark of the value {value.task} of {job!r} is that of a value of {place.owner!r}")
+        if (place.owner, place.token) != (job, header.token):
+            raise ValueRefused(f"the mark of the value {value.task} of {job!r} is not that of a value of its holder's")
         writer = kvs.writer(*place, value.seconds)
-        async for request in self._streams.take(requests):
-            await to_the_end(writer.write, request.data)
+        async with aclosing(self._streams.take(requests)) as pieces:
+            async for request in pieces:
+                await to_the_end(writer.write, request.data)
         await to_the_end(writer.close)
 
 

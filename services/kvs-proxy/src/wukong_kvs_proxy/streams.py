@@ -7,7 +7,7 @@ with the sender. A sender that falls silent gives its turn up, or a few of them 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeVar
 
 from wukong.errors import ClusterUnavailable
@@ -28,8 +28,8 @@ class Streams:
         self._turns = asyncio.Semaphore(at_once)
         self._silence = silence
 
-    async def take(self, messages: AsyncIterator[T]) -> AsyncIterator[T]:
-        """The messages of a sender, as soon as it has its turn, which lasts until the last one is taken.
+    async def take(self, messages: AsyncIterator[T]) -> AsyncGenerator[T]:
+        """The messages of a sender, as soon as it has its turn, which lasts until the generator is closed.
 
         Raises:
             ClusterUnavailable: The sender fell silent.

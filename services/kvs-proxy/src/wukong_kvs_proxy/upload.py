@@ -12,6 +12,7 @@ import logging
 import secrets
 import weakref
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 from wukong.errors import ValueRefused, WukongError
 from wukong.kvs.keys import upload_owner
@@ -86,8 +87,9 @@ class Uploads:
         upload = Values(kvs, self._signer).upload(
             owner, NAME, token, layout.pickle_length, layout.buffer_lengths, self._life
         )
-        async for request in self._streams.take(requests):
-            await to_the_end(_take, content, upload, request.data)
+        async with aclosing(self._streams.take(requests)) as pieces:
+            async for request in pieces:
+                await to_the_end(_take, content, upload, request.data)
         mark = await to_the_end(upload.close)
         if content.hexdigest() != header.hash:
             raise ValueRefused(f"the uploaded value has the hash {content.hexdigest()}, not {header.hash}")
