@@ -5,18 +5,51 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
+#: The crew forks, so it runs in a process without threads, as it does in its function; this one has many.
+PROGRAM = """
+import json, sys
 from wukong.invocation.api import InvokeApi
 from wukong_invoker.crew import Crew
+crew = Crew(InvokeApi(sys.argv[1], "the-function"), 2)
+for line in sys.stdin:
+    asked = json.loads(line)
+    print(json.dumps(crew.start(*asked) if asked else crew.pids()), flush=True)
+crew.close()
+"""
 
-# The replacement of a worker is forked while the endpoint's threads run, which the function itself never does.
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+class OtherProcess:
+    """A `Crew` in a process of its own."""
+
+    def __init__(self, url: str) -> None:
+        command = [sys.executable, "-c", PROGRAM, url]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def _ask(self, *question: object) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def pids(self) -> list[int]:
+        return list(self._ask())
+
+    def start(self, job: str, records: dict[str, list[int]], until: float, trace: str) -> int:
+        return int(self._ask(job, records, until, trace))
+
+    def close(self) -> None:
+        self.process.communicate()
 
 
 class Server(ThreadingHTTPServer):
@@ -77,19 +110,19 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def crew(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
+def crew(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[OtherProcess]:
     for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
-    crew = Crew(InvokeApi(endpoint.url, "the-function"), 2)
+    crew = OtherProcess(endpoint.url)
     yield crew
     crew.close()
 
 
-def start(crew: Crew, count: int, seconds: float = 20.0) -> int:
+def start(crew: OtherProcess, count: int, seconds: float = 20.0) -> int:
     return crew.start("job-1", {f"{i:03}": [i] for i in range(count)}, time.monotonic() + seconds, "Root=1-2;Lineage=x")
 
 
-def test_each_record_is_invoked_once_by_processes_that_stay(crew: Crew, endpoint: Endpoint) -> None:
+def test_each_record_is_invoked_once_by_processes_that_stay(crew: OtherProcess, endpoint: Endpoint) -> None:
     pids = crew.pids()
     assert start(crew, 100) == 0
     assert start(crew, 1) == 0
@@ -105,7 +138,7 @@ def _by_number(endpoint: Endpoint) -> list[tuple[int, tuple[str, str, dict[str, 
     return [(int(str(event[2]["record"])), event) for event in endpoint.events]
 
 
-def test_a_busy_endpoint_is_asked_again_and_a_refusal_for_good_is_left(crew: Crew, endpoint: Endpoint) -> None:
+def test_a_busy_endpoint_is_asked_again_and_a_refusal_for_good_is_left(crew: OtherProcess, endpoint: Endpoint) -> None:
     endpoint.answers = [(429, "TooManyRequestsException"), (500, "ServiceException")]
     assert start(crew, 4) == 0
     assert len(endpoint.events) == 6
@@ -114,7 +147,7 @@ def test_a_busy_endpoint_is_asked_again_and_a_refusal_for_good_is_left(crew: Cre
     assert len(endpoint.events) == 10
 
 
-def test_it_ends_in_time_and_works_again_after_that(crew: Crew, endpoint: Endpoint) -> None:
+def test_it_ends_in_time_and_works_again_after_that(crew: OtherProcess, endpoint: Endpoint) -> None:
     endpoint.go.clear()
     began = time.monotonic()
     assert start(crew, 4, seconds=0.5) == 4
@@ -123,7 +156,7 @@ def test_it_ends_in_time_and_works_again_after_that(crew: Crew, endpoint: Endpoi
     assert start(crew, 4) == 0
 
 
-def test_a_process_that_dies_is_replaced_and_its_share_is_left(crew: Crew, endpoint: Endpoint) -> None:
+def test_a_process_that_dies_is_replaced_and_its_share_is_left(crew: OtherProcess, endpoint: Endpoint) -> None:
     endpoint.go.clear()
     pids = crew.pids()
 
@@ -143,9 +176,7 @@ def test_a_process_that_dies_is_replaced_and_its_share_is_left(crew: Crew, endpo
     assert start(crew, 10) == 0
 
 
-def test_the_processes_end_with_their_owner(crew: Crew) -> None:
+def test_the_processes_end_with_their_owner(crew: OtherProcess, gone: Callable[[list[int]], None]) -> None:
     pids = crew.pids()
-    crew.close()
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    crew.process.kill()
+    gone(pids)
