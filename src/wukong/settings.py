@@ -38,6 +38,18 @@ STORE_ADDRESSES = Variable(
     "",
 )
 STORE_PASSWORD = Variable("WUKONG_STORE_PASSWORD", "password of the metadata store and of every KVS node", "")
+KVS_AUTH = Variable("WUKONG_KVS_AUTH", "0 where the KVS nodes ask for no password, 1 where for the stores'", "1")
+KVS_NAMESPACE = Variable(
+    "WUKONG_KVS_NAMESPACE", "how the cluster's keys in the KVS start after `w:`; for nodes that others use too", ""
+)
+STRIPE_BYTES = Variable(
+    "WUKONG_STRIPE_BYTES", "bytes up to which a value is one stripe in the KVS, from 1 to 512 MiB", str(16 << 20)
+)
+STRIPES = Variable(
+    "WUKONG_STRIPES",
+    "stripes that a longer value is cut into; 0: as many as it takes with WUKONG_STRIPE_BYTES in each",
+    "0",
+)
 PROXY_ADDRESS = Variable("WUKONG_PROXY_ADDRESS", "host:port where the KVS proxy listens")
 LAMBDA_ENDPOINT = Variable("WUKONG_LAMBDA_ENDPOINT", "URL of the Lambda Invoke API; empty for AWS's own", "")
 EXECUTOR_FUNCTION = Variable("WUKONG_EXECUTOR_FUNCTION", "name of the executor function", "wukong-executor")

@@ -16,7 +16,8 @@ from wukong.errors import ClusterUnavailable, ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.store import STRIPE, Kvs, Place, StoreFull, ValueMissing
+from wukong.kvs.store import Kvs, Place, StoreFull, ValueMissing
+from wukong.kvs.striping import STRIPE
 from wukong.redis import Buffer, Connection
 from wukong.testing.kvs import MemoryKvs
 

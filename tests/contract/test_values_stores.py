@@ -13,7 +13,8 @@ from wukong.errors import ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.store import STRIPE, ValueMissing
+from wukong.kvs.store import ValueMissing
+from wukong.kvs.striping import STRIPE
 from wukong.redis import Connection
 from wukong.testing.kvs import MemoryKvs
 from wukong.values.receiver import Receiver

@@ -11,7 +11,8 @@ import pytest
 from wukong.client.leases import Leases
 from wukong.client.stores import Stores
 from wukong.client.uploads import Direct
-from wukong.kvs.store import STRIPE, StoreFull
+from wukong.kvs.store import StoreFull
+from wukong.kvs.striping import STRIPE
 from wukong.kvs.writer import Writer
 from wukong.mds.redis import RedisMds
 from wukong.rpc.content import content_hash

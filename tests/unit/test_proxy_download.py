@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wukong.errors import ValueRefused
-from wukong.kvs.store import STRIPE
+from wukong.kvs.striping import STRIPE
 from wukong.testing.kvs import MemoryKvs
 from wukong.values.codec import Packed
 from wukong.values.download import Download

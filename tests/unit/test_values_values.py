@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from wukong.errors import ValueRefused
-from wukong.kvs.store import STRIPE, ValueMissing
+from wukong.kvs.store import ValueMissing
+from wukong.kvs.striping import STRIPE
 from wukong.testing.kvs import MemoryKvs
 from wukong.values import codec
 from wukong.values.download import Download

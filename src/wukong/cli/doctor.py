@@ -19,6 +19,7 @@ from wukong.cli.commands import Commands
 from wukong.cli.connect import where
 from wukong.cli.output import say, say_json
 from wukong.client.connection import Connection
+from wukong.client.stores import addresses
 from wukong.errors import UnknownJob, WukongError
 from wukong.redis.connection import Connection as StoreConnection
 from wukong.rpc.status import wukong_errors
@@ -92,8 +93,8 @@ def _stores(cluster: cluster_pb2.Cluster) -> Check:
         return Check("stores", Outcome.OK, "not for clients of this cluster; values go through the proxy")
     direct = cluster.direct
     begun = time.monotonic()
-    for address in (direct.mds_address, *(node.address for node in direct.ring.nodes)):
-        store = StoreConnection(address, password=direct.store_password, timeout=_PATIENCE)
+    for address, password in addresses(direct):
+        store = StoreConnection(address, password=password, timeout=_PATIENCE)
         try:
             with contextlib.closing(store):
                 store.call("PING")

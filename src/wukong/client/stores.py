@@ -6,8 +6,9 @@ import contextlib
 from dataclasses import dataclass
 
 from wukong.errors import WukongError
-from wukong.kvs.redis import RedisKvs
+from wukong.kvs.access import Access
 from wukong.kvs.ring import Node, Ring
+from wukong.kvs.striping import Striping
 from wukong.mds.redis import RedisMds
 from wukong.redis import connection
 from wukong.rpc.v1 import cluster_pb2
@@ -36,14 +37,21 @@ def reach(cluster: cluster_pb2.Cluster) -> Stores | None:
     if not cluster.HasField("direct"):
         return None
     direct = cluster.direct
-    addresses = [direct.mds_address, *(node.address for node in direct.ring.nodes)]
-    if not all(_answers(address, direct.store_password) for address in addresses):
+    if not all(_answers(address, password) for address, password in addresses(direct)):
         return None
     ring = Ring(direct.ring.version, tuple(Node(node.id, node.address) for node in direct.ring.nodes))
+    kvs = direct.kvs
+    access = Access(kvs.password, kvs.namespace, Striping(kvs.stripe_bytes, kvs.stripes))
     return Stores(
         RedisMds(direct.mds_address, password=direct.store_password),
-        Values(RedisKvs(ring, password=direct.store_password), Signer(direct.signing_key)),
+        Values(access.store(ring), Signer(direct.signing_key)),
     )
+
+
+def addresses(direct: cluster_pb2.Direct) -> list[tuple[str, str]]:
+    """Address and password of the metadata store, and of each node of the key-value store."""
+    nodes = [(node.address, direct.kvs.password) for node in direct.ring.nodes]
+    return [(direct.mds_address, direct.store_password), *nodes]
 
 
 def _answers(address: str, password: str) -> bool:

@@ -1,7 +1,8 @@
 """The names of all keys in the KVS.
 
 Owners are jobs, or single uploads of inputs. A token is unique to one writing of one value, so two writers of one name
-never mix their stripes. Owners, names and tokens have no white space or control characters, and tokens no colon.
+never mix their stripes. Where nodes hold more than one cluster's values, owners start with the cluster's namespace,
+such as `5f1c02aa:`. Owners, names and tokens have no white space or control characters, and tokens no colon.
 """
 
 from __future__ import annotations

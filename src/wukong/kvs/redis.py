@@ -10,12 +10,14 @@ from wukong.errors import ClusterUnavailable, ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.buffer import allocate
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.store import STRIPE, Counters, Place, StoreFull, ValueMissing
+from wukong.kvs.store import Counters, Place, StoreFull, ValueMissing
+from wukong.kvs.striping import Striping
 from wukong.kvs.writer import Writer
 from wukong.redis import Buffer, Gather, MissingKey, Pool, ReplyError, WrongSize
 
 #: Keys that one round trip of a purge removes.
 BATCH = 1000
+_STRIPING = Striping()
 
 
 class RedisKvs:
@@ -24,10 +26,14 @@ class RedisKvs:
     Args:
         ring: Decides which node holds what. Everybody who shares values must use the same one.
         password: Of every node.
+        namespace: How every owner's name starts in the nodes; everybody must use the same one.
+        striping: How streams are cut; everybody must use the same.
     """
 
-    def __init__(self, ring: Ring, *, password: str) -> None:
+    def __init__(self, ring: Ring, *, password: str, namespace: str = "", striping: Striping = _STRIPING) -> None:
         self.ring = ring
+        self._namespace = namespace
+        self._striping = striping
         self._pools = {node.id: Pool(node.address, password=password) for node in ring.nodes}
 
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
@@ -40,11 +46,11 @@ class RedisKvs:
 
     def writer(self, owner: str, name: str, token: str, nbytes: int, seconds: float) -> Writer:
         """See `Kvs.writer`."""
-        index = keys.index(owner)
+        index = keys.index(self._namespace + owner)
         milliseconds = max(1, math.ceil(seconds * 1000))
 
         def store(number: int, pieces: list[memoryview]) -> None:
-            key = keys.stripe(owner, name, token, number)
+            key = self._stripe(owner, name, token, number)
             node = self.ring.place(key)
             stripe = Gather(pieces)
             with self._pools[node.id].connection() as connection:
@@ -64,7 +70,7 @@ class RedisKvs:
                         raise StoreFull(node.address, name, stripe.nbytes) from error
                     raise
 
-        return Writer(f"the value {name!r} of {owner!r}", nbytes, STRIPE, store)
+        return Writer(f"the value {name!r} of {owner!r}", nbytes, self._striping.stripe(nbytes), store)
 
     def get(self, owner: str, name: str, token: str, nbytes: int) -> memoryview:
         """See `Kvs.get`."""
@@ -75,11 +81,12 @@ class RedisKvs:
         buffers = [allocate(place.nbytes) for place in places]
         wanted: dict[Node, tuple[list[str], list[memoryview], list[Place]]] = {}
         for place, buffer in zip(places, buffers, strict=True):
-            for number, start in enumerate(range(0, place.nbytes, STRIPE)):
-                key = keys.stripe(place.owner, place.name, place.token, number)
+            stripe = self._striping.stripe(place.nbytes)
+            for number, start in enumerate(range(0, place.nbytes, stripe)):
+                key = self._stripe(place.owner, place.name, place.token, number)
                 names, views, owners = wanted.setdefault(self.ring.place(key), ([], [], []))
                 names.append(key)
-                views.append(buffer[start : start + STRIPE])
+                views.append(buffer[start : start + stripe])
                 owners.append(place)
         for node, (names, views, owners) in wanted.items():
             with self._pools[node.id].connection() as connection:
@@ -95,11 +102,12 @@ class RedisKvs:
     def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
         """See `Kvs.read`."""
         end = min(nbytes, offset + length)
+        stripe = self._striping.stripe(nbytes)
         parts: list[bytes] = []
         while offset < end:
-            number, start = divmod(offset, STRIPE)
-            count = min(STRIPE - start, end - offset)
-            key = keys.stripe(owner, name, token, number)
+            number, start = divmod(offset, stripe)
+            count = min(stripe - start, end - offset)
+            key = self._stripe(owner, name, token, number)
             with self._pools[self.ring.place(key).id].connection() as connection:
                 part = cast("bytes", connection.call("GETRANGE", key, start, start + count - 1))
             if not part:
@@ -137,8 +145,11 @@ class RedisKvs:
         for pool in self._pools.values():
             pool.close()
 
+    def _stripe(self, owner: str, name: str, token: str, number: int) -> str:
+        return keys.stripe(self._namespace + owner, name, token, number)
+
     def _purge_node(self, node: Node, owner: str) -> int:
-        index = keys.index(owner)
+        index = keys.index(self._namespace + owner)
         removed = 0
         cursor = b"0"
         with self._pools[node.id].connection() as connection:

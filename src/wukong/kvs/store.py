@@ -1,20 +1,17 @@
 """What the intermediate key-value store can be asked.
 
-A value is a stream of bytes, written once under (owner, name, token) in stripes of 16 MiB, each a key of its own
-and each on the node that the ring names. Every write carries the seconds after which it may vanish.
+A value is a stream of bytes, written once under (owner, name, token) in stripes (`wukong.kvs.striping`), each a key of
+its own and each on the node that the ring names. Every write carries the seconds after which it may vanish.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from wukong.errors import WukongError
 from wukong.kvs.writer import Writer
 from wukong.redis.command import Buffer
-
-#: The bytes of a stripe. Every stripe of a value but the last one is full.
-STRIPE: Final = 16 * 1024 * 1024
 
 
 class Place(NamedTuple):

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from wukong.errors import ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.buffer import allocate
-from wukong.kvs.store import STRIPE, Counters, Place, ValueMissing
+from wukong.kvs.store import Counters, Place, ValueMissing
+from wukong.kvs.striping import STRIPE
 from wukong.kvs.writer import Writer
 from wukong.redis import Buffer
 

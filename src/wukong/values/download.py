@@ -9,7 +9,8 @@ from itertools import accumulate
 from typing import Protocol
 
 from wukong.errors import ValueRefused
-from wukong.kvs.store import STRIPE, Kvs
+from wukong.kvs.store import Kvs
+from wukong.kvs.striping import STRIPE
 from wukong.redis.command import Buffer
 from wukong.values import codec
 from wukong.values.manifest import Manifest, digest

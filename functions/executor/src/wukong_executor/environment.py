@@ -11,6 +11,7 @@ from typing import Any
 
 from wukong import settings
 from wukong.invocation.spreading import Spreading
+from wukong.kvs.access import Access
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.redis import RedisMds
@@ -28,7 +29,7 @@ class Environment:
     """One execution environment, from its first invocation on."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        self._password = settings.STORE_PASSWORD.get(environ)
+        self._access = Access.read(environ)
         self._lambda_endpoint = settings.LAMBDA_ENDPOINT.get(environ)
         self.function = settings.EXECUTOR_FUNCTION.get(environ)
         self.spreading = Spreading.read(environ)
@@ -41,7 +42,7 @@ class Environment:
         self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
         self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
         mds = settings.MDS_ADDRESS.get(environ)
-        self.mds = RedisMds(self._reached_at.get(mds, mds), password=self._password)
+        self.mds = RedisMds(self._reached_at.get(mds, mds), password=settings.STORE_PASSWORD.get(environ))
         self.signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
         self.cold = True
         self._stores: dict[str, RedisKvs] = {}
@@ -52,7 +53,7 @@ class Environment:
         if name not in self._stores:
             while len(self._stores) >= RINGS_KEPT:
                 self._stores.pop(next(iter(self._stores))).close()
-            self._stores[name] = RedisKvs(self._reached(ring), password=self._password)
+            self._stores[name] = self._access.store(self._reached(ring))
         return self._stores[name]
 
     def _reached(self, ring: Ring) -> Ring:

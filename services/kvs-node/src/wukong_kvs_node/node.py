@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from wukong.kvs.redis import RedisKvs
+from wukong.kvs.access import Access
 from wukong.kvs.ring import Node, Ring
 from wukong.redis.pool import Pool
 from wukong.rpc.server import Context
@@ -19,14 +19,14 @@ class NodeService(node_pb2_grpc.NodeServicer):
     Args:
         node_id: The node's name.
         redis_address: host:port of the Redis.
-        password: Its password.
+        access: To it.
     """
 
-    def __init__(self, node_id: str, redis_address: str, password: str) -> None:
+    def __init__(self, node_id: str, redis_address: str, access: Access) -> None:
         self._id = node_id
-        self._pool = Pool(redis_address, password=password)
+        self._pool = Pool(redis_address, password=access.password)
         # A ring of this node alone: a purge of it asks no other one.
-        self._kvs = RedisKvs(Ring(0, (Node(node_id, redis_address),)), password=password)
+        self._kvs = access.store(Ring(0, (Node(node_id, redis_address),)))
 
     async def Stats(self, request: node_pb2.StatsRequest, context: Context) -> node_pb2.NodeStats:  # noqa: N802
         """How full the node is."""

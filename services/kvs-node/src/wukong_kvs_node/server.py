@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import grpc.aio
 
 from wukong import settings
+from wukong.kvs.access import Access
 from wukong.rpc import server as rpc_server
 from wukong.rpc.v1 import node_pb2_grpc, ring_pb2
 from wukong_kvs_node.agent import Agent
@@ -49,7 +50,7 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
     node_id = settings.NODE_ID.get(environ)
     redis_address = settings.NODE_REDIS_ADDRESS.get(environ)
     token = settings.TOKEN.get(environ)
-    service = NodeService(node_id, redis_address, settings.STORE_PASSWORD.get(environ))
+    service = NodeService(node_id, redis_address, Access.read(environ))
 
     def add_servicers(server: grpc.aio.Server) -> None:
         node_pb2_grpc.add_NodeServicer_to_server(service, server)

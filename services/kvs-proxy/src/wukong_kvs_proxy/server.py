@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import grpc.aio
 
 from wukong import settings
+from wukong.kvs.access import Access
 from wukong.mds.redis import RedisMds
 from wukong.rpc import server as rpc_server
 from wukong.rpc.v1 import data_pb2_grpc, fleet_pb2_grpc, ring_pb2_grpc
@@ -71,7 +72,7 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
     deadline = float(settings.DEADLINE_SECONDS.get(environ))
     mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password)
-    stores = Stores(password)
+    stores = Stores(Access.read(environ))
     ring = await asyncio.to_thread(mds.newest_ring)
     authority = RingAuthority(mds, Membership.restored(ring, time.monotonic()))
     uploads = Uploads(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from wukong.kvs.access import Access
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Ring
 
@@ -16,11 +17,11 @@ class Stores:
     """One `RedisKvs` for each ring in use. Threads may share it.
 
     Args:
-        password: Of every node.
+        access: To every node.
     """
 
-    def __init__(self, password: str) -> None:
-        self._password = password
+    def __init__(self, access: Access) -> None:
+        self._access = access
         self._lock = threading.Lock()
         #: By ring version, the last used at the end.
         self._kept: OrderedDict[int, RedisKvs] = OrderedDict()
@@ -28,7 +29,7 @@ class Stores:
     def of(self, ring: Ring) -> RedisKvs:
         """The store of one ring."""
         with self._lock:
-            kvs = self._kept.pop(ring.version, None) or RedisKvs(ring, password=self._password)
+            kvs = self._kept.pop(ring.version, None) or self._access.store(ring)
             self._kept[ring.version] = kvs
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)[1].close()

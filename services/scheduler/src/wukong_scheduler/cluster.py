@@ -34,6 +34,10 @@ def describe(config: Config, ring: Ring | None) -> cluster_pb2.Cluster:
     if config.direct:
         cluster.direct.mds_address = config.mds_address
         cluster.direct.store_password = config.store_password
+        cluster.direct.kvs.password = config.kvs.password
+        cluster.direct.kvs.namespace = config.kvs.namespace
+        cluster.direct.kvs.stripe_bytes = config.kvs.striping.whole_bytes
+        cluster.direct.kvs.stripes = config.kvs.striping.stripes
         cluster.direct.signing_key = config.signing_key
         if ring is not None:
             cluster.direct.ring.version = ring.version

@@ -9,6 +9,7 @@ from pathlib import Path
 from wukong import settings
 from wukong.engine.policy.named import check_policy
 from wukong.invocation.spreading import Spreading
+from wukong.kvs.access import Access
 from wukong.prices import Prices
 from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
@@ -22,6 +23,7 @@ class Config:
     token: str
     mds_address: str
     store_password: str
+    kvs: Access
     signing_key: bytes
     proxy_address: str
     lambda_endpoint: str
@@ -51,6 +53,7 @@ class Config:
             token=settings.TOKEN.get(environ),
             mds_address=settings.MDS_ADDRESS.get(environ),
             store_password=settings.STORE_PASSWORD.get(environ),
+            kvs=Access.read(environ),
             signing_key=bytes.fromhex(settings.SIGNING_KEY.get(environ)),
             proxy_address=settings.PROXY_ADDRESS.get(environ),
             lambda_endpoint=settings.LAMBDA_ENDPOINT.get(environ),

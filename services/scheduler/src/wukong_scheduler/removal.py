@@ -6,6 +6,7 @@ import logging
 import threading
 
 from wukong.errors import ClusterUnavailable, UnknownJob
+from wukong.kvs.access import Access
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Ring
 from wukong.mds.failure import Failure
@@ -21,11 +22,11 @@ _log = logging.getLogger(__name__)
 class Removal:
     """Cancels and releases jobs. All calls block."""
 
-    def __init__(self, mds: Mds, rings: Rings, password: str) -> None:
-        """`password` is that of the key-value store's nodes."""
+    def __init__(self, mds: Mds, rings: Rings, access: Access) -> None:
+        """`access` is that to the key-value store's nodes."""
         self._mds = mds
         self._rings = rings
-        self._password = password
+        self._access = access
         self._lock = threading.Lock()
         self._kvs: tuple[Ring, RedisKvs] | None = None
 
@@ -71,7 +72,7 @@ class Removal:
             if self._kvs is None or self._kvs[0] != ring:
                 if self._kvs is not None:
                     self._kvs[1].close()
-                self._kvs = ring, RedisKvs(ring, password=self._password)
+                self._kvs = ring, self._access.store(ring)
             kvs = self._kvs[1]
             try:
                 for owner in owners:

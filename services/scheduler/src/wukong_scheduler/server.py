@@ -85,7 +85,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
         mds.close(job, "failed", failure)
 
     rings = Rings(mds)
-    removal = Removal(mds, rings, config.store_password)
+    removal = Removal(mds, rings, config.kvs)
     announcements = Announcements(config.mds_address, config.store_password)
     invocations = Invocations(config.lambda_endpoint, config.function, config.spreading, refused)
     keeping = Keeping(config.keep)

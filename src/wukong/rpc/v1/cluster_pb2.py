@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wukong.rpc.v1 import ring_pb2 as wukong_dot_rpc_dot_v1_dot_ring__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bwukong/rpc/v1/cluster.proto\x12\rwukong.rpc.v1\x1a\x18wukong/rpc/v1/ring.proto\"\x98\x01\n\x07Runtime\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x36\n\x08packages\x18\x02 \x03(\x0b\x32$.wukong.rpc.v1.Runtime.PackagesEntry\x12\x14\n\x0cimage_digest\x18\x03 \x01(\t\x1a/\n\rPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\x06Limits\x12\x15\n\rmessage_bytes\x18\x01 \x01(\x04\x12\r\n\x05tasks\x18\x02 \x01(\x04\x12\r\n\x05\x65\x64ges\x18\x03 \x01(\x04\x12\x12\n\npage_bytes\x18\x04 \x01(\x04\x12\x1a\n\x12inline_pages_bytes\x18\x05 \x01(\x04\"t\n\x06\x44irect\x12\x13\n\x0bmds_address\x18\x01 \x01(\t\x12\x16\n\x0estore_password\x18\x02 \x01(\t\x12\x13\n\x0bsigning_key\x18\x03 \x01(\x0c\x12(\n\x04ring\x18\x04 \x01(\x0b\x32\x1a.wukong.rpc.v1.RingVersion\"\xfc\x01\n\x07\x43luster\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rdata_endpoint\x18\x02 \x01(\t\x12%\n\x06\x64irect\x18\x03 \x01(\x0b\x32\x15.wukong.rpc.v1.Direct\x12\'\n\x07runtime\x18\x04 \x01(\x0b\x32\x16.wukong.rpc.v1.Runtime\x12\x13\n\x0bparallelism\x18\x05 \x01(\r\x12\x11\n\tkvs_nodes\x18\x06 \x01(\r\x12\x14\n\x0cring_version\x18\x07 \x01(\x04\x12%\n\x06limits\x18\x08 \x01(\x0b\x32\x15.wukong.rpc.v1.Limits\x12\x14\n\x0ckeep_seconds\x18\t \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bwukong/rpc/v1/cluster.proto\x12\rwukong.rpc.v1\x1a\x18wukong/rpc/v1/ring.proto\"\x98\x01\n\x07Runtime\x12\x0e\n\x06python\x18\x01 \x01(\t\x12\x36\n\x08packages\x18\x02 \x03(\x0b\x32$.wukong.rpc.v1.Runtime.PackagesEntry\x12\x14\n\x0cimage_digest\x18\x03 \x01(\t\x1a/\n\rPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\x06Limits\x12\x15\n\rmessage_bytes\x18\x01 \x01(\x04\x12\r\n\x05tasks\x18\x02 \x01(\x04\x12\r\n\x05\x65\x64ges\x18\x03 \x01(\x04\x12\x12\n\npage_bytes\x18\x04 \x01(\x04\x12\x1a\n\x12inline_pages_bytes\x18\x05 \x01(\x04\"\x9b\x01\n\x06\x44irect\x12\x13\n\x0bmds_address\x18\x01 \x01(\t\x12\x16\n\x0estore_password\x18\x02 \x01(\t\x12\x13\n\x0bsigning_key\x18\x03 \x01(\x0c\x12(\n\x04ring\x18\x04 \x01(\x0b\x32\x1a.wukong.rpc.v1.RingVersion\x12%\n\x03kvs\x18\x05 \x01(\x0b\x32\x18.wukong.rpc.v1.KvsAccess\"W\n\tKvsAccess\x12\x10\n\x08password\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x14\n\x0cstripe_bytes\x18\x03 \x01(\x04\x12\x0f\n\x07stripes\x18\x04 \x01(\r\"\xfc\x01\n\x07\x43luster\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x15\n\rdata_endpoint\x18\x02 \x01(\t\x12%\n\x06\x64irect\x18\x03 \x01(\x0b\x32\x15.wukong.rpc.v1.Direct\x12\'\n\x07runtime\x18\x04 \x01(\x0b\x32\x16.wukong.rpc.v1.Runtime\x12\x13\n\x0bparallelism\x18\x05 \x01(\r\x12\x11\n\tkvs_nodes\x18\x06 \x01(\r\x12\x14\n\x0cring_version\x18\x07 \x01(\x04\x12%\n\x06limits\x18\x08 \x01(\x0b\x32\x15.wukong.rpc.v1.Limits\x12\x14\n\x0ckeep_seconds\x18\t \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNTIME_PACKAGESENTRY']._serialized_end=225
   _globals['_LIMITS']._serialized_start=227
   _globals['_LIMITS']._serialized_end=336
-  _globals['_DIRECT']._serialized_start=338
-  _globals['_DIRECT']._serialized_end=454
-  _globals['_CLUSTER']._serialized_start=457
-  _globals['_CLUSTER']._serialized_end=709
+  _globals['_DIRECT']._serialized_start=339
+  _globals['_DIRECT']._serialized_end=494
+  _globals['_KVSACCESS']._serialized_start=496
+  _globals['_KVSACCESS']._serialized_end=583
+  _globals['_CLUSTER']._serialized_start=586
+  _globals['_CLUSTER']._serialized_end=838
 # @@protoc_insertion_point(module_scope)

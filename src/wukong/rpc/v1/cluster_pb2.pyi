@@ -119,15 +119,20 @@ class Direct(_message.Message):
     STORE_PASSWORD_FIELD_NUMBER: _builtins.int
     SIGNING_KEY_FIELD_NUMBER: _builtins.int
     RING_FIELD_NUMBER: _builtins.int
+    KVS_FIELD_NUMBER: _builtins.int
     mds_address: _builtins.str
     """host:port of the metadata store's Redis."""
     store_password: _builtins.str
-    """Password of the metadata store and of every node."""
+    """Password of the metadata store."""
     signing_key: _builtins.bytes
     """Key that signs pages and values."""
     @_builtins.property
     def ring(self) -> _ring_pb2.RingVersion:
         """The nodes of the key-value store."""
+
+    @_builtins.property
+    def kvs(self) -> Global___KvsAccess:
+        """How the nodes are asked."""
 
     def __init__(
         self,
@@ -136,14 +141,49 @@ class Direct(_message.Message):
         store_password: _builtins.str = ...,
         signing_key: _builtins.bytes = ...,
         ring: _ring_pb2.RingVersion | None = ...,
+        kvs: Global___KvsAccess | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ring", b"ring"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kvs", b"kvs", "ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mds_address", b"mds_address", "ring", b"ring", "signing_key", b"signing_key", "store_password", b"store_password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kvs", b"kvs", "mds_address", b"mds_address", "ring", b"ring", "signing_key", b"signing_key", "store_password", b"store_password"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Direct: _TypeAlias = Direct  # noqa: Y015
+
+@_typing.final
+class KvsAccess(_message.Message):
+    """What all who read or write the key-value store must know of it beside its ring."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    STRIPE_BYTES_FIELD_NUMBER: _builtins.int
+    STRIPES_FIELD_NUMBER: _builtins.int
+    password: _builtins.str
+    """Password of every node; empty where they ask for none."""
+    namespace: _builtins.str
+    """How the cluster's keys start after "w:"; empty where nobody else uses the nodes."""
+    stripe_bytes: _builtins.int
+    """Bytes up to which a value is one stripe."""
+    stripes: _builtins.int
+    """Stripes that a longer value is cut into; 0 for as many as it takes with stripe_bytes in each."""
+    def __init__(
+        self,
+        *,
+        password: _builtins.str = ...,
+        namespace: _builtins.str = ...,
+        stripe_bytes: _builtins.int = ...,
+        stripes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "password", b"password", "stripe_bytes", b"stripe_bytes", "stripes", b"stripes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KvsAccess: _TypeAlias = KvsAccess  # noqa: Y015
 
 @_typing.final
 class Cluster(_message.Message):

@@ -1,0 +1,40 @@
+"""What all who read or write the KVS of one cluster must know of it beside its ring."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wukong import settings
+from wukong.kvs.redis import RedisKvs
+from wukong.kvs.ring import Ring
+from wukong.kvs.striping import Striping
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the nodes are asked.
+
+    Attributes:
+        password: Of every node; empty where they ask for none.
+        namespace: How the cluster's keys start after `w:`. Nodes that others use too need one.
+        striping: How values are cut.
+    """
+
+    password: str
+    namespace: str = ""
+    striping: Striping = field(default_factory=Striping)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Access:
+        """What a part's environment says."""
+        return cls(
+            settings.STORE_PASSWORD.get(environ) if settings.KVS_AUTH.get(environ) == "1" else "",
+            settings.KVS_NAMESPACE.get(environ),
+            Striping(int(settings.STRIPE_BYTES.get(environ)), int(settings.STRIPES.get(environ))),
+        )
+
+    def store(self, ring: Ring) -> RedisKvs:
+        """The store on the nodes of a ring."""
+        return RedisKvs(ring, password=self.password, namespace=self.namespace, striping=self.striping)
