@@ -114,4 +114,5 @@ PRICES = Variable(
     "x86_64",
 )
 TRACE = Variable("_X_AMZN_TRACE_ID", "set by Lambda: the trace of the invocation that is under way", "")
+LOG_LEVEL = Variable("WUKONG_LOG_LEVEL", "how much a part logs: DEBUG, INFO, WARNING or ERROR", "INFO")
 LOG_DIR = Variable("WUKONG_LOG_DIR", "folder for the logs of the emulator's functions; empty keeps them in memory", "")

@@ -36,6 +36,7 @@ class FailureToStatus(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or method.startswith(OPEN_PREFIX):
             return handler
+        _log.debug("%s is called", method)
         inner = function(handler)
 
         async def unary(request: Any, context: _Context) -> Any:

@@ -9,6 +9,8 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from wukong import settings
+
 
 class Service(Protocol):
     """A started component, inside a running event loop."""
@@ -24,6 +26,8 @@ class Service(Protocol):
 def run(serve: Callable[[Mapping[str, str]], Awaitable[Service]], name: str) -> None:
     """Runs one component as a process, until SIGTERM or SIGINT. For `__main__.py`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for package in ("wukong", name):
+        logging.getLogger(package).setLevel(settings.LOG_LEVEL.get())
     asyncio.run(_until_told(serve, name))
 
 

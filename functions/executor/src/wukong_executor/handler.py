@@ -7,18 +7,23 @@ record gone.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from time import perf_counter
 from typing import Any
 
+from wukong import settings
 from wukong.mds.failure import Failure
 from wukong.mds.store import Status
 from wukong.mds.tokens import new_token
 from wukong_executor.environment import Environment
 
+log = logging.getLogger(__name__)
+
 
 @cache
 def _environment() -> Environment:
+    logging.getLogger("wukong_executor").setLevel(settings.LOG_LEVEL.get())
     return Environment()
 
 
@@ -31,7 +36,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     job, record, pages = event["job"], event["record"], event.get("pages", ())
     begun = environment.mds.begin(job, record, token, environment.lease_seconds, pages, cold)
     if begun.status is not Status.OK:
+        log.debug("record %s of job %s: %s", record, job, begun.status.value)
         return {"status": begun.status.value}
+    log.debug("record %s of job %s: begun", record, job)
     from wukong_executor.executor import Executor
     from wukong_executor.manifest import refusal
 
@@ -41,4 +48,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
     executor = Executor(environment, job, record, token, begun, pages, memory_limit, started)
-    return {"status": executor.run()}
+    status = executor.run()
+    log.debug("record %s of job %s: %s", record, job, status)
+    return {"status": status}
