@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wukong.errors import InvalidGraph as InvalidGraph
     from wukong.errors import JobCancelled as JobCancelled
     from wukong.errors import LargeUploadWarning as LargeUploadWarning
+    from wukong.errors import LegacyOptionWarning as LegacyOptionWarning
     from wukong.errors import LimitExceeded as LimitExceeded
     from wukong.errors import MissingModule as MissingModule
     from wukong.errors import TaskError as TaskError
@@ -43,6 +44,7 @@ _HOMES = {
             "InvalidGraph",
             "JobCancelled",
             "LargeUploadWarning",
+            "LegacyOptionWarning",
             "LimitExceeded",
             "MissingModule",
             "TaskError",

@@ -2,7 +2,7 @@
 
 One tree under `WukongError`. Each error says what happened, where, which limit was met and what to do about it;
 carries the facts as attributes; knows whether trying again can help (`retryable`); and survives pickling with all
-of that, because errors travel from executors to the client.
+of that, because errors travel from executors to the client. One warning is here too, `LegacyOptionWarning`.
 """
 
 from __future__ import annotations
@@ -151,6 +151,24 @@ class ValueRefused(WukongError):
 
 class AccessDenied(WukongError):
     """A server refused a call, because its token is missing or wrong."""
+
+
+class LegacyOptionWarning(UserWarning):
+    """An option of the published LocalCluster does not do what its name says.
+
+    Attributes:
+        option: The keyword.
+        value: What it was given.
+    """
+
+    def __init__(self, option: str, value: object, now: str) -> None:
+        super().__init__(option, value, now)
+        self.option = option
+        self.value = value
+        self._now = now
+
+    def __str__(self) -> str:
+        return f"LocalCluster({self.option}={self.value!r}): {self._now}"
 
 
 class UnknownJob(WukongError):

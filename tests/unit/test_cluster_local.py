@@ -26,10 +26,10 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "ControlProcess", refuse)
 
 
-@pytest.mark.parametrize("keyword", ["n_workers"])
+@pytest.mark.parametrize("keyword", ["n_worker", "threads_per_worker"])
 def test_unknown_keyword_is_a_type_error(keyword: str) -> None:
     with pytest.raises(TypeError, match=keyword):
-        wukong.LocalCluster(**{keyword: 1})  # type: ignore[arg-type]
+        wukong.LocalCluster(**{keyword: 1})
 
 
 def test_an_unknown_policy_is_refused_with_those_that_there_are() -> None:
@@ -103,28 +103,6 @@ def test_aws_is_a_latency() -> None:
 def test_option_outside_its_range_is_named(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         wukong.LocalCluster(**{name: value})
-
-
-@pytest.mark.parametrize(
-    ("host", "listen"),
-    [
-        (None, "127.0.0.1:0"),
-        ("localhost", "localhost:0"),
-        ("127.0.0.1:8786", "127.0.0.1:8786"),
-        ("127.1.2.3:0", "127.1.2.3:0"),
-    ],
-)
-def test_host_is_where_the_scheduler_listens(host: str | None, listen: str) -> None:
-    assert local._listen(host) == listen
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1:http", "127.0.0.1:65536", "0.0.0.0", "example.org:80", ":80", ""])
-def test_other_host_is_refused(host: str) -> None:
-    if host == "":
-        assert local._listen(host) == "127.0.0.1:0"
-        return
-    with pytest.raises(ValueError, match="host is "):
-        wukong.LocalCluster(host)
 
 
 def test_folder_has_a_path_short_enough_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

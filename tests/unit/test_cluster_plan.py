@@ -7,17 +7,27 @@ import json
 import pytest
 
 from wukong.cluster.plan import FAILURES, PRELOAD, Plan, children_environ, preload
+from wukong.kvs.access import Access
+from wukong.kvs.striping import Striping
 
 
 def _plan(**others: object) -> Plan:
     options = {
         "listen": "127.0.0.1:0",
+        "proxy_listen": "127.0.0.1:0",
         "folder": "/tmp/x",
         "store_program": "/bin/valkey",
         "environments": 4,
         "threads": 2,
         "memory_mb": 512,
         "kvs_nodes": 2,
+        "endpoints": (),
+        "kvs_namespace": "",
+        "stripe_bytes": 1 << 24,
+        "stripes": 0,
+        "region": "us-east-1",
+        "log_level": "INFO",
+        "executor_log_level": "INFO",
         "timeout": 60,
         "deliveries": 1,
         "chaos": {"seed": 3, "duplicate": 0.5},
@@ -44,6 +54,47 @@ def test_survives_json_on_one_line() -> None:
 
 def test_one_store_each_for_metadata_and_node() -> None:
     assert _plan(kvs_nodes=3).stores() == ["mds", "kvs-0", "kvs-1", "kvs-2"]
+
+
+def test_endpoints_are_the_nodes_and_nothing_is_started_for_them() -> None:
+    plan = _plan(endpoints=("a:1", "b:2", "c:3"), kvs_namespace="5f1c02aa:")
+    assert plan.stores() == ["mds"]
+    assert plan.nodes() == ["kvs-0", "kvs-1", "kvs-2"]
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def _executors(plan: Plan) -> dict[str, str]:
+    functions = json.loads(plan.emulator("e:1", "/z", "m:1", "p:1", ["m:1"])["WUKONG_FUNCTIONS"])
+    return dict(functions["wukong-executor"]["environment"])
+
+
+def test_all_are_told_how_the_nodes_are_asked() -> None:
+    plan = _plan(stripe_bytes=5 << 20, stripes=3)
+    shared = _plan(endpoints=("a:1",), kvs_namespace="5f1c02aa:")
+    for told in (
+        lambda plan: plan.proxy("m:1", "http://e:1"),
+        lambda plan: plan.node("kvs-0", "s:1", "p:1"),
+        lambda plan: plan.scheduler("m:1", "p:1", "http://e:1", "q"),
+        _executors,
+    ):
+        assert Access.read(told(plan)) == Access("the-password", "", Striping(5 << 20, 3))
+        assert Access.read(told(shared)) == Access("", "5f1c02aa:", Striping())
+        assert told(shared)["WUKONG_STORE_PASSWORD"] == "the-password"
+
+
+def test_only_the_proxy_listens_where_it_was_told() -> None:
+    plan = _plan(proxy_listen="127.0.0.1:8989")
+    assert plan.proxy("m:1", "http://e:1")["WUKONG_LISTEN"] == "127.0.0.1:8989"
+    assert plan.scheduler("m:1", "p:1", "http://e:1", "q")["WUKONG_LISTEN"] == "127.0.0.1:0"
+    assert plan.node("kvs-0", "s:1", "p:1")["WUKONG_LISTEN"] == "127.0.0.1:0"
+
+
+def test_functions_are_told_the_region_and_how_much_to_log() -> None:
+    plan = _plan(region="eu-west-3", executor_log_level="DEBUG")
+    executors = _executors(plan)
+    assert (executors["AWS_REGION"], executors["AWS_DEFAULT_REGION"]) == ("eu-west-3", "eu-west-3")
+    assert executors["WUKONG_LOG_LEVEL"] == "DEBUG"
+    assert plan.emulator("e:1", "/z", "m:1", "p:1", ["m:1"])["AWS_REGION"] == "eu-west-3"
 
 
 def test_services_share_the_secrets() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+import warnings
 
 import wukong
 from wukong import settings
@@ -58,11 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _cluster(arguments: argparse.Namespace) -> wukong.LocalCluster:
     try:
-        return wukong.LocalCluster(
-            arguments.address,
-            environments=arguments.environments,
-            memory_mb=arguments.memory_mb,
-            kvs_nodes=arguments.kvs_nodes,
-        )
-    except ValueError as error:
+        with warnings.catch_warnings():
+            # Another address than the one asked for would be no use to who is told it in another terminal.
+            warnings.simplefilter("error", wukong.LegacyOptionWarning)
+            return wukong.LocalCluster(
+                arguments.address,
+                environments=arguments.environments,
+                memory_mb=arguments.memory_mb,
+                kvs_nodes=arguments.kvs_nodes,
+            )
+    except (ValueError, wukong.LegacyOptionWarning) as error:
         raise UsageError(str(error)) from None

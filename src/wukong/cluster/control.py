@@ -33,7 +33,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from wukong.cluster import lifeline
+from wukong.cluster import endpoints, lifeline
 from wukong.cluster.interpreter import python_module
 from wukong.cluster.plan import FAILURES, PRELOAD, Plan
 from wukong.cluster.valkey import ValkeyServer
@@ -105,6 +105,7 @@ class Control:
 
     def _start_children(self) -> dict[str, Serve]:
         plan = self._plan
+        logging.getLogger("wukong").setLevel(plan.log_level)
         self._turn_to("zygote")
         self._start_zygote(plan.preload)
         for name in plan.stores():
@@ -115,7 +116,9 @@ class Control:
         components: dict[str, Serve] = {}
         for name in ("kvs-proxy", "kvs-node", "lambda-emulator", "scheduler"):
             self._turn_to(name)
-            components[name] = _component(name).load()
+            point = _component(name)
+            components[name] = point.load()
+            logging.getLogger(point.module.partition(".")[0]).setLevel(plan.log_level)
         for name, server in self._stores.items():
             self._turn_to(name)
             server.wait_ready(self._deadline)
@@ -156,11 +159,11 @@ class Control:
         self._turn_to("kvs-proxy")
         proxy = await self._start(components["kvs-proxy"], plan.proxy(mds, f"http://{listen}"))
         self._turn_to("kvs-node")
-        for name in plan.stores()[1:]:
-            store = self._stores[name].address
+        started = (self._stores[name].address for name in plan.stores()[1:])
+        for name, store in zip(plan.nodes(), plan.endpoints or started, strict=True):
             await self._start(components["kvs-node"], plan.node(name, store, proxy.address))
         self._turn_to("lambda-emulator")
-        stores = [server.address for server in self._stores.values()]
+        stores = [*(server.address for server in self._stores.values()), *plan.endpoints]
         with reserved:
             environ = plan.emulator(listen, self._zygote_socket, mds, proxy.address, stores)
             emulator = cast("Emulator", await self._start(components["lambda-emulator"], environ))
@@ -238,6 +241,10 @@ class Control:
                 self._zygote.wait(_FAREWELL)
             self._zygote.kill()
             self._zygote.wait()
+        try:  # nobody writes any more
+            endpoints.clear(self._plan.endpoints, self._plan.kvs_namespace)
+        except WukongError as error:
+            log.warning("values of this cluster stay in a Redis endpoint until they expire: %s", error)
         for server in self._stores.values():
             server.close()
 

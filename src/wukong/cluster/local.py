@@ -7,11 +7,15 @@ import os
 import secrets
 import sys
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 import wukong
+from wukong.cluster import endpoints
+from wukong.cluster import published as legacy
 from wukong.cluster.faults import parse as parse_faults
 from wukong.cluster.latency import parse as parse_latency
 from wukong.cluster.plan import Plan, children_environ, preload
@@ -28,7 +32,8 @@ class LocalCluster:
     program ends, even if that is killed.
 
     Args:
-        host: Where the scheduler listens: a loopback host, "host:port", or None for 127.0.0.1 and any port.
+        host: Where the scheduler listens: a loopback host, "host:port", or None for 127.0.0.1 and any port. Another
+            address becomes 127.0.0.1, with a warning: an embedded cluster speaks without TLS.
         environments: Most executors that run at once; None for one per core.
         memory_mb: Memory of one environment, in MB. A task that needs more ends its environment.
         kvs_nodes: Nodes of the intermediate store.
@@ -42,6 +47,8 @@ class LocalCluster:
             `delay_seconds` and `kill_seconds`. docs/emulator.md says what each does.
         latency: What shall take longer, so that this machine feels like AWS: {"invoke_seconds": 0.05,
             "cold_start_seconds": 1.0, "store_seconds": 0.0005, "store_mb_per_second": 75}, or "aws" for just these.
+        published: The keywords of the published LocalCluster. Each has its meaning or one `LegacyOptionWarning`;
+            docs/published-keywords.md has them all.
 
     Attributes:
         address: "host:port" of the scheduler.
@@ -49,7 +56,9 @@ class LocalCluster:
         forward_output: As given.
 
     Raises:
-        ClusterUnavailable: A part did not start; says which and why. Or the platform is Windows.
+        ClusterUnavailable: A part did not start; says which and why. Or a Redis endpoint is not fit to be a KVS
+            node, or the platform is Windows.
+        TypeError: A keyword is unknown; names the nearest one.
         ValueError: An option is outside its range.
     """
 
@@ -67,6 +76,7 @@ class LocalCluster:
         timeout: int = 900,
         faults: Mapping[str, float] | None = None,
         latency: str | Mapping[str, float] | None = None,
+        **published: Any,
     ) -> None:
         if sys.platform == "win32":
             raise ClusterUnavailable(
@@ -75,6 +85,12 @@ class LocalCluster:
             )
         if not sys.executable:
             raise ClusterUnavailable("this program embeds Python: there is no interpreter to start the parts with")
+        meant = legacy.translate({"host": host or None, **published}, LocalCluster.__init__.__kwdefaults__ or ())
+        if (meant.endpoints or meant.kvs_nodes) and kvs_nodes != 1:
+            raise ValueError(
+                f"kvs_nodes is {kvs_nodes!r}, but a published keyword gives the KVS nodes; give one of them"
+            )
+        kvs_nodes = meant.kvs_nodes or kvs_nodes
         cores = _cores()
         environments = cores if environments is None else environments
         injected = parse_faults(faults or {})
@@ -91,18 +107,29 @@ class LocalCluster:
             if not seconds > 0:
                 raise ValueError(f"{name} is {seconds!r}; it must be a number of seconds above 0")
         check_policy(policy)
+        for warning in meant.warnings:
+            warnings.warn(warning, stacklevel=2)
+        endpoints.check(meant.endpoints)
         threads = max(1, cores // environments)  # environments × threads fits the cores
         self.forward_output = forward_output
         self.token = secrets.token_hex(16)
-        self._size = f"{environments} environments of {memory_mb} MB, {kvs_nodes} KVS nodes"
+        self._size = f"{environments} environments of {memory_mb} MB, {len(meant.endpoints) or kvs_nodes} KVS nodes"
         plan = Plan(
-            listen=_listen(host),
+            listen=meant.listen,
+            proxy_listen=meant.proxy_listen,
             store_program=server_program(),
             folder=_folder(),  # after what can fail; from here on it is the control process's to remove
             environments=environments,
             threads=threads,
             memory_mb=memory_mb,
             kvs_nodes=kvs_nodes,
+            endpoints=meant.endpoints,
+            kvs_namespace=f"{secrets.token_hex(4)}:" if meant.endpoints else "",
+            stripe_bytes=meant.striping.whole_bytes,
+            stripes=meant.striping.stripes,
+            region=meant.region,
+            log_level=meant.log_level,
+            executor_log_level=meant.executor_log_level,
             timeout=timeout,
             deliveries=injected.deliveries,
             chaos=injected.chaos,
@@ -110,12 +137,13 @@ class LocalCluster:
             lease_seconds=lease_seconds,
             startup_timeout=startup_timeout,
             policy=policy,
-            large_bytes=None,
+            large_bytes=meant.large_bytes,
             preload=preload(sys.modules),
             path=_path(),
             token=self.token,
             store_password=secrets.token_hex(16),
             signing_key=secrets.token_hex(32),
+            **meant.spreading(),
         )
         self._control = ControlProcess(plan, children_environ(os.environ, threads))
         # Runs at most once: by close(), by the garbage collector, or when the interpreter ends.
@@ -170,21 +198,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _listen(host: str | None) -> str:
-    """The scheduler's "host:port" for what the user gave."""
-    name, separator, port = (host or "127.0.0.1").rpartition(":")
-    if not separator:
-        name, port = port, "0"
-    if not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"host is {host!r}; it must be a host, or host:port with a port up to 65535")
-    if name != "localhost" and not name.startswith("127."):
-        raise ValueError(
-            f"host is {host!r}, but an embedded cluster listens on the loopback interface only (localhost or "
-            "127.0.0.1), because it speaks without TLS; run the containers to serve a network"
-        )
-    return f"{name}:{port}"
 
 
 def _path() -> tuple[str, ...]:

@@ -54,13 +54,15 @@ _THREADS = (
 )
 #: The zygote must have one thread when it forks; these libraries start theirs as soon as they are loaded.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+#: The AWS region of a cluster that is told no other.
+REGION = "us-east-1"
 #: boto3 refuses to work without a region and credentials. These are nobody's, so that the user's own are
 #: never looked for, and never sent to an emulator.
 _AWS = {
     "AWS_ACCESS_KEY_ID": "wukong-local",
     "AWS_SECRET_ACCESS_KEY": "wukong-local",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -73,12 +75,20 @@ class Plan:
 
     Attributes:
         listen: "host:port" where the scheduler listens; port 0 lets the system choose.
+        proxy_listen: The same of the KVS proxy.
         folder: Where logs and the zygote's socket live.
         store_program: The Valkey or Redis server to start.
         environments: Most environments, and so executors, at once.
         threads: Threads that linear algebra in an environment may use.
         memory_mb: Memory of an environment, in MB.
         kvs_nodes: KVS nodes, each with a server of its own.
+        endpoints: "host:port" of servers that are the KVS nodes; if there are any, none are started.
+        kvs_namespace: How the cluster's keys in the KVS start.
+        stripe_bytes: Bytes up to which a value is one stripe in the KVS.
+        stripes: Stripes of a longer value; 0 for as many as it takes.
+        region: The AWS region that functions are told.
+        log_level: Of the services.
+        executor_log_level: Of the executors.
         timeout: Seconds that one invocation may take.
         deliveries: How often each asynchronous invocation is delivered.
         chaos: Faults that the emulator draws from a seed; see its setting of that name.
@@ -90,7 +100,7 @@ class Plan:
         preload: Modules that the zygote imports before it forks an environment.
         path: What the user's process has on `sys.path` and a fresh interpreter may lack.
         token: The bearer token of every gRPC call.
-        store_password: The password of every store.
+        store_password: The password of every store that is started.
         signing_key: The hexadecimal key that signs pages and values.
         invokers: Invocations of the invoker function at once; 0 for a cluster without that function.
         invoker_threshold: Executors that are started at once without the invoker function.
@@ -98,12 +108,20 @@ class Plan:
     """
 
     listen: str
+    proxy_listen: str
     folder: str
     store_program: str
     environments: int
     threads: int
     memory_mb: int
     kvs_nodes: int
+    endpoints: tuple[str, ...]
+    kvs_namespace: str
+    stripe_bytes: int
+    stripes: int
+    region: str
+    log_level: str
+    executor_log_level: str
     timeout: int
     deliveries: int
     chaos: Mapping[str, float]
@@ -129,16 +147,20 @@ class Plan:
     def from_json(cls, text: str) -> Plan:
         """The inverse of `to_json`."""
         fields = json.loads(text)
-        return cls(**{**fields, "preload": tuple(fields["preload"]), "path": tuple(fields["path"])})
+        return cls(**{**fields, **{name: tuple(fields[name]) for name in ("endpoints", "preload", "path")}})
 
     def stores(self) -> list[str]:
         """The names of the servers to start: the metadata store's, then one of each KVS node."""
-        return ["mds", *(f"kvs-{number}" for number in range(self.kvs_nodes))]
+        return ["mds", *(() if self.endpoints else self.nodes())]
+
+    def nodes(self) -> list[str]:
+        """The names of the KVS nodes."""
+        return [f"kvs-{number}" for number in range(len(self.endpoints) or self.kvs_nodes)]
 
     def proxy(self, mds: str, endpoint: str) -> dict[str, str]:
         """The environment of the KVS proxy, given the metadata store's address and the URL of the Invoke API."""
         return {
-            **self._service("127.0.0.1:0"),
+            **self._service(self.proxy_listen),
             settings.MDS_ADDRESS.name: mds,
             settings.LAMBDA_ENDPOINT.name: endpoint,
             settings.EXECUTOR_FUNCTION.name: FUNCTION,
@@ -174,7 +196,8 @@ class Plan:
             **self.latency,
             "on_failure": FAILURES,
             "environment": {
-                **_AWS,
+                **self._aws(),
+                settings.LOG_LEVEL.name: self.executor_log_level,
                 **self._invoking(f"http://{listen}"),
                 **self._executing(mds, proxy),
                 "OPENBLAS_NUM_THREADS": str(self.threads),
@@ -192,11 +215,12 @@ class Plan:
                 "deliveries": self.deliveries,
                 "chaos": dict(self.chaos),
                 **{name: seconds for name, seconds in self.latency.items() if name != "store_seconds"},
-                "environment": {**_AWS, **self._invoking(f"http://{listen}")},
+                "environment": {**self._aws(), **self._invoking(f"http://{listen}")},
             }
         return {
             settings.LISTEN.name: listen,
             settings.ZYGOTE_SOCKET.name: zygote,
+            "AWS_REGION": self.region,
             settings.LOG_DIR.name: self.folder,
             settings.FUNCTIONS.name: json.dumps(functions),
         }
@@ -225,6 +249,7 @@ class Plan:
             settings.LISTEN.name: listen,
             settings.TOKEN.name: self.token,
             settings.STORE_PASSWORD.name: self.store_password,
+            **self._kvs(),
             settings.SIGNING_KEY.name: self.signing_key,
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
         }
@@ -251,11 +276,23 @@ class Plan:
             settings.MDS_ADDRESS.name: mds,
             settings.PROXY_ADDRESS.name: proxy,
             settings.STORE_PASSWORD.name: self.store_password,
+            **self._kvs(),
             settings.SIGNING_KEY.name: self.signing_key,
             settings.TOKEN.name: self.token,
             settings.MAX_TASK_FANOUT.name: str(self.max_task_fanout),
             settings.BEAT_SECONDS.name: str(self._beat_seconds),
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
+        }
+
+    def _aws(self) -> dict[str, str]:
+        return {**_AWS, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+
+    def _kvs(self) -> dict[str, str]:
+        return {
+            settings.KVS_AUTH.name: "0" if self.endpoints else "1",
+            settings.KVS_NAMESPACE.name: self.kvs_namespace,
+            settings.STRIPE_BYTES.name: str(self.stripe_bytes),
+            settings.STRIPES.name: str(self.stripes),
         }
 
 

@@ -31,8 +31,10 @@ from wukong.errors import ClusterUnavailable
 #: Seconds beyond the control process's own deadline, after which it counts as hung.
 _MARGIN = 3.0
 _ANSWER = 10.0
-#: Seconds for an orderly end, after which the process group is killed.
+#: Seconds for an orderly end, after which the process group is killed; more where it cleans servers of the user's,
+#: which may hold many other keys.
 _FAREWELL = 5.0
+_CLEANING = 30.0
 
 
 class ControlProcess:
@@ -128,7 +130,7 @@ class ControlProcess:
         _alive.discard(self)
         try:
             with contextlib.suppress(OSError):
-                self._channel.settimeout(_FAREWELL)
+                self._channel.settimeout(_CLEANING if self._plan.endpoints else _FAREWELL)
                 self._channel.sendall(b'{"ask": "stop"}\n')
                 while self._lines.readline():
                     pass

@@ -44,6 +44,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     if begun.runtime and (reason := refusal(begun.runtime)):
         environment.mds.fail(job, record, token, begun.generation, Failure("VersionMismatch", reason))
+        log.debug("record %s of job %s: refused", record, job)
         return {"status": "refused"}
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
