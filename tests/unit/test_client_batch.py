@@ -20,6 +20,9 @@ class Elsewhere(Reference):
     def stands(self, address: str) -> tuple[str, int]:
         return "job", 0
 
+    def value(self) -> str:
+        return "value"
+
 
 def test_each_call_is_a_task() -> None:
     graph = calls(pow, [(2, 3), (3, 2)], {"mod": 5})

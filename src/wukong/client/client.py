@@ -18,6 +18,7 @@ from wukong.client.events import state_name
 from wukong.client.future import Future, Share, read
 from wukong.client.inputs import bring
 from wukong.client.job import Asked, Job
+from wukong.client.kept import keep
 from wukong.client.lanes import Lanes
 from wukong.client.options import JobOptions, chosen, message
 from wukong.client.report import Report
@@ -26,6 +27,7 @@ from wukong.client.upload_size import check_size
 from wukong.errors import WukongError
 from wukong.graph import payload
 from wukong.graph.convert import convert
+from wukong.graph.dag import Key
 from wukong.graph.modules import register_user_modules
 from wukong.graph.reference import Reference
 from wukong.rpc.v1 import job_pb2, scheduler_pb2
@@ -199,12 +201,21 @@ class Client:
         return found[0] if len(collections) == 1 else found
 
     def persist(self, *collections: Any, **options: Any) -> Any:
-        """Dask collections whose values are computed already: of one argument one object, of several a tuple.
+        """Dask collections whose values are computed once and stay in the cluster.
 
-        A list or tuple of collections counts as one argument. Dask calls this in `dask.persist(scheduler=client.get)`.
+        Returns as soon as the cluster has accepted the job; what goes wrong in it is raised where the values are used
+        first. The values are freed when the last collection that is made of them is gone, or with this client. Dask
+        calls this for `x.persist()` inside the `with` block and for `scheduler=client.get`.
+
+        Args:
+            *collections: Collections. A list or tuple of collections counts as one argument.
+            **options: Options of the job (`wukong.client.options.JobOptions`), and those of `dask.persist`.
+
+        Returns:
+            Of one argument one object, of several a tuple.
         """
-        # Not the method itself: Dask would find the client behind it, and call this.
-        found = dask.persist(*collections, scheduler=functools.partial(self.get), **options)
+        # Not a method of this client: Dask would find it, and call this again.
+        found = dask.persist(*collections, scheduler=functools.partial(self._keep), **options)
         return found[0] if len(collections) == 1 else found
 
     def report(self, job: str | None = None) -> Report:
@@ -271,6 +282,11 @@ class Client:
     def __repr__(self) -> str:
         state = ", closed" if self._session.closed else ""
         return f"<Client of {self._connection.address}{state}>"
+
+    def _keep(self, dsk: Any, keys: list[Key], **keywords: Any) -> list[Any]:
+        options = chosen(keywords)
+        graph = dsk if isinstance(dsk, Mapping) else dsk.__dask_graph__()
+        return keep(graph, keys, lambda graph, new: self.submit_graph(graph, new, **options))
 
     def _call(
         self, function: Callable[..., Any], arguments: Sequence[Sequence[Any]], kwargs: Mapping[str, Any]

@@ -145,6 +145,10 @@ class Future(concurrent.futures.Future[Any], Reference):
         assert job is not None
         return job.id, self._task
 
+    def value(self) -> Any:
+        """See `Reference`."""
+        return self.result()
+
     def settle(self, task: int, mark: bytes, value: Any) -> None:
         """The call has ended; without effect if the future was cancelled.
 

@@ -43,6 +43,7 @@ class Job:
 
     Attributes:
         id: The job's id, unique in its cluster.
+        session: The client's use of its cluster.
     """
 
     def __init__(self, session: Session, job_id: str, asked: Asked | None, uses: Sequence[object] = ()) -> None:
@@ -55,7 +56,7 @@ class Job:
             uses: What is kept alive until the end is seen: the futures whose values are its inputs.
         """
         self.id = job_id
-        self._session = session
+        self.session = session
         self._asked = asked
         self._watching = threading.Lock()
         self._seen = ""
@@ -100,19 +101,17 @@ class Job:
             WukongError: Others of its kind. Also for a job that was submitted elsewhere: from its id alone nobody
                 knows which values belong to which keys.
         """
-        return self._session.connection.aside.call(lambda: self._result(timeout))
+        return self.session.connection.aside.call(lambda: self._result(timeout))
 
     def _result(self, timeout: float | None) -> Any:
-        job = self._end(timeout)
-        if job.state != job_pb2.JOB_STATE_DONE:
-            raise failures.raised(job, self._asked.tasks if self._asked else ())
+        job = self.done(timeout)
         if self._asked is None:
             raise WukongError(
                 f"job {self.id} is done, but it was not submitted by this client, and its id alone does not tell which "
                 "keys were asked for. Its result is read with the Job that submit_graph returned; from an id there "
                 "are state, wait, cancel, events, logs, report and release"
             )
-        values = results.read(job, self._session.connection, self._session.stores)
+        values = results.read(job, self.session.connection, self.session.stores)
         return arrange(self._asked.keys, self._asked.index, values)
 
     def cancel(self, reason: str = "") -> None:
@@ -126,7 +125,7 @@ class Job:
         """
         self._check()
         request = scheduler_pb2.CancelJobRequest(job_id=self.id, reason=reason)
-        self._session.connection.call(self._session.connection.scheduler.CancelJob, request)
+        self.session.connection.call(self.session.connection.scheduler.CancelJob, request)
 
     def events(self) -> Iterator[Event]:
         """What happened to the job from its beginning on, and what happens until it has ended.
@@ -137,7 +136,7 @@ class Job:
             WukongError: The job is unknown or was released, or the cluster is gone.
         """
         self._check()
-        for message in watching.watch(self._session.connection, self.id):
+        for message in watching.watch(self.session.connection, self.id):
             yield event(message, self._keys)
 
     def logs(self, task: Key | None = None) -> str:
@@ -151,7 +150,7 @@ class Job:
         """
         self._check()
         found: list[str] = []
-        for message in watching.watch(self._session.connection, self.id):
+        for message in watching.watch(self.session.connection, self.id):
             if message.HasField("log"):
                 key = self._key(message.log)
                 if task is None:
@@ -172,15 +171,22 @@ class Job:
 
     def release(self) -> None:
         """Let the cluster forget the job and remove its values; it is cancelled if it still runs. Harmless twice."""
-        if self._released or self._session.closed:
+        if self._released or self.session.closed:
             return
         self._released = True
         self._uses = ()
-        self._session.releases.release(self.id, held_only=self._asked is not None)
+        self.session.releases.release(self.id, held_only=self._asked is not None)
 
     def ended(self) -> job_pb2.Job:
         """Wait for the end, whatever it is; what the cluster says of the job then. Errors are those of `wait`."""
         return self._end(None)
+
+    def done(self, timeout: float | None = None) -> job_pb2.Job:
+        """Wait until all values are there; what the cluster says of the job then. Errors are those of `result`."""
+        job = self._end(timeout)
+        if job.state != job_pb2.JOB_STATE_DONE:
+            raise failures.raised(job, self._keys)
+        return job
 
     def on_progress(self, call: Callable[[], None]) -> None:
         """Have `call` called, by whoever waits for the job, when tasks have run, until the job has ended."""
@@ -202,13 +208,13 @@ class Job:
         return self._keys[log.task] if log.task < len(self._keys) else log.key
 
     def _check(self) -> None:
-        self._session.check_open()
+        self.session.check_open()
         if self._released:
             raise WukongError(f"job {self.id} was released, and the cluster forgot it")
 
     def _get(self) -> job_pb2.Job:
         self._check()
-        connection = self._session.connection
+        connection = self.session.connection
         return connection.call(connection.scheduler.GetJob, job_pb2.JobRef(job_id=self.id))
 
     def _end(self, timeout: float | None) -> job_pb2.Job:
@@ -221,20 +227,20 @@ class Job:
             raise TimeoutError(f"job {self.id} has not ended yet")
         try:
             if self._ended is None:
-                self._ended = self._session.connection.aside.call(lambda: self._watch(end))
+                self._ended = self.session.connection.aside.call(lambda: self._watch(end))
                 self._uses = ()
                 self._progressed = None
                 if self._asked is not None:
-                    self._session.last = Report.of(self._ended)
+                    self.session.last = Report.of(self._ended)
             return self._ended
         finally:
             self._watching.release()
 
     def _watch(self, end: float | None) -> job_pb2.Job:
-        shown = self._session.forward_output and self._asked is not None
+        shown = self.session.forward_output and self._asked is not None
         job = job_pb2.Job()
-        with display(self._session.progress) as progress:
-            for message in watching.watch(self._session.connection, self.id, self._seen, end):
+        with display(self.session.progress) as progress:
+            for message in watching.watch(self.session.connection, self.id, self._seen, end):
                 self._seen = message.sequence or self._seen
                 progress.see(message)
                 if shown and message.HasField("log"):

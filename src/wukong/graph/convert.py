@@ -23,6 +23,7 @@ from wukong.graph.dag import Dag, Key, Program
 from wukong.graph.embedded import SCALARS, is_large, is_scalar
 from wukong.graph.order import cycle_error, depth_first
 from wukong.graph.program import same
+from wukong.graph.reference import reference_of, value_of
 
 #: What the key of a value begins with that was lifted out of a task's arguments.
 LIFTED = "wukong-input"
@@ -147,7 +148,7 @@ class _Conversion:
         """Finds the task behind a key that was not met before, through any number of aliases."""
         node = self.graph.get(key, _ABSENT)
         kind = type(node)
-        if kind is Task or (kind is tuple and node and callable(node[0])):
+        if (kind is Task and node.func is not value_of) or (kind is tuple and node and callable(node[0])):
             task = self.tasks[key] = len(self._keys)
             self._keys.append(key)
             self._nodes.append(node)
@@ -195,6 +196,8 @@ class _Conversion:
         return _ABSENT
 
     def _classify(self, key: Key, node: Any) -> int:
+        if (reference := reference_of(node)) is not None:
+            return self._input(key, reference)
         kind = type(node)
         if kind is DataNode:
             value = node.value

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import abc
+from typing import Any
+
+from dask._task_spec import Task
 
 
 class Reference(abc.ABC):
@@ -21,3 +24,23 @@ class Reference(abc.ABC):
             InvalidGraph: Another cluster has the value.
             Exception: What the earlier job ended with, if there is no value.
         """
+
+    @abc.abstractmethod
+    def value(self) -> Any:
+        """The value, once it is there, brought here."""
+
+
+def value_of(value: Any) -> Any:
+    """What stands for itself, or for a value in the cluster, as a value: what the tasks of a persisted collection call.
+
+    In a graph that Wukong runs, such a task is that value. Other schedulers call this, and so get it.
+    """
+    return value.value() if isinstance(value, Reference) else value
+
+
+def reference_of(node: object) -> Reference | None:
+    """What a node of a graph stands for, if it does nothing but that."""
+    if not isinstance(node, Task) or node.func is not value_of:
+        return None
+    value = node.args[0]
+    return value if isinstance(value, Reference) else None

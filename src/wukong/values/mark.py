@@ -125,6 +125,18 @@ def split_part_mark(mark: bytes) -> Part:
     return Part(offset, length, mark[_PART_HEAD.size :])
 
 
+def stands_alone(mark: bytes, owner: str, name: str) -> bool:
+    """Whether a mark is of a value that belongs to nobody else: no part of a bundle, no bytes of another value's.
+
+    Raises:
+        ValueError, struct.error: It is malformed.
+    """
+    if mark.startswith(MANIFEST_TAG):
+        manifest = Manifest.decode(split_manifest_mark(mark)[1])
+        return (manifest.owner, manifest.name) == (owner, name)
+    return not mark.startswith(BUNDLE_TAG)
+
+
 def nbytes(mark: bytes) -> int:
     """The bytes of the value that a mark stands for.
 

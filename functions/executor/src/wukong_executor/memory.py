@@ -7,7 +7,7 @@ from typing import Any
 
 from wukong.errors import WukongError
 from wukong.values.codec import Packed, UnpicklableValue
-from wukong.values.mark import BUNDLE_TAG, NotJson, json_mark
+from wukong.values.mark import NotJson, json_mark, stands_alone
 from wukong.values.values import Values
 from wukong_executor.failures import ValueStuck
 from wukong_executor.recent import Recent
@@ -128,15 +128,19 @@ class Memory:
     def result(self, task: int, as_json: bool, stored: bytes | None = None) -> bytes:
         """The value of a sink as its mark: inline where small, as JSON where other languages read it.
 
-        What is `stored` is a pickle, which other languages cannot read; nor do clients read parts of bundles.
+        Args:
+            task: The sink.
+            as_json: Whether other languages read it; what is stored is a pickle, which they cannot.
+            stored: Its mark, where it can be read already. Later jobs may use the result as their input after this
+                job's other values are gone, so a mark that leans on another value does not do.
         """
-        if stored is not None and not as_json and not stored.startswith(BUNDLE_TAG):
-            return stored
         if as_json:
             try:
                 return json_mark(self.by_task[task])
             except NotJson as error:
                 raise ValueStuck(task, error) from error
+        if stored is not None and stands_alone(stored, self._job, str(task)):
+            return stored
         return self.inline(task, RESULT_BYTES) or self.store(task)
 
     def load(self, values: Sequence[tuple[int, bytes]]) -> None:

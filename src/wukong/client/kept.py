@@ -1,0 +1,101 @@
+"""`Kept`: one value of a persisted collection, which stays in the cluster while the collection lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dask._task_spec import Alias, Task
+
+from wukong.client import results
+from wukong.client.job import Job
+from wukong.errors import InvalidGraph
+from wukong.graph.dag import Key
+from wukong.graph.reference import Reference, reference_of, value_of
+from wukong.rpc.v1 import job_pb2
+
+#: Submits a graph and the keys that are asked for.
+Submit = Callable[[Mapping[Key, Any], list[Key]], Job]
+
+
+class Kept(Reference):
+    """The value of one task of a job that was submitted to be used by others.
+
+    The job is released when the last of its values is gone. Pickled, this becomes the value itself, which is read from
+    the cluster for that; a copy is the same object.
+
+    Args:
+        job: The job, which may still run.
+        task: The task.
+        key: Its key.
+    """
+
+    __slots__ = ("_job", "_key", "_task")
+
+    def __init__(self, job: Job, task: int, key: Key) -> None:
+        self._job = job
+        self._task = task
+        self._key = key
+
+    def stands(self, address: str) -> tuple[str, int]:
+        """See `Reference`."""
+        here = self._job.session.connection.address
+        if here != address:
+            raise InvalidGraph(
+                f"the persisted value {self._key!r} is one of another cluster ({here}) than {address}, which does not "
+                "have it; compute it with a client of its own cluster"
+            )
+        self._job.done()
+        return self._job.id, self._task
+
+    def value(self) -> Any:
+        """See `Reference`."""
+        self._job.done()
+        session = self._job.session
+        asked = job_pb2.Job(job_id=self._job.id, results=[job_pb2.Result(task=self._task)])
+        found = session.connection.aside.call(lambda: results.read(asked, session.connection, session.stores))
+        return found[self._task]
+
+    def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
+        return value_of, (self.value(),)
+
+    def __copy__(self) -> Kept:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Kept:
+        return self
+
+    def __dask_tokenize__(self) -> tuple[str, str, int]:
+        return "wukong.Kept", self._job.id, self._task
+
+    def __repr__(self) -> str:
+        return f"<Kept {self._key!r} of job {self._job.id}>"
+
+
+def keep(
+    dsk: Mapping[Key, Any], keys: Sequence[Key], submit: Callable[[Mapping[Key, Any], list[Key]], Job]
+) -> list[Task]:
+    """A node of a new graph for each key: one that stands for its value, which one job computes and keeps.
+
+    What was persisted before is taken as it is.
+
+    Args:
+        dsk: The graph.
+        keys: The keys.
+        submit: Submits the graph.
+    """
+    nodes: dict[Key, Task] = {}
+    for key in keys:
+        if (known := _kept(dsk, key)) is not None:
+            nodes[key] = Task(key, value_of, known)
+    if new := [key for key in dict.fromkeys(keys) if key not in nodes]:
+        job = submit(dsk, new)
+        nodes.update((key, Task(key, value_of, Kept(job, task, key))) for key, task in job.tasks().items())
+    return [nodes[key] for key in keys]
+
+
+def _kept(dsk: Mapping[Key, Any], key: Key) -> Reference | None:
+    node: Any = dsk.get(key)
+    while type(node) is Alias:
+        node = dsk.get(node.target)
+    return reference_of(node)
