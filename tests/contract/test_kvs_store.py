@@ -147,6 +147,23 @@ def test_values_expire(kvs: Kvs) -> None:
     assert kvs.purge("job") == 1
 
 
+def test_what_is_prolonged_outlives_what_is_not(kvs: Kvs) -> None:
+    kvs.put("kept", "x", "t", [b"kept"], 0.3)
+    kvs.put("other", "x", "t", [b"gone"], 0.3)
+    kvs.prolong("kept", MINUTE)
+    kvs.prolong("kept", 0.1)
+    kvs.prolong("unknown", MINUTE)
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            kvs.get("other", "x", "t", 4)
+        except ValueMissing:
+            break
+        assert time.monotonic() < deadline
+    assert kvs.get("kept", "x", "t", 4).tobytes() == b"kept"
+    assert kvs.purge("kept") == 1
+
+
 def test_every_key_has_a_time_to_live(two_nodes: RedisKvs, valkey_password: str) -> None:
     two_nodes.put("job", "x", "t", [bytes(4 * STRIPE)], 100.0)
     two_nodes.put("job", "y", "t", [b"y"], 50.0)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -575,6 +575,21 @@ def test_a_job_that_is_still_needed_is_kept_after_its_time(stage: Stage) -> None
     until(other_is_gone)
     assert stage.job("job-1").state == job_pb2.JOB_STATE_DONE
     until(lambda: stage.job("job-1").state == job_pb2.JOB_STATE_GONE)
+
+
+def test_values_that_somebody_needs_outlive_the_deadline_of_their_job(stage: Stage) -> None:
+    stage.start(WUKONG_LEASE_SECONDS="0.1", WUKONG_KEEP_SECONDS="3000")
+    request = diamond()
+    request.options.deadline_seconds = 5.0
+    stage.submit(request)
+    kvs = RedisKvs(stage.ring, password=PASSWORD)
+    kvs.put("job-1", "3", "t", [b"large"], 905.0)
+    stage.execute("job-1", {3: b"I42", 1: b"I7"})
+    keys = ("w:job-1:m", "w:job-1:s", "w:job-1:t", "w:job-1:p:0", "w:job-1:k", "w:job-1:v:3:t:0")
+    connection = Connection(stage.store, password=PASSWORD)
+    until(lambda: min(cast(int, connection.call("TTL", key)) for key in keys) > 5900)
+    connection.close()
+    kvs.close()
 
 
 def test_a_port_in_use_is_said(stage: Stage) -> None:

@@ -112,7 +112,8 @@ def test_the_scripts_spell_keys_as_this_module_does() -> None:
         text = script.read_text()
         appended |= set(re.findall(r"(?:prefix|ARGV\[1\]) \.\. '(:[a-z]+:)'", text))
         assert set(re.findall(r"'(w:[^']*)'", text)) <= {"w:ring:"}
-    assert appended == {":r:", ":f:", ":o:"}
+    assert appended == {":r:", ":f:", ":o:", ":p:"}
+    assert keys.page("j", 4) == keys.prefix("j") + ":p:" + "4"
     assert keys.record("j", "x") == keys.prefix("j") + ":r:" + "x"
     assert keys.fan_in("j", 0, 7) == keys.prefix("j") + ":f:" + "0" + ":" + "7"
     assert keys.owners("j", 0) == keys.prefix("j") + ":o:" + "0"

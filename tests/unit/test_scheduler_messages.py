@@ -25,6 +25,7 @@ INFO = JobInfo(
     created=1000.5,
     ended=0.0,
     deadline=9000.0,
+    expires=9900.0,
     json_results=False,
     counters=Counters(
         tasks_run=7,

@@ -6,7 +6,7 @@ import pytest
 
 from wukong.mds.counters import Counters
 from wukong.mds.store import Due, JobInfo, Sweep
-from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, MIB, forgotten, judge
+from wukong_scheduler.sweeping import MAX_DEATHS, MAX_INVOCATIONS, MIB, expiring, forgotten, judge
 
 INFO = JobInfo(
     state="done",
@@ -20,6 +20,7 @@ INFO = JobInfo(
     created=1000.0,
     ended=2000.0,
     deadline=9000.0,
+    expires=9900.0,
     json_results=False,
     counters=Counters(),
     failure=None,
@@ -117,3 +118,9 @@ def test_a_half_written_job_is_forgotten_and_a_running_one_never() -> None:
     assert not forgotten(half, 1059.0, 0.0, 60.0)
     assert forgotten(half, 1061.0, 0.0, 60.0)
     assert not forgotten(dataclasses.replace(INFO, state="running", ended=0.0), 1e9, 0.0, 60.0)
+
+
+def test_values_that_would_vanish_while_they_may_still_be_wanted_are_expiring() -> None:
+    assert not expiring(INFO, 6299.0, 3600.0)
+    assert expiring(INFO, 6301.0, 3600.0)
+    assert not expiring(dataclasses.replace(INFO, state="failed"), 6301.0, 3600.0)

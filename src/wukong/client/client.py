@@ -21,6 +21,7 @@ from wukong.client.job import Asked, Job
 from wukong.client.kept import keep
 from wukong.client.lanes import Lanes
 from wukong.client.options import JobOptions, chosen, message
+from wukong.client.persistence import persist
 from wukong.client.report import Report
 from wukong.client.session import Session
 from wukong.client.upload_size import check_size
@@ -215,7 +216,7 @@ class Client:
             Of one argument one object, of several a tuple.
         """
         # Not a method of this client: Dask would find it, and call this again.
-        found = dask.persist(*collections, scheduler=functools.partial(self._keep), **options)
+        found = persist(collections, functools.partial(self._keep), options)
         return found[0] if len(collections) == 1 else found
 
     def report(self, job: str | None = None) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from wukong.errors import ClusterUnavailable, ValueRefused
@@ -118,18 +118,14 @@ class RedisKvs:
             offset += count
         return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
 
+    def prolong(self, owner: str, seconds: float) -> None:
+        """See `Kvs.prolong`. A node that cannot be reached does not keep the others from doing so."""
+        milliseconds = max(1, math.ceil(seconds * 1000))
+        self._on_all(lambda node: self._prolong_node(node, owner, milliseconds))
+
     def purge(self, owner: str) -> int:
         """See `Kvs.purge`. A node that cannot be reached does not keep the others from being purged."""
-        removed = 0
-        lost: ClusterUnavailable | None = None
-        for node in self.ring.nodes:
-            try:
-                removed += self._purge_node(node, owner)
-            except ClusterUnavailable as error:
-                lost = lost or error
-        if lost is not None:
-            raise lost
-        return removed
+        return self._on_all(lambda node: self._purge_node(node, owner))
 
     def counters(self) -> Counters:
         """See `Kvs.counters`. Bytes are those on the wire."""
@@ -147,6 +143,36 @@ class RedisKvs:
 
     def _stripe(self, owner: str, name: str, token: str, number: int) -> str:
         return keys.stripe(self._namespace + owner, name, token, number)
+
+    def _on_all(self, work: Callable[[Node], int]) -> int:
+        """The sum of what every node gives; the first error only after all had their turn."""
+        total = 0
+        lost: ClusterUnavailable | None = None
+        for node in self.ring.nodes:
+            try:
+                total += work(node)
+            except ClusterUnavailable as error:
+                lost = lost or error
+        if lost is not None:
+            raise lost
+        return total
+
+    def _prolong_node(self, node: Node, owner: str, milliseconds: int) -> int:
+        index = keys.index(self._namespace + owner)
+        count = 0
+        cursor = b"0"
+        with self._pools[node.id].connection() as connection:
+            # The index first: what a purge does not know of would stay.
+            connection.call("PEXPIRE", index, milliseconds, "GT")
+            while True:
+                cursor, found = cast(
+                    "tuple[bytes, list[bytes]]", connection.call("SSCAN", index, cursor, "COUNT", BATCH)
+                )
+                if found:
+                    connection.pipeline([("PEXPIRE", key, milliseconds, "GT") for key in found])
+                    count += len(found)
+                if cursor == b"0":
+                    return count
 
     def _purge_node(self, node: Node, owner: str) -> int:
         index = keys.index(self._namespace + owner)

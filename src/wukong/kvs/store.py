@@ -103,6 +103,9 @@ class Kvs(Protocol):
     def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
         """Read `length` bytes from `offset` on, fewer at the end, of a stream of `nbytes`. Errors as in `get`."""
 
+    def prolong(self, owner: str, seconds: float) -> None:
+        """Let nothing that an owner has vanish for that many seconds from now on."""
+
     def purge(self, owner: str) -> int:
         """Remove everything of an owner from all nodes; returns how many keys that were."""
 

@@ -152,6 +152,11 @@ class RedisMds:
             reply = scripts.CLOSE.call(redis, [keys.meta(job), keys.events(job)], [state, text])
         return cast(bytes, reply).decode()
 
+    def prolong(self, job: str, seconds: float) -> bool:
+        held = [keys.meta(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)]
+        with self._pool.connection() as redis:
+            return bool(scripts.PROLONG.call(redis, held, [keys.prefix(job), _ms(seconds)]))
+
     def purge(self, job: str, tombstone: float) -> None:
         with self._pool.connection() as redis:
             buried = scripts.BURY.call(redis, [keys.meta(job), keys.JOBS], [job, max(1, int(tombstone))])
@@ -384,6 +389,7 @@ def _job_info(meta: dict[str, bytes], live: int, slowest: Sequence[bytes]) -> Jo
         created=number("created") / 1000,
         ended=number("ended") / 1000,
         deadline=number("deadline") / 1000,
+        expires=float(number("expire_at")),
         json_results=meta.get("json") == b"1",
         counters=Counters(**{name: number(name) for name in NAMES}),
         failure=_failure(meta),

@@ -87,7 +87,10 @@ PRINTED_END = "\n... (the rest of what the job prints is in the logs of its envi
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job's record. `state` is loading, running, done, failed, cancelled or gone. The slowest task comes first."""
+    """A job's record. `state` is loading, running, done, failed, cancelled or gone; `expires` is when its keys go.
+
+    The slowest task comes first.
+    """
 
     state: str
     generation: int
@@ -100,6 +103,7 @@ class JobInfo:
     created: float
     ended: float
     deadline: float
+    expires: float
     json_results: bool
     counters: Counters
     failure: Failure | None
@@ -292,6 +296,9 @@ class Mds(Protocol):
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         """End a job that is loading or running; returns the state that it then has."""
+
+    def prolong(self, job: str, seconds: float) -> bool:
+        """Let a job that is done live for that many seconds from now; returns whether it lives longer by that."""
 
     def purge(self, job: str, tombstone: float) -> None:
         """Remove all of a job but its tombstone, which lives that many seconds."""

@@ -79,6 +79,16 @@ class MemoryKvs:
                 self._count(len(piece), 0)
         return memoryview(part)
 
+    def prolong(self, owner: str, seconds: float) -> None:
+        """See `Kvs.prolong`."""
+        with self._lock:
+            now = self._clock()
+            for key in self._index.get(owner, ()):
+                data, until = self._stripes[key]
+                if until > now:
+                    self._stripes[key] = data, max(until, now + seconds)
+            self._count(0, 0)
+
     def purge(self, owner: str) -> int:
         """See `Kvs.purge`."""
         with self._lock:

@@ -110,6 +110,13 @@ class MemoryMds:
         with self._step() as now:
             return self._jobs[job].close(state, failure, now) if job in self._jobs else "gone"
 
+    def prolong(self, job: str, seconds: float) -> bool:
+        with self._step() as now:
+            longer = job in self._jobs and self._jobs[job].meta.prolong(now + _ms(seconds))
+            if longer:
+                self._uploads.prolong(job, self._jobs[job].meta.expires)
+            return longer
+
     def purge(self, job: str, tombstone: float) -> None:
         with self._step() as now:
             self._listed.pop(job, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from wukong.mds.counters import Counters
@@ -48,6 +49,13 @@ class JobMeta:
         self.ended = now
         self.failure = failure
 
+    def prolong(self, expires: int) -> bool:
+        """Somebody needs the results of a job that is done until then."""
+        longer = self.state == "done" and self.expires < expires
+        if longer:
+            self.expires = expires
+        return longer
+
     def count(self, work: Counters) -> None:
         """What was done since."""
         self.counters += work
@@ -73,6 +81,7 @@ class JobMeta:
             created=self.created / 1000,
             ended=self.ended / 1000,
             deadline=self.deadline / 1000,
+            expires=float(math.ceil(self.expires / 1000)),
             json_results=spec.json_results,
             policy=spec.policy,
             counters=self.counters,

@@ -76,6 +76,11 @@ class Uploads:
         held.hashes.update(names)
         held.expires = expires
 
+    def prolong(self, job: str, expires: int) -> None:
+        """Remember the inputs of a job until then, if any are."""
+        if job in self._held:
+            self._held[job].expires = max(self._held[job].expires, expires)
+
     def drop(self, job: str) -> list[str]:
         """A job lets go of its inputs; returns the owners of those that nobody holds any more, which are forgotten."""
         freed: list[str] = []

@@ -50,6 +50,7 @@ class Calls:
             "close": 4,
             "purge": 4,
             "lost": 20,
+            "prolong": 10,
         }
         name = self._random.choices(list(weights), list(weights.values()))[0]
         job, lease = pick(JOBS), 60.0
@@ -80,6 +81,9 @@ class Calls:
                 return name, (*held, Failure("TaskError", "it raised", 3))
             case "close":
                 return name, (job, "cancelled")
+            case "prolong":
+                self._placed += 1
+                return name, (job, pick([100, 3000 + 60 * self._placed]))
             case "purge":
                 return name, (job, 1000)
             case "marks":
@@ -162,7 +166,7 @@ def seen(mds: Mds, job: str) -> tuple[JobInfo | None, list[Event]]:
     """What the scheduler sees of a job, without times."""
     info = mds.job(job)
     events = [replace(event, sequence="") for event in mds.events(job)]
-    return info and replace(info, created=0, ended=0, deadline=0), events
+    return info and replace(info, created=0, ended=0, deadline=0, expires=0), events
 
 
 @pytest.mark.parametrize("seed", range(60))

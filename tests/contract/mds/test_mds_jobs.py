@@ -209,6 +209,26 @@ def test_purge_leaves_only_the_tombstone(store: Store) -> None:
     assert store.names() == ["w:job:m", "w:ring:3"]
 
 
+def test_a_job_that_is_done_can_live_longer(store: Store) -> None:
+    store.submit([0], sinks=1, seconds=0.01, pages=[b"a", b"b"], targets=b"it", inputs=["c0ffee"])
+    assert not store.mds.prolong("job", 5000)  # nobody knows yet whether it will be done
+    store.holder().sync(results=[(0, b"I1")], end=True)
+    before = store.info().expires
+    assert not store.mds.prolong("job", 100)
+    assert store.info().expires == before
+    assert store.mds.prolong("job", 5000)
+    assert store.info().expires == pytest.approx(before + 4100, abs=3)
+    assert store.mds.results("job", [0]) == [b"I1"]
+    assert not store.mds.prolong("unknown", 5000)
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_job_without_results_does_not_live_longer(store: Store, state: str) -> None:
+    store.submit()
+    store.mds.close("job", state)
+    assert not store.mds.prolong("job", 5000)
+
+
 def test_the_tombstone_goes_in_time_and_a_second_purge_does_not_keep_it(store: Store) -> None:
     store.submit(sinks=2)
     store.mds.purge("job", 1)

@@ -1,4 +1,4 @@
-"""Ends jobs and removes what they stored."""
+"""Ends jobs, and removes what they stored or lets it live longer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Removal:
-    """Cancels and releases jobs. All calls block."""
+    """Cancels, releases and prolongs jobs. All calls block."""
 
     def __init__(self, mds: Mds, rings: Rings, access: Access) -> None:
         """`access` is that to the key-value store's nodes."""
@@ -56,6 +56,19 @@ class Removal:
         self._purge_values(info, [job, *self._mds.drop_inputs(job)])
         self._mds.purge(job, TOMBSTONE)
 
+    def prolong(self, job: str, info: JobInfo, seconds: float) -> None:
+        """Let a job that is done, and its values, live for that many seconds from now.
+
+        Raises:
+            ClusterUnavailable: A store cannot be reached; it may be tried again.
+        """
+        ring = self._rings.pinned(info.ring_version)
+        if ring is not None:
+            with self._lock:
+                # The values first: the job says how long it lives, and is asked before this is done again.
+                self._kvs_of(ring).prolong(job, seconds)
+        self._mds.prolong(job, seconds)
+
     def close(self) -> None:
         """Close the connections to the nodes."""
         with self._lock:
@@ -69,14 +82,18 @@ class Removal:
         if ring is None:
             return
         with self._lock:
-            if self._kvs is None or self._kvs[0] != ring:
-                if self._kvs is not None:
-                    self._kvs[1].close()
-                self._kvs = ring, self._access.store(ring)
-            kvs = self._kvs[1]
+            kvs = self._kvs_of(ring)
             try:
                 for owner in owners:
                     kvs.purge(owner)
             except ClusterUnavailable as error:
                 # A node that is gone took its values along; what is left elsewhere expires.
                 _log.warning("values of %s may be left behind: %s", ", ".join(owners), error)
+
+    def _kvs_of(self, ring: Ring) -> RedisKvs:
+        """The nodes of a ring. Whoever asks holds the lock."""
+        if self._kvs is None or self._kvs[0] != ring:
+            if self._kvs is not None:
+                self._kvs[1].close()
+            self._kvs = ring, self._access.store(ring)
+        return self._kvs[1]

@@ -15,7 +15,7 @@ from wukong_scheduler.invocation_end import InvocationEnd
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import TOMBSTONE, Removal
-from wukong_scheduler.sweeping import forgotten, judge
+from wukong_scheduler.sweeping import expiring, forgotten, judge
 
 _log = logging.getLogger(__name__)
 
@@ -107,3 +107,5 @@ class Sweeper:
             self._mds.purge(job, TOMBSTONE)
         elif forgotten(info, time.time(), self._keeping.asked(job), self._keeping.seconds):
             self._removal.release(job)
+        elif expiring(info, time.time(), self._keeping.seconds):
+            self._removal.prolong(job, info, 2 * self._keeping.seconds)

@@ -82,6 +82,17 @@ def forgotten(info: JobInfo, now: float, asked: float, keep: float) -> bool:
     return info.state != "running" and now > max(info.ended or info.created, asked) + keep
 
 
+def expiring(info: JobInfo, now: float, keep: float) -> bool:
+    """Whether the values of a job that is done would vanish while it may still be asked to be kept.
+
+    Args:
+        info: The job, which is not forgotten.
+        now: Unix seconds.
+        keep: Seconds that a job is kept after somebody said that it is needed.
+    """
+    return info.state == "done" and info.expires < now + keep
+
+
 def _lost(due: Due) -> Failure:
     cause = f"its executors ended {due.begins} times"
     cause += f", the last one with: {due.why}" if due.why else " without a word"
