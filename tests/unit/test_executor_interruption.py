@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
+from wukong.testing.kvs import MemoryKvs
+from wukong.values.signing import Signer
+from wukong.values.values import Values
 from wukong_executor.executor import Executor
 from wukong_executor.interruption import Interrupted, Interruption
+from wukong_executor.memory import Memory
 
 
 def evaluate(interruption: Interruption, program: Any) -> Any:
     executor = Executor.__new__(Executor)
     executor._interruption = interruption
+    executor._memory = Memory(Values(MemoryKvs(), Signer(b"k" * 32)), "job", "token", 60, 0)
     return executor._evaluate(0, program, [])
 
 
@@ -56,3 +61,12 @@ def test_a_signal_between_tasks_does_nothing() -> None:
     with interruption.installed():
         interruption.interrupt()
         assert sum(range(1000)) == 499500
+
+
+def test_a_pause_between_two_runs_is_interrupted_too() -> None:
+    interruption = Interruption()
+    with interruption.installed():
+        interruption.interrupt()
+        with pytest.raises(Interrupted):
+            interruption.sleep(60)
+    assert not interruption.armed

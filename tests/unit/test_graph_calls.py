@@ -18,7 +18,7 @@ def evaluate(calls, targets, functions=None):
     planned = plan(calls, targets)
     values = {}
     for first, data in zip(planned.firsts, planned.payloads, strict=True):
-        keys, programs = load(data, functions or allowed_functions())
+        keys, programs, _ = load(data, functions or allowed_functions())
         assert keys == planned.keys[first : first + len(keys)]
         for task, program in enumerate(programs, first):
             needs = planned.deps[planned.dep_offsets[task] : planned.dep_offsets[task + 1]]

@@ -50,7 +50,7 @@ def test_pages_follow_each_other_and_keep_their_limits(dsk, most, pages):
         assert page.count <= most
         assert page.count == 1 or len(page.data) <= payloads.MOST_BYTES
         first += page.count
-        page_keys, programs = load(page.data)
+        page_keys, programs, _ = load(page.data)
         assert len(page_keys) == len(programs) == page.count
         keys += page_keys
     assert keys == dag.keys

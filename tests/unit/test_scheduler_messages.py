@@ -139,5 +139,7 @@ def test_events_keep_their_sequence_and_time() -> None:
     state = messages.event(Event("1700000000123-4", "state", "failed"))
     assert (state.sequence, state.time.ToMilliseconds()) == ("1700000000123-4", 1_700_000_000_123)
     assert state.state.state == job_pb2.JOB_STATE_FAILED
+    retried = messages.event(Event("5-0", "retried", "ValueError: no", task=3, key="('x', 3)", attempt=2))
+    assert retried.retried == event_pb2.RetriedError(task=3, key="('x', 3)", attempt=2, message="ValueError: no")
     log = messages.event(Event("5-0", "log", "oops\n", task=3, stream="stderr", key="('x', 3)"))
     assert log.log == event_pb2.LogLines(task=3, key="('x', 3)", stream=event_pb2.LOG_STREAM_STDERR, text="oops\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import secrets
 import threading
@@ -297,5 +298,7 @@ class Client:
         share = Share(self._session, len(graph))
         futures = [Future(share, key) for key in graph]
         if futures:
-            self._lanes.put(functools.partial(batch.run, graph, futures, share, self.submit_graph))
+            # What `dask.annotate` says here is to be said there.
+            here = contextvars.copy_context()
+            self._lanes.put(functools.partial(here.run, batch.run, graph, futures, share, self.submit_graph))
         return futures

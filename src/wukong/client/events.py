@@ -55,7 +55,24 @@ class Printed:
     time: float
 
 
-Event: TypeAlias = StateChanged | Progressed | Printed
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A task raised and is run again, as often as its `retries` allow.
+
+    Attributes:
+        task: The task's key, or its number where the job was submitted elsewhere.
+        attempt: Which run of the task raised; the first is 1.
+        message: The exception's class and message.
+        time: Unix seconds.
+    """
+
+    task: Key
+    attempt: int
+    message: str
+    time: float
+
+
+Event: TypeAlias = StateChanged | Progressed | Printed | Retried
 
 
 def state_name(state: job_pb2.JobState.ValueType) -> str:
@@ -74,8 +91,15 @@ def event(message: event_pb2.JobEvent, keys: Sequence[Key]) -> Event:
     if message.HasField("log"):
         log = message.log
         stream = event_pb2.LogStream.Name(log.stream).removeprefix("LOG_STREAM_").lower()
-        return Printed(keys[log.task] if log.task < len(keys) else log.key, stream, log.text, time)
+        return Printed(_key(log, keys), stream, log.text, time)
+    if message.HasField("retried"):
+        retried = message.retried
+        return Retried(_key(retried, keys), retried.attempt, retried.message, time)
     if message.HasField("progress"):
         progress = message.progress
         return Progressed(progress.tasks_total, progress.tasks_run, progress.executors)
     return StateChanged(state_name(message.state.state), time)
+
+
+def _key(about: event_pb2.LogLines | event_pb2.RetriedError, keys: Sequence[Key]) -> Key:
+    return keys[about.task] if about.task < len(keys) else about.key

@@ -213,7 +213,7 @@ def read(futures: list[Future]) -> list[Any]:
 
 
 def _raised(failed: Failed, key: Key) -> BaseException:
-    cause = TaskError(key, 1, failed.traceback)
+    cause = TaskError(key, failed.attempt, failed.traceback)
     try:
         error = pickle.loads(failed.exception) if failed.exception else None
     except Exception as reason:

@@ -24,11 +24,13 @@ class Failed:
         exception: The exception, pickled; empty where it cannot be pickled or is too large.
         kind: The name of its class.
         traceback: The traceback, as text.
+        attempt: Which run of the call this was; the first is 1.
     """
 
     exception: bytes
     kind: str
     traceback: str
+    attempt: int = 1
 
 
 def attempt(function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any:

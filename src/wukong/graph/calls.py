@@ -41,6 +41,8 @@ class Call:
     function: str
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
+    #: How often it is run again when it raises; None for as often as the job says.
+    retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def plan(calls: Sequence[Call], targets: Sequence[str]) -> Plan:
         args = [writer.value(arg, 0) for arg in call.args]
         kwargs = {name: writer.value(arg, 0) for name, arg in call.kwargs.items()}
         dependencies.append(list(writer.slots))
-        bodies.append(json.dumps([call.id, call.function, len(writer.slots), args, kwargs]).encode())
+        said = [] if call.retries is None else [call.retries]
+        bodies.append(json.dumps([call.id, call.function, len(writer.slots), args, kwargs, *said]).encode())
     order = depth_first(dependencies, dict.fromkeys(numbers[t] for t in targets), lambda task: calls[task].id)
     position = {task: place for place, task in enumerate(order)}
     firsts, payloads = _cut([bodies[task] for task in order])
@@ -101,15 +104,19 @@ def plan(calls: Sequence[Call], targets: Sequence[str]) -> Plan:
 
 def compile_calls(
     data: bytes | memoryview, functions: Mapping[str, Callable[..., Any]]
-) -> tuple[Sequence[Key], Sequence[Program]]:
-    """The ids and programs of a page of calls (its payload without the first byte).
+) -> tuple[Sequence[Key], Sequence[Program], Mapping[int, int]]:
+    """The ids, programs and retries, by place, of a page of calls (its payload without the first byte).
 
     Raises:
         InvalidGraph: A call names a function that is not among `functions`.
     """
-    keys, programs = [], []
+    keys: list[Key] = []
+    programs: list[Program] = []
+    retries: dict[int, int] = {}
     interned = Interned()
-    for key, name, needs, args, kwargs in json.loads(bytes(data)):
+    for key, name, needs, args, kwargs, *said in json.loads(bytes(data)):
+        if said:
+            retries[len(keys)] = said[0]
         function = functions.get(name)
         if function is None:
             raise InvalidGraph(
@@ -123,7 +130,7 @@ def compile_calls(
         program, _ = builder.finish(builder.call(function, operands, keywords))
         keys.append(key)
         programs.append(program)
-    return keys, programs
+    return keys, programs, retries
 
 
 class _Writer:

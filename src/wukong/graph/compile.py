@@ -55,6 +55,14 @@ _FEW = 32
 _COLLECTIONS = (list, tuple, set, frozenset)
 
 
+def fused(node: object) -> Iterable[Key]:
+    """The keys of the tasks that Dask fused into one; none of one that it did not."""
+    if isinstance(node, Task) and node.func is _execute_subgraph and _is_subgraph(node.args):
+        inner: Mapping[Key, Any] = node.args[0]
+        return inner.keys()
+    return ()
+
+
 class Names(Protocol):
     """What a compiler asks about the graph around a node."""
 

@@ -9,7 +9,7 @@ tasks that use them, and large values become inputs: tasks without a program who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,9 +18,11 @@ from dask._task_spec import Alias, DataNode, GraphNode, Task, _is_dask_future
 from dask.utils import ensure_dict
 
 from wukong.errors import InvalidGraph
-from wukong.graph.compile import Compiler, missing_error
+from wukong.graph.annotations import Annotations, annotated, cost, retries
+from wukong.graph.compile import Compiler, fused, missing_error
 from wukong.graph.dag import Dag, Key, Program
 from wukong.graph.embedded import SCALARS, is_large, is_scalar
+from wukong.graph.hints import Hints
 from wukong.graph.order import cycle_error, depth_first
 from wukong.graph.program import same
 from wukong.graph.reference import reference_of, value_of
@@ -42,6 +44,7 @@ def convert(dsk: Any, keys: Any) -> Dag:
     Raises:
         InvalidGraph: There is nothing to compute, an asked-for key or a dependency is absent, or there is a cycle.
     """
+    said = annotated(dsk)
     if not isinstance(dsk, Mapping):
         dsk = dsk.__dask_graph__()
     conversion = _Conversion(ensure_dict(dsk))
@@ -50,7 +53,10 @@ def convert(dsk: Any, keys: Any) -> Dag:
         raise InvalidGraph("no keys were asked for, so there is nothing to compute")
     targets = [conversion.demand(key) for key in wanted]
     conversion.run()
-    return conversion.dag(wanted, targets)
+    dag = conversion.dag(wanted, targets)
+    if said:
+        dag.hints = _hints(said, dag.keys, conversion.graph)
+    return dag
 
 
 def flatten(keys: Any) -> Iterator[Key]:
@@ -67,6 +73,22 @@ def flatten(keys: Any) -> Iterator[Key]:
             yield key
         else:
             stack.pop()
+
+
+def _hints(said: Annotations, keys: Sequence[Key], graph: Mapping[Key, Any]) -> Hints:
+    """What the annotations say of each task. A task that Dask fused from several has the most retries of one of them,
+    and the time of all."""
+    again: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for task, key in enumerate(keys):
+        found = [(name, said[name]) for name in (key, *fused(graph.get(key))) if name in said]
+        counts = [count for name, values in found if (count := retries(values, name)) is not None]
+        costs = [duration for name, values in found if (duration := cost(values, name)) is not None]
+        if counts:
+            again[task] = max(counts)
+        if costs:
+            seconds[task] = sum(costs)
+    return Hints(again, seconds)
 
 
 class _Conversion:

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from wukong.graph.hints import Hints
+
 #: A Dask key: a string, bytes, number, or a tuple of such.
 Key: TypeAlias = Hashable
 #: What a task does; see `wukong.graph.program`.
@@ -38,6 +40,8 @@ class Dag:
     inputs: dict[int, object] = field(default_factory=dict)
     #: The task of every asked-for key.
     index: dict[Key, int] = field(default_factory=dict)
+    #: What was said about how tasks should run.
+    hints: Hints = field(default_factory=Hints)
 
     def __len__(self) -> int:
         return len(self.keys)

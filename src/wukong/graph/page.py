@@ -1,6 +1,6 @@
 """Pages as they stand in the metadata store: the adjacency of a range of tasks beside their payload.
 
-Layout (little endian): a header of eight 32-bit words; arrays of 32-bit words; the marks of inputs, one after the
+Layout (little endian): a header of nine 32-bit words; arrays of 32-bit words; the marks of inputs, one after the
 other; the payload, to the end.
 
 =============== ================ ==========================================================================
@@ -28,8 +28,8 @@ import numpy as np
 from wukong.graph.dag import Ids
 
 _MAGIC = int.from_bytes(b"WKP1", "little")
-#: Magic, first task, tasks, deps, outs, sinks, inputs, bytes of marks.
-_HEADER = struct.Struct("<8I")
+#: Magic, first task, tasks, deps, outs, sinks, inputs, bytes of marks, retries.
+_HEADER = struct.Struct("<9I")
 _WORD = np.dtype("<u4")
 
 
@@ -40,6 +40,7 @@ def build_pages(
     firsts: Sequence[int],
     payloads: Sequence[bytes],
     inputs: Mapping[int, bytes],
+    retries: int = 0,
 ) -> list[bytes]:
     """The bodies of all pages of a graph.
 
@@ -50,6 +51,7 @@ def build_pages(
         firsts: The first task of each page; the pages are contiguous and begin with task 0.
         payloads: What each page's tasks run.
         inputs: The marks of uploaded values, by task.
+        retries: How often a task that raises is run again, where its payload says nothing.
     """
     offsets = np.asarray(dep_offsets, np.int64)
     tasks = len(offsets) - 1
@@ -87,6 +89,7 @@ def build_pages(
             len(page_sinks),
             len(page_inputs),
             sum(lengths),
+            retries,
         )
         words = (
             (offsets[first : end + 1] - deps_from).astype(_WORD),
@@ -112,15 +115,28 @@ class Page:
         sinks: Those of its tasks whose values were asked for.
         inputs: The marks of those of its tasks whose values were uploaded.
         payload: What its tasks run (`wukong.graph.payload.load`).
+        retries: How often a task that raises is run again, where the payload says nothing.
     """
 
-    __slots__ = ("_dep_offsets", "_deps", "_out_offsets", "_outs", "count", "first", "inputs", "payload", "sinks")
+    __slots__ = (
+        "_dep_offsets",
+        "_deps",
+        "_out_offsets",
+        "_outs",
+        "count",
+        "first",
+        "inputs",
+        "payload",
+        "retries",
+        "sinks",
+    )
 
     first: int
     count: int
     sinks: frozenset[int]
     inputs: dict[int, bytes]
     payload: memoryview
+    retries: int
     _dep_offsets: list[int]
     _deps: list[int]
     _out_offsets: list[int]
@@ -132,14 +148,14 @@ class Page:
         view = memoryview(body)
         if len(view) < _HEADER.size:
             raise ValueError("not a page: it is too short")
-        magic, first, count, deps, outs, sinks, inputs, marks = _HEADER.unpack_from(view)
+        magic, first, count, deps, outs, sinks, inputs, marks, retries = _HEADER.unpack_from(view)
         words = 2 * (count + 1) + deps + 3 * outs + sinks + 2 * inputs
         payload = _HEADER.size + words * 4 + marks
         if magic != _MAGIC or len(view) < payload:
             raise ValueError("not a page: its header does not fit")
         array: list[int] = np.frombuffer(view, _WORD, words, _HEADER.size).tolist()
         page = cls()
-        page.first, page.count = first, count
+        page.first, page.count, page.retries = first, count, retries
         at = count + 1
         page._dep_offsets = array[:at]
         page._deps = array[at : at + deps]

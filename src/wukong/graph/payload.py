@@ -4,7 +4,8 @@ A page holds up to 256 tasks or about 256 KiB. One pickle per page means that a 
 stored once. cloudpickle costs no more than pickle here: it only steps in for functions and classes.
 
 The first byte of a payload says how to read the rest: `P` is a pickle of (keys, programs), `J` is calls by name
-(`wukong.graph.calls`).
+(`wukong.graph.calls`). Where something was said about how the page's tasks should run, the tuple has a third item
+(`wukong.graph.hints`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cloudpickle
 
 from wukong.errors import InvalidGraph, LimitExceeded, MissingModule
 from wukong.graph.calls import CALLS, compile_calls
 from wukong.graph.dag import Dag, Key, Program
+from wukong.graph.hints import Hints
 
 PICKLE = b"P"
 #: What the unpickler says when a module is there and the function in it is not.
@@ -37,6 +39,14 @@ LIMIT_BYTES = 64 * 1024 * 1024
 _DIRECTORIES = {("partd.file", "File"), ("dask.dataframe.shuffle", "maybe_buffered_partd")}
 #: What every pickle that names one of them contains.
 _DIRECTORY_SIGN = b"partd"
+
+
+class Loaded(NamedTuple):
+    """The tasks of a page, in order, and what was said about how they should run."""
+
+    keys: Sequence[Key]
+    programs: Sequence[Program | None]
+    hints: Hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +89,13 @@ def cut(dag: Dag) -> list[Payload]:
     return payloads
 
 
-def load(
-    data: bytes | memoryview, functions: Mapping[str, Callable[..., Any]] | None = None
-) -> tuple[Sequence[Key], Sequence[Program | None]]:
-    """The keys and programs of a page, which must come from a trusted place: this unpickles.
+def load(data: bytes | memoryview, functions: Mapping[str, Callable[..., Any]] | None = None, first: int = 0) -> Loaded:
+    """The tasks of a page, which must come from a trusted place: this unpickles.
 
     Args:
         data: A payload.
         functions: The callables that calls by name may reach, by "module:name".
+        first: The first task of the page; the hints of calls by name are by place.
 
     Raises:
         MissingModule: The page names a module or function that is not installed here.
@@ -96,11 +105,12 @@ def load(
     view = memoryview(data)
     tag = bytes(view[:1])
     if tag == CALLS:
-        return compile_calls(view[1:], functions or {})
+        keys, programs, again = compile_calls(view[1:], functions or {})
+        return Loaded(keys, programs, Hints({first + place: count for place, count in again.items()}))
     if tag != PICKLE:
         raise ValueError(f"not a payload: it begins with {tag!r}")
     try:
-        keys, programs = pickle.loads(view[1:])
+        keys, programs, *hints = pickle.loads(view[1:])
     except ImportError as error:
         raise MissingModule(error.name or "a module", str(error)) from error
     except AttributeError as error:
@@ -108,7 +118,7 @@ def load(
         if module is None:
             raise
         raise MissingModule(module[1], str(error)) from error
-    return keys, programs
+    return Loaded(keys, programs, Hints(*hints[0]) if hints else Hints())
 
 
 def _dump_tasks(dag: Dag, first: int, count: int) -> bytes:
@@ -121,7 +131,9 @@ def _dump_tasks(dag: Dag, first: int, count: int) -> bytes:
 def _dump(dag: Dag, first: int, count: int) -> bytes:
     file = io.BytesIO()
     file.write(PICKLE)
-    tasks = dag.keys[first : first + count], dag.programs[first : first + count]
+    tasks: tuple[Any, ...] = dag.keys[first : first + count], dag.programs[first : first + count]
+    if (hints := dag.hints.between(first, first + count)) is not None:
+        tasks = (*tasks, hints)
     cloudpickle.Pickler(file, protocol=5).dump(tasks)
     data = file.getvalue()
     if _DIRECTORY_SIGN in data:

@@ -253,6 +253,9 @@ class RedisMds:
         args.append(len(sync.logs))
         for log in sync.logs:
             args += [log.task, log.stream, log.text.encode(errors="replace"), log.key]
+        args.append(len(sync.retried))
+        for retried in sync.retried:
+            args += [retried.task, retried.attempt, retried.text.encode(errors="replace"), retried.key]
         args.append(len(sync.slowest))
         for slow in sync.slowest:
             args += [slow.microseconds, f"{slow.task} {slow.key}"]
@@ -417,6 +420,7 @@ def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
         int(fields.get("task", b"-1")),
         fields.get("stream", b"").decode(),
         fields.get("key", b"").decode(),
+        int(fields.get("attempt", b"0")),
     )
 
 

@@ -113,7 +113,11 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a job's stream. `kind` is `state` (text: the new state) or `log` (task, key, stream, text)."""
+    """One entry of a job's stream.
+
+    `kind` is `state` (text: the new state), `log` (task, key, stream, text) or `retried` (task, key, attempt, text: the
+    error).
+    """
 
     sequence: str
     kind: str
@@ -121,6 +125,7 @@ class Event:
     task: int = -1
     stream: str = ""
     key: str = ""
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,16 @@ class LogText:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """A task raised and is run again. `attempt` is which run of it raised, the first is 1; `text` says what."""
+
+    task: int
+    attempt: int
+    text: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sync:
     """One beat, report, commit and end, in one call.
 
@@ -205,6 +220,7 @@ class Sync:
         logs: What tasks printed since then.
         slowest: Runs of tasks since then that may be among the job's slowest; at most `SLOWEST` of them.
         end: End the record, unless this call claims something or leaves an offer unanswered.
+        retried: Tasks that raised since then and are run again.
     """
 
     arrivals: Sequence[Arrival] = ()
@@ -216,6 +232,7 @@ class Sync:
     logs: Sequence[LogText] = ()
     slowest: Sequence[TaskTime] = ()
     end: bool = False
+    retried: Sequence[Retried] = ()
 
 
 @dataclass(frozen=True, slots=True)

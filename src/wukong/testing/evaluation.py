@@ -34,7 +34,7 @@ def evaluate_dag(dag: Dag) -> dict[int, Any]:
     uses = np.bincount(dag.deps, minlength=len(dag)) + np.isin(np.arange(len(dag)), dag.targets)
     values: dict[int, Any] = dict(dag.inputs)
     for page in map(Page.decode, bodies):
-        _, programs = load(page.payload)
+        programs = load(page.payload).programs
         for task, program in enumerate(programs, page.first):
             _step(task, program, page, values)
             for needed in page.deps(task):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from wukong.mds.store import Event, LogText
+from wukong.mds.store import Event, LogText, Retried
 
 #: Events kept; older ones are dropped.
 KEPT = 10_000
@@ -30,6 +30,13 @@ class EventStream:
         sequence = self._next(now)
         text = log.text.encode(errors="replace").decode()
         self._events.append((self._last, Event(sequence, "log", text, log.task, log.stream, log.key)))
+
+    def add_retried(self, now: int, retried: Retried) -> None:
+        """A task raised and is run again. What UTF-8 cannot carry is replaced."""
+        sequence = self._next(now)
+        text = retried.text.encode(errors="replace").decode()
+        event = Event(sequence, "retried", text, retried.task, key=retried.key, attempt=retried.attempt)
+        self._events.append((self._last, event))
 
     def after(self, sequence: str, count: int) -> list[Event]:
         """At most `count` events after a sequence number, oldest first."""

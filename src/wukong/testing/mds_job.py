@@ -100,6 +100,8 @@ class MemoryJob:
         self._commit(sync.results, now)
         for log in sync.logs:
             self._print(log, now)
+        for retried in sync.retried:
+            self.events.add_retried(now, retried)
         self.meta.add_slow(sync.slowest)
         budget = self.meta.spec.budget
         if self.meta.state == "done":

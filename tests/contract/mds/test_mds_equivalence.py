@@ -15,7 +15,7 @@ from wukong.mds.budget import Budget
 from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
-from wukong.mds.store import Arrival, Begun, Event, JobInfo, JobSpec, LogText, Mds, Sync, Synced, TaskTime
+from wukong.mds.store import Arrival, Begun, Event, JobInfo, JobSpec, LogText, Mds, Retried, Sync, Synced, TaskTime
 from wukong.prices import Prices
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ class Calls:
         counters = Counters(tasks_run=chance.randrange(3), bytes_read=7, peak_memory=chance.randrange(9), mb_ms=1234)
         logs = [LogText(i, "stdout", f"text {i}\n", f"key {i}") for i in range(chance.choice([0, 0, 1, 2]))]
         slow = [TaskTime(i, f"key {i}", chance.randrange(9)) for i in chance.sample(range(9), chance.choice([0, 1, 4]))]
-        return Sync(arrivals, results, chance.randrange(9), 5, 6, counters, logs, slow, chance.random() < 0.15)
+        retried = [Retried(i, 2, f"error {i}", f"key {i}") for i in range(chance.choice([0, 0, 0, 1, 2]))]
+        end = chance.random() < 0.15
+        return Sync(arrivals, results, chance.randrange(9), 5, 6, counters, logs, slow, end, retried)
 
     def _tasks(self) -> list[int]:
         return self._random.choices(range(50), k=self._random.randrange(6))

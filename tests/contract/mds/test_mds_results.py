@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wukong.mds.store import PRINTED_BYTES, PRINTED_END, Arrival, Event, LogText, Status
+from wukong.mds.store import PRINTED_BYTES, PRINTED_END, Arrival, Event, LogText, Retried, Status
 
 if TYPE_CHECKING:
     from tests.contract.mds.conftest import Store
@@ -158,6 +158,20 @@ def test_what_tasks_print_is_told_in_order(store: Store) -> None:
         ("log", 4, "", "stderr", "zwei ä\u2603\n"),
         ("log", 3, "('x', 3)", "stdout", ""),
         ("state", -1, "", "", "done"),
+    ]
+
+
+def test_tasks_that_are_run_again_are_told(store: Store) -> None:
+    store.submit(sinks=1)
+    retried = [Retried(3, 1, "ValueError: ä\udc80"), Retried(3, 2, "KeyError: 1")]
+    store.holder().sync(logs=[LogText(3, "stdout", "x")], retried=retried, results=[(7, b"N")])
+    told = [(event.kind, event.task, event.attempt, event.text) for event in store.mds.events("job")]
+    assert told == [
+        ("state", -1, 0, "running"),
+        ("log", 3, 0, "x"),
+        ("retried", 3, 1, "ValueError: ä?"),
+        ("retried", 3, 2, "KeyError: 1"),
+        ("state", -1, 0, "done"),
     ]
 
 

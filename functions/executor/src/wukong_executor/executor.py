@@ -29,6 +29,7 @@ from wukong.engine.instructions import (
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost
+from wukong.graph.attempt import Failed
 from wukong.graph.name import name
 from wukong.graph.program import run
 from wukong.mds.counters import Counters
@@ -45,6 +46,7 @@ from wukong_executor.output import Output
 from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
 from wukong_executor.resident import Resident
+from wukong_executor.retrying import Retrying
 from wukong_executor.size import estimated_bytes
 from wukong_executor.timesheet import Slowest, Timesheet
 
@@ -97,6 +99,7 @@ class Executor:
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
         self._output = Output()
         self._interruption = Interruption()
+        self._retrying = Retrying()
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -178,7 +181,7 @@ class Executor:
                 output.task = task
                 if begun > 1:
                     self._announce(task)
-                value = self._evaluate(task, programs[task], [memory[parent] for parent in inputs])
+                value = self._evaluate(task, programs[task], inputs)
                 now = clock()
                 seconds = now - started
                 if large_bytes is not None:
@@ -220,26 +223,41 @@ class Executor:
             with self._lock:
                 self._stop()
 
-    def _evaluate(self, task: int, program: Any, inputs: list[Any]) -> Any:
+    def _evaluate(self, task: int, program: Any, inputs: Sequence[int]) -> Any:
+        memory = self._memory.by_task
         if program is None:
             self._times.enter(Phase.READING)
             self._memory.load([(task, self._programs.inputs[task])])
             self._times.enter(Phase.RUNNING)
-            return self._memory.by_task[task]
+            return memory[task]
         interruption = self._interruption
-        try:
-            interruption.armed = True
+        attempt = 1
+        while True:
             try:
-                if interruption.wanted:
-                    raise Interrupted
-                return run(program, inputs)
-            finally:
-                interruption.armed = False
-        except Interrupted:
-            raise
-        except BaseException as error:  # KeyboardInterrupt and the like too: only the task can have raised it
-            key = self._programs.keys.get(task, task)
-            raise _TaskRaised(failures.of_task(self._environment.signer, self._job, task, key, error)) from None
+                interruption.armed = True
+                try:
+                    if interruption.wanted:
+                        raise Interrupted
+                    value = run(program, [memory[parent] for parent in inputs])
+                finally:
+                    interruption.armed = False
+                if type(value) is not Failed:
+                    return value
+                pause = self._retrying.after(task, attempt, value, self._programs.retries(task))
+                if pause is None:
+                    return replace(value, attempt=attempt)
+            except Interrupted:
+                raise
+            except BaseException as error:  # KeyboardInterrupt and the like too: only the task can have raised it
+                pause = None
+                if isinstance(error, Exception):
+                    pause = self._retrying.after(task, attempt, error, self._programs.retries(task))
+                if pause is None:
+                    signer, key = self._environment.signer, self._programs.keys.get(task, task)
+                    raise _TaskRaised(failures.of_task(signer, self._job, task, key, error, attempt)) from None
+            interruption.sleep(pause)
+            attempt += 1
+            self._tasks_run += 1
 
     # Instructions; either thread.
 
@@ -328,6 +346,7 @@ class Executor:
             memory_limit=self._memory_limit,
             counters=totals.since(self._counted),
             logs=[replace(log, key=self._name(log.task)) for log in self._output.take()],
+            retried=[replace(one, key=self._name(one.task)) for one in self._retrying.take()],
             slowest=[TaskTime(task, self._name(task), round(seconds * 1e6)) for task, seconds in slowest],
             end=sync.end,
         )

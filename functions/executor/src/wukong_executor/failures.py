@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from dataclasses import replace
 
 import cloudpickle
 
@@ -14,6 +15,9 @@ from wukong.values.signing import Signer
 #: Characters of a traceback, and bytes of a pickled exception, that are kept.
 TRACEBACK_LIMIT = 64 * 1024
 EXCEPTION_LIMIT = 1024 * 1024
+
+#: Characters of an error that a task recovered from.
+SHORT_LIMIT = 4 * 1024
 
 
 class ValueStuck(Exception):
@@ -30,11 +34,11 @@ class ValueStuck(Exception):
         self.reason = reason
 
 
-def of_task(signer: Signer, job: str, task: int, key: object, error: BaseException) -> Failure:
-    """A task raised. The traceback starts at the task's own code."""
+def of_task(signer: Signer, job: str, task: int, key: object, error: BaseException, attempt: int) -> Failure:
+    """A task raised in some run, the first is 1, and is not run again. The traceback starts at the task's own code."""
     frames = error.__traceback__.tb_next if error.__traceback__ else None
     text = "".join(traceback.format_exception(type(error), error, frames))
-    return _of_task(signer, job, task, key, error, text)
+    return replace(_of_task(signer, job, task, key, error, text), attempt=attempt)
 
 
 def of_value(signer: Signer, job: str, task: int, key: object, error: Exception) -> Failure:
@@ -62,6 +66,11 @@ def of_executor(error: Exception, task: int = -1, key: object = "") -> Failure:
         type_name=_type_name(error),
         attributes={name: _unicode(fact) if isinstance(fact, str) else fact for name, fact in facts.items()},
     )
+
+
+def in_short(error: BaseException) -> str:
+    """Class and message of an exception, for whoever watches the job."""
+    return _unicode(f"{type(error).__qualname__}: {_message(error)}"[:SHORT_LIMIT])
 
 
 def _of_task(signer: Signer, job: str, task: int, key: object, error: BaseException, text: str) -> Failure:

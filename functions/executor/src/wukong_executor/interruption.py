@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -51,6 +52,20 @@ class Interruption:
         self.wanted = True
         if self._thread is not None:
             signal.pthread_kill(self._thread, signal.SIGUSR1)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless somebody interrupts.
+
+        Raises:
+            Interrupted: Somebody did.
+        """
+        self.armed = True
+        try:
+            if self.wanted:
+                raise Interrupted
+            time.sleep(seconds)
+        finally:
+            self.armed = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.armed:

@@ -28,6 +28,12 @@ class Programs:
         self.inputs: dict[int, bytes] = {}
         #: Task -> its Dask key.
         self.keys: dict[int, Any] = {}
+        self._retries: dict[int, int] = {}
+        self._default_retries = 0
+
+    def retries(self, task: int) -> int:
+        """How often a task that raises is run again."""
+        return self._retries.get(task, self._default_retries)
 
     def fetch(self, indices: Sequence[int]) -> list[Page]:
         """Pages by index, in one round trip."""
@@ -47,9 +53,11 @@ class Programs:
         self._signer.verify(f"page:{self._job}:{index}", data[:SIZE], body)
         page = Page.decode(body)
         functions = allowed_functions() if page.payload[:1] == CALLS else None
-        keys, programs = payload.load(page.payload, functions)
+        keys, programs, hints = payload.load(page.payload, functions, page.first)
         tasks = range(page.first, page.first + page.count)
         self.by_task.update(zip(tasks, programs, strict=True))
         self.keys.update(zip(tasks, keys, strict=True))
         self.inputs.update(page.inputs)
+        self._retries.update(hints.retries)
+        self._default_retries = page.retries
         return page

@@ -157,6 +157,15 @@ def event(entry: Event) -> event_pb2.JobEvent:
                 text=entry.text,
             )
         )
+    elif entry.kind == "retried":
+        message.retried.CopyFrom(
+            event_pb2.RetriedError(
+                task=max(0, entry.task),
+                key=entry.key or str(entry.task),
+                attempt=entry.attempt,
+                message=entry.text,
+            )
+        )
     else:
         message.state.state = _STATES[entry.text]
     return message

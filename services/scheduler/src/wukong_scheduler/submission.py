@@ -139,6 +139,7 @@ class Submission:
                 function=task.call.function,
                 args=_values(task.call.args),
                 kwargs=json_format.MessageToDict(task.call.kwargs),
+                retries=task.options.retries if task.options.HasField("retries") else None,
             )
             for task in request.tasks
         ]
@@ -244,7 +245,13 @@ class Submission:
             policy=name_of_policy,
         )
         bodies = build_pages(
-            shape.offsets, shape.deps, shape.targets, shape.firsts.tolist(), work.payloads, work.inputs
+            shape.offsets,
+            shape.deps,
+            shape.targets,
+            shape.firsts.tolist(),
+            work.payloads,
+            work.inputs,
+            options.retries,
         )
         pages = [self._signer.sign(f"page:{name}:{i}", body) + body for i, body in enumerate(bodies)]
         records = static_schedules(shape.leaves.tolist(), spec.parallelism, policy)

@@ -5,6 +5,7 @@
 --       number of arrivals, then for each: child, need, marks, (edge, mark)..., offers, edge...,
 --       number of results, then for each: sink, mark,
 --       number of log texts, then for each: task, stream, text, name of the task,
+--       number of retried tasks, then for each: task, attempt, text, name of the task,
 --       number of slow tasks, then for each: microseconds, task and its name.
 -- Reply: status, or {OK, room, ended, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
 local WIDE = 256
@@ -131,6 +132,15 @@ for i = at, at + 4 * logs - 4, 4 do
   end
 end
 at = at + 4 * logs
+
+local retried = tonumber(ARGV[at])
+at = at + 1
+for i = at, at + 4 * retried - 4, 4 do
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', 10000, '*', 'kind', 'retried', 'task', ARGV[i], 'attempt', ARGV[i + 1],
+    'text', ARGV[i + 2], 'key', ARGV[i + 3])
+  announced = true
+end
+at = at + 4 * retried
 
 local slow = tonumber(ARGV[at])
 if slow > 0 then

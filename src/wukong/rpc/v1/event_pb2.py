@@ -26,21 +26,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from wukong.rpc.v1 import job_pb2 as wukong_dot_rpc_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wukong/rpc/v1/event.proto\x12\rwukong.rpc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17wukong/rpc/v1/job.proto\"\xd1\x01\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05state\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.StateChangeH\x00\x12+\n\x08progress\x18\x04 \x01(\x0b\x32\x17.wukong.rpc.v1.ProgressH\x00\x12&\n\x03log\x18\x05 \x01(\x0b\x32\x17.wukong.rpc.v1.LogLinesH\x00\x42\x07\n\x05\x65vent\"V\n\x0bStateChange\x12&\n\x05state\x18\x01 \x01(\x0e\x32\x17.wukong.rpc.v1.JobState\x12\x1f\n\x03job\x18\x02 \x01(\x0b\x32\x12.wukong.rpc.v1.Job\"E\n\x08Progress\x12\x13\n\x0btasks_total\x18\x01 \x01(\x04\x12\x11\n\ttasks_run\x18\x02 \x01(\x04\x12\x11\n\texecutors\x18\x03 \x01(\r\"]\n\x08LogLines\x12\x0c\n\x04task\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12(\n\x06stream\x18\x03 \x01(\x0e\x32\x18.wukong.rpc.v1.LogStream\x12\x0c\n\x04text\x18\x04 \x01(\t*U\n\tLogStream\x12\x1a\n\x16LOG_STREAM_UNSPECIFIED\x10\x00\x12\x15\n\x11LOG_STREAM_STDOUT\x10\x01\x12\x15\n\x11LOG_STREAM_STDERR\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wukong/rpc/v1/event.proto\x12\rwukong.rpc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17wukong/rpc/v1/job.proto\"\x81\x02\n\x08JobEvent\x12\x10\n\x08sequence\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x05state\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.StateChangeH\x00\x12+\n\x08progress\x18\x04 \x01(\x0b\x32\x17.wukong.rpc.v1.ProgressH\x00\x12&\n\x03log\x18\x05 \x01(\x0b\x32\x17.wukong.rpc.v1.LogLinesH\x00\x12.\n\x07retried\x18\x06 \x01(\x0b\x32\x1b.wukong.rpc.v1.RetriedErrorH\x00\x42\x07\n\x05\x65vent\"V\n\x0bStateChange\x12&\n\x05state\x18\x01 \x01(\x0e\x32\x17.wukong.rpc.v1.JobState\x12\x1f\n\x03job\x18\x02 \x01(\x0b\x32\x12.wukong.rpc.v1.Job\"E\n\x08Progress\x12\x13\n\x0btasks_total\x18\x01 \x01(\x04\x12\x11\n\ttasks_run\x18\x02 \x01(\x04\x12\x11\n\texecutors\x18\x03 \x01(\r\"K\n\x0cRetriedError\x12\x0c\n\x04task\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x0f\n\x07message\x18\x04 \x01(\t\"]\n\x08LogLines\x12\x0c\n\x04task\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\t\x12(\n\x06stream\x18\x03 \x01(\x0e\x32\x18.wukong.rpc.v1.LogStream\x12\x0c\n\x04text\x18\x04 \x01(\t*U\n\tLogStream\x12\x1a\n\x16LOG_STREAM_UNSPECIFIED\x10\x00\x12\x15\n\x11LOG_STREAM_STDOUT\x10\x01\x12\x15\n\x11LOG_STREAM_STDERR\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wukong.rpc.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGSTREAM']._serialized_start=568
-  _globals['_LOGSTREAM']._serialized_end=653
+  _globals['_LOGSTREAM']._serialized_start=693
+  _globals['_LOGSTREAM']._serialized_end=778
   _globals['_JOBEVENT']._serialized_start=103
-  _globals['_JOBEVENT']._serialized_end=312
-  _globals['_STATECHANGE']._serialized_start=314
-  _globals['_STATECHANGE']._serialized_end=400
-  _globals['_PROGRESS']._serialized_start=402
-  _globals['_PROGRESS']._serialized_end=471
-  _globals['_LOGLINES']._serialized_start=473
-  _globals['_LOGLINES']._serialized_end=566
+  _globals['_JOBEVENT']._serialized_end=360
+  _globals['_STATECHANGE']._serialized_start=362
+  _globals['_STATECHANGE']._serialized_end=448
+  _globals['_PROGRESS']._serialized_start=450
+  _globals['_PROGRESS']._serialized_end=519
+  _globals['_RETRIEDERROR']._serialized_start=521
+  _globals['_RETRIEDERROR']._serialized_end=596
+  _globals['_LOGLINES']._serialized_start=598
+  _globals['_LOGLINES']._serialized_end=691
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,7 @@ class JobEvent(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     LOG_FIELD_NUMBER: _builtins.int
+    RETRIED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.str
     """Place of the event in the job's stream. Give the last one seen to WatchJob to go on after it. Empty for events
     that only tell the present state.
@@ -74,6 +75,10 @@ class JobEvent(_message.Message):
     def log(self) -> Global___LogLines:
         """A task printed something."""
 
+    @_builtins.property
+    def retried(self) -> Global___RetriedError:
+        """A task raised and is run again."""
+
     def __init__(
         self,
         *,
@@ -82,12 +87,13 @@ class JobEvent(_message.Message):
         state: Global___StateChange | None = ...,
         progress: Global___Progress | None = ...,
         log: Global___LogLines | None = ...,
+        retried: Global___RetriedError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "log", b"log", "progress", b"progress", "state", b"state", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "log", b"log", "progress", b"progress", "retried", b"retried", "state", b"state", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "log", b"log", "progress", b"progress", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "log", b"log", "progress", b"progress", "retried", b"retried", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state", "progress", "log"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["state", "progress", "log", "retried"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -150,6 +156,40 @@ class Progress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class RetriedError(_message.Message):
+    """A task raised and is run again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    task: _builtins.int
+    """Id of the task."""
+    key: _builtins.str
+    """Name of the task: repr of its Dask key, or the id of a Task."""
+    attempt: _builtins.int
+    """Which run of the task raised; the first is 1."""
+    message: _builtins.str
+    """The exception's class and message."""
+    def __init__(
+        self,
+        *,
+        task: _builtins.int = ...,
+        key: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "key", b"key", "message", b"message", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetriedError: _TypeAlias = RetriedError  # noqa: Y015
 
 @_typing.final
 class LogLines(_message.Message):

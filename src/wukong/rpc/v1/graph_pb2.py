@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from wukong.rpc.v1 import value_pb2 as wukong_dot_rpc_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wukong/rpc/v1/graph.proto\x12\rwukong.rpc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19wukong/rpc/v1/value.proto\"\"\n\x04Page\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\";\n\x05Input\x12\x0c\n\x04task\x18\x01 \x01(\r\x12$\n\x03ref\x18\x02 \x01(\x0b\x32\x17.wukong.rpc.v1.ValueRef\"\xaf\x01\n\x05Graph\x12\x13\n\x0bpage_hashes\x18\x01 \x03(\t\x12\x13\n\x0b\x66irst_tasks\x18\x02 \x03(\r\x12\x13\n\x0b\x64\x65p_offsets\x18\x03 \x01(\x0c\x12\x0c\n\x04\x64\x65ps\x18\x04 \x01(\x0c\x12\x0f\n\x07targets\x18\x05 \x01(\x0c\x12$\n\x06inputs\x18\x06 \x03(\x0b\x32\x14.wukong.rpc.v1.Input\x12\"\n\x05pages\x18\x07 \x03(\x0b\x32\x13.wukong.rpc.v1.Page\"5\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12!\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x13.wukong.rpc.v1.Call\"k\n\x04\x43\x61ll\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12(\n\x04\x61rgs\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12\'\n\x06kwargs\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Structb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wukong/rpc/v1/graph.proto\x12\rwukong.rpc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19wukong/rpc/v1/value.proto\"\"\n\x04Page\x12\x0c\n\x04hash\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\";\n\x05Input\x12\x0c\n\x04task\x18\x01 \x01(\r\x12$\n\x03ref\x18\x02 \x01(\x0b\x32\x17.wukong.rpc.v1.ValueRef\"\xaf\x01\n\x05Graph\x12\x13\n\x0bpage_hashes\x18\x01 \x03(\t\x12\x13\n\x0b\x66irst_tasks\x18\x02 \x03(\r\x12\x13\n\x0b\x64\x65p_offsets\x18\x03 \x01(\x0c\x12\x0c\n\x04\x64\x65ps\x18\x04 \x01(\x0c\x12\x0f\n\x07targets\x18\x05 \x01(\x0c\x12$\n\x06inputs\x18\x06 \x03(\x0b\x32\x14.wukong.rpc.v1.Input\x12\"\n\x05pages\x18\x07 \x03(\x0b\x32\x13.wukong.rpc.v1.Page\"b\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12!\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x13.wukong.rpc.v1.Call\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.TaskOptions\"k\n\x04\x43\x61ll\x12\x10\n\x08\x66unction\x18\x01 \x01(\t\x12(\n\x04\x61rgs\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12\'\n\x06kwargs\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"/\n\x0bTaskOptions\x12\x14\n\x07retries\x18\x01 \x01(\rH\x00\x88\x01\x01\x42\n\n\x08_retriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRAPH']._serialized_start=199
   _globals['_GRAPH']._serialized_end=374
   _globals['_TASK']._serialized_start=376
-  _globals['_TASK']._serialized_end=429
-  _globals['_CALL']._serialized_start=431
-  _globals['_CALL']._serialized_end=538
+  _globals['_TASK']._serialized_end=474
+  _globals['_CALL']._serialized_start=476
+  _globals['_CALL']._serialized_end=583
+  _globals['_TASKOPTIONS']._serialized_start=585
+  _globals['_TASKOPTIONS']._serialized_end=632
 # @@protoc_insertion_point(module_scope)
