@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import ctypes
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from wukong import Client, LocalCluster
+from wukong import Client, JobCancelled, LocalCluster
 from wukong.errors import DeadlineExceeded, WukongError
 from wukong.rpc.v1 import scheduler_pb2
 
@@ -17,6 +21,24 @@ from wukong.rpc.v1 import scheduler_pb2
 def linger(path: str) -> None:
     Path(path).touch()
     time.sleep(300)
+
+
+def linger_in_c(path: str) -> None:
+    """A task that no signal reaches: it waits in a library for a lock that nobody gives back."""
+    Path(path).write_text(str(os.getpid()))
+    library = ctypes.CDLL(None)
+    lock = ctypes.create_string_buffer(128)
+    library.pthread_mutex_lock(lock)
+    library.pthread_mutex_lock(lock)
+
+
+def ignore_all(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    while True:
+        try:
+            time.sleep(300)
+        except BaseException:
+            continue
 
 
 @pytest.fixture
@@ -57,3 +79,47 @@ def test_a_deadline_stops_the_task(single: LocalCluster, tmp_path: Path) -> None
         before = time.monotonic()
         assert client.get({"y": (abs, -2)}, "y") == 2
         assert time.monotonic() - before < 5
+
+
+def test_a_cancelled_future_frees_its_environment_at_once(single: LocalCluster, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    with Client(single) as client:
+        future = client.submit(linger, str(started))
+        until(started.exists)
+        other = client.submit(abs, -3)
+        before = time.monotonic()
+        assert future.cancel()
+        assert time.monotonic() - before < 1
+        with pytest.raises(JobCancelled):
+            future.result(timeout=10)
+        with pytest.raises(concurrent.futures.CancelledError):
+            future.exception()
+        assert (future.cancelled(), future.done(), future.running()) == (True, True, False)
+        done, waiting = concurrent.futures.wait([future, other], timeout=10)
+        assert (done, waiting) == ({future, other}, set())
+        assert set(concurrent.futures.as_completed([future, other], timeout=10)) == {future, other}
+        assert other.result() == 3
+
+
+@pytest.mark.parametrize("task", [linger_in_c, ignore_all])
+def test_a_task_that_no_interrupt_ends_goes_with_its_environment(
+    single: LocalCluster, tmp_path: Path, task: Callable[[str], None]
+) -> None:
+    started = tmp_path / "started"
+    with Client(single) as client:
+        future = client.submit(task, str(started))
+        until(lambda: started.exists() and started.read_text())
+        pid = int(started.read_text())
+        future.cancel()
+        before = time.monotonic()
+        until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        assert time.monotonic() - before < 5  # two beats are 0.4 s
+        assert client.get({"y": (abs, -2)}, "y") == 2
+        assert time.monotonic() - before < 10
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -33,14 +33,16 @@ def test_a_task_that_runs_is_interrupted() -> None:
     def interrupt() -> None:
         while not interruption.armed:
             pass
-        interruption.interrupt()
+        assert interruption.insist(ended, 60)
 
+    ended = threading.Event()
     before = signal.getsignal(signal.SIGUSR1)
     with interruption.installed():
         thread = threading.Thread(target=interrupt)
         thread.start()
         with pytest.raises(Interrupted):
             evaluate(interruption, (wait_for_ever, ()))
+        ended.set()
         thread.join()
     assert not interruption.armed
     assert signal.getsignal(signal.SIGUSR1) == before
@@ -70,3 +72,11 @@ def test_a_pause_between_two_runs_is_interrupted_too() -> None:
         with pytest.raises(Interrupted):
             interruption.sleep(60)
     assert not interruption.armed
+
+
+def test_whoever_insists_is_told_when_nothing_helps() -> None:
+    interruption = Interruption()
+    with interruption.installed():
+        assert not interruption.insist(threading.Event(), 0.05)
+        assert interruption.can_end_process
+    assert not interruption.can_end_process

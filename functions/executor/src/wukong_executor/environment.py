@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from wukong import settings
 from wukong.invocation.spreading import Spreading
@@ -64,6 +65,12 @@ class Environment:
     def values(self, ring: Ring) -> Values:
         """Values of a job pinned to `ring`."""
         return Values(self.kvs(ring), self.signer)
+
+    def end(self, reason: str) -> NoReturn:
+        """End this process, whatever it is in the middle of. The next invocation gets another environment."""
+        sys.stderr.write(f"wukong: this environment ends, because {reason} and cannot be interrupted\n")
+        sys.stderr.flush()
+        os._exit(1)
 
     @cached_property
     def beats(self) -> ThreadPoolExecutor:

@@ -410,12 +410,27 @@ class Executor:
                     with self._lock:
                         self._changed.notify_all()
                     tick = False
+                if self._interruption.wanted:
+                    break
         except BaseException as error:
             with self._lock:
                 if not self._walk.ended:
                     self._beat_error = error  # the main thread raises it, as soon as it has stopped
                     self._stop()
                 self._changed.notify_all()
+        if self._interruption.wanted:
+            self._insist()
+
+    def _insist(self) -> None:
+        """Have the running task end, which nobody wants any more; after a beat the environment ends with it."""
+        while not self._interruption.insist(self._stopping, self._environment.beat_seconds):
+            task, started = self._running
+            if task >= 0 and self._interruption.can_end_process:
+                key = self._programs.keys.get(task, task)
+                seconds = clock() - started
+                self._environment.end(
+                    f"task {key!r} of job {self._job}, which is over, has been running for {seconds:.1f} s"
+                )
 
 
 class _TaskRaised(Exception):

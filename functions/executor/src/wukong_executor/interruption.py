@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: Seconds between two signals at first; they double.
+_SHORTEST = 0.005
+
 
 class Interrupted(BaseException):
     """Raised inside a task. Not an Exception, so that a task's own handlers let it pass."""
@@ -17,8 +20,9 @@ class Interrupted(BaseException):
 class Interruption:
     """A signal whose handler raises in the main thread, but only while a task runs (`armed`).
 
-    Signals reach a sleeping system call too. Code that holds the interpreter in a library ends first. Whoever arms it
-    looks at `wanted` after that: the signal may have come a moment before.
+    Signals reach a sleeping system call too, but a signal that comes a moment before the call is heard only after it:
+    `insist` repeats them. A task that is in a library, or lets no exception through, hears none; then only the end of
+    the process helps. Whoever arms this looks at `wanted` after that: the signal may have come a moment before.
 
     Attributes:
         armed: Whether a task runs, which may be interrupted.
@@ -52,6 +56,27 @@ class Interruption:
         self.wanted = True
         if self._thread is not None:
             signal.pthread_kill(self._thread, signal.SIGUSR1)
+
+    def insist(self, ended: threading.Event, seconds: float) -> bool:
+        """Interrupt again and again until the main thread has ended its work; returns whether it has in that time.
+
+        Args:
+            ended: Set by the main thread when it has. Until then it stays in the block of `installed`.
+            seconds: The most time.
+        """
+        end = time.monotonic() + seconds
+        pause = _SHORTEST
+        while not ended.wait(min(pause, max(0.0, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                return False
+            self.interrupt()
+            pause *= 2
+        return True
+
+    @property
+    def can_end_process(self) -> bool:
+        """Whether this process is the main thread's, who works here, and nobody else's."""
+        return self._thread is not None
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless somebody interrupts.
