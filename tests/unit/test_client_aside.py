@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import _thread
 import threading
+from collections.abc import Generator
 
 import pytest
 
@@ -59,4 +60,46 @@ def test_an_interrupt_leaves_the_call_to_its_end_and_the_next_one_to_another_thr
 def test_a_call_inside_a_call_needs_no_further_thread(aside: Aside) -> None:
     outer, inner = aside.call(lambda: (threading.get_ident(), aside.call(threading.get_ident)))
     assert outer == inner
+    aside.close()
+
+
+def test_the_items_of_a_generator_are_asked_for_by_another_thread(aside: Aside) -> None:
+    closed: list[bool] = []
+
+    def idents() -> Generator[int, None, None]:
+        try:
+            for _ in range(3):
+                yield threading.get_ident()
+        finally:
+            closed.append(True)
+
+    assert threading.get_ident() not in set(aside.each(idents()))
+    assert closed == [True]
+    items = aside.each(idents())
+    next(items)
+    items.close()
+    assert closed == [True, True]
+    aside.close()
+
+
+def test_an_interrupt_leaves_a_generator_that_waits_for_its_next_item(aside: Aside) -> None:
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def items() -> Generator[int, None, None]:
+        begun.set()
+        go.wait(10)
+        ended.set()
+        yield 1
+
+    def interrupt() -> None:
+        begun.wait(10)
+        _thread.interrupt_main()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(aside.each(items()))
+    thread.join()
+    go.set()
+    assert ended.wait(10)
     aside.close()

@@ -376,3 +376,18 @@ def test_the_lease_is_renewed_while_the_main_thread_talks_to_a_store_for_longer_
     assert walk.background(0.9, 0.0, tick=True) is None
     assert walk.background(1.1, 0.0, tick=True) == Renew()
     assert walk.background(1.1, 0.0, tick=False) is None
+
+
+def test_what_is_known_of_waiting_tasks_is_worth_more_than_the_mean() -> None:
+    page = OnePage([[], [], [], [], []], frozenset(range(5)))
+    policy = Always(0)
+    walk = Walk(policy, [0], beat=1.0, room=3)
+    walk.begin([0, 1, 2, 3, 4])
+    walk.pages_loaded([page])
+    assert run(walk) == 0
+    assert run(walk) == 1
+    walk.expected = {2: 10.0, 3: 2.0, 1: 99.0}
+    walk.background(0.5, 0.0, True)
+    (asked,) = policy.asked
+    assert asked[:2] == (3, 3)
+    assert asked[2] == pytest.approx((10.0 + 2.0 + 0.01) / 3)

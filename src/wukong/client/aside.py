@@ -8,9 +8,10 @@ end there; nobody hears of its answer.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
@@ -52,6 +53,17 @@ class Aside:
         if error is not None:
             raise error
         return found  # type: ignore[no-any-return]
+
+    def each(self, items: Generator[Answer, None, None]) -> Iterator[Answer]:
+        """The items of a generator that waits for them, each asked for by `call`."""
+        end = object()
+        try:
+            while (item := self.call(lambda: next(items, end))) is not end:
+                yield item  # type: ignore[misc]
+        finally:
+            # Here, since the program may be ending, and the threads with it.
+            with contextlib.suppress(ValueError):  # it was interrupted, and still waits for its next item
+                items.close()
 
     def close(self) -> None:
         """End the threads that have nothing to do."""

@@ -31,7 +31,7 @@ class Connection:
 
     Attributes:
         scheduler: The scheduler's methods.
-        aside: Makes calls for the main thread: all but the streams of `Job.events` and `Job.logs`, and `close`.
+        aside: Makes calls for the main thread.
         cluster: What the scheduler said about the cluster.
 
     Raises:
@@ -106,8 +106,11 @@ class Connection:
 
     def close(self) -> None:
         """End the connection; calls under way fail."""
+        self.aside.call(self._close)
+        self.aside.close()
+
+    def _close(self) -> None:
         self._channel.close()
         with self._lock:
             if self._data_channel is not None:
                 self._data_channel.close()
-        self.aside.close()

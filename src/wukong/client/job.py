@@ -136,7 +136,7 @@ class Job:
             WukongError: The job is unknown or was released, or the cluster is gone.
         """
         self._check()
-        for message in watching.watch(self.session.connection, self.id):
+        for message in self._messages():
             yield event(message, self._keys)
 
     def logs(self, task: Key | None = None) -> str:
@@ -150,7 +150,7 @@ class Job:
         """
         self._check()
         found: list[str] = []
-        for message in watching.watch(self.session.connection, self.id):
+        for message in self._messages():
             if message.HasField("log"):
                 key = self._key(message.log)
                 if task is None:
@@ -206,6 +206,11 @@ class Job:
 
     def _key(self, log: event_pb2.LogLines) -> Key:
         return self._keys[log.task] if log.task < len(self._keys) else log.key
+
+    def _messages(self) -> Iterator[event_pb2.JobEvent]:
+        """What happened from the beginning on."""
+        connection = self.session.connection
+        return connection.aside.each(watching.watch(connection, self.id))
 
     def _check(self) -> None:
         self.session.check_open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from wukong.client.connection import Connection
 from wukong.errors import ClusterUnavailable
@@ -23,7 +23,7 @@ FINAL = (
 
 def watch(
     connection: Connection, job_id: str, after: str = "", end: float | None = None
-) -> Iterator[event_pb2.JobEvent]:
+) -> Generator[event_pb2.JobEvent, None, None]:
     """What happens to a job. The last event is a final state, with all of the job in it.
 
     Args:

@@ -110,6 +110,8 @@ class Walk:
         #: Nothing is left to do, or nothing of it counts any more.
         self.ended = False
         self._task_seconds = 0.0
+        #: What tasks are expected to take, of those about which the user said something; the shell may share its own.
+        self.expected: Mapping[int, float] = {}
         self._oldest_at_beat: int | None = None
         self._offload_again = False  # the pages that a cut needed were fetched first
         self._last_report = 0.0
@@ -446,7 +448,10 @@ class Walk:
         aged = oldest is not None and oldest == self._oldest_at_beat
         self._oldest_at_beat = oldest
         waiting = len(self._ready)
-        count = self._policy.on_beat(waiting, self._room, max(self._task_seconds, running_for), aged)
+        seconds = max(self._task_seconds, running_for)
+        if waiting and self.expected:
+            seconds = sum(self.expected.get(task, seconds) for task in self._ready) / waiting
+        count = self._policy.on_beat(waiting, self._room, seconds, aged)
         if count <= 0:
             return None
         amount = waiting - max(0, (waiting + 1) // (count + 1) - 1)

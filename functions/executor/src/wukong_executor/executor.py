@@ -101,6 +101,7 @@ class Executor:
         self._interruption = Interruption()
         self._retrying = Retrying()
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
+        self._walk.expected = self._programs.seconds
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._stopping = threading.Event()

@@ -28,6 +28,8 @@ class Programs:
         self.inputs: dict[int, bytes] = {}
         #: Task -> its Dask key.
         self.keys: dict[int, Any] = {}
+        #: Task -> seconds that it is expected to run, where the graph says so.
+        self.seconds: dict[int, float] = {}
         self._retries: dict[int, int] = {}
         self._default_retries = 0
 
@@ -58,6 +60,7 @@ class Programs:
         self.by_task.update(zip(tasks, programs, strict=True))
         self.keys.update(zip(tasks, keys, strict=True))
         self.inputs.update(page.inputs)
+        self.seconds.update(hints.seconds)
         self._retries.update(hints.retries)
         self._default_retries = page.retries
         return page
