@@ -14,8 +14,8 @@ from wukong import Client, LocalCluster
 
 def run(get: Callable[..., Any], size: int = 10_000, chunk: int = 2_000, k: int = 5) -> str:
     """Compute the k largest singular values and their vectors, and compare both with Dask's own."""
-    # The published listing persists X. Its 800 MB would come to this process and go back as uploaded inputs;
-    # executors make blocks of random numbers faster than that, so they stay part of the graph.
+    # The published listing persists X: its 800 MB would stay in the key-value store. Executors make blocks of random
+    # numbers faster than they read them from there, so they stay part of the graph.
     X = da.random.default_rng(2).random((size, size), chunks=(chunk, chunk))
     _, s, v = da.linalg.svd_compressed(X, k=k, seed=2)
     singular, right = dask.compute(s, v, scheduler=get)

@@ -14,8 +14,8 @@ from wukong import Client, LocalCluster
 
 def run(get: Callable[..., Any], rows: int = 200_000, columns: int = 100, chunk: int = 10_000) -> str:
     """Compute s and V of a random matrix cut into blocks of rows, and compare both with Dask's own."""
-    # As published, the matrix is persisted first: its blocks come to this process, and the second computation
-    # uploads them as inputs. Without persist() the executors would make the blocks where they use them.
+    # As published, the matrix is persisted first: its blocks stay in the cluster, where the second computation finds
+    # them. Without persist() the executors would make the blocks where they use them.
     X = da.random.default_rng(1).random((rows, columns), chunks=(chunk, columns)).persist(scheduler=get)
     _, s, v = da.linalg.svd(X)
     singular, right = dask.compute(s, v, scheduler=get)

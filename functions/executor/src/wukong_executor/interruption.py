@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: Seconds between two signals at first; they double.
-_SHORTEST = 0.005
+#: Signals before nothing more is expected of them.
+_SIGNALS = 20
 
 
 class Interrupted(BaseException):
@@ -62,16 +62,14 @@ class Interruption:
 
         Args:
             ended: Set by the main thread when it has. Until then it stays in the block of `installed`.
-            seconds: The most time.
+            seconds: The most time, on a machine that is not busy. It is counted in pauses, which are longer for
+                everybody on one that is.
         """
-        end = time.monotonic() + seconds
-        pause = _SHORTEST
-        while not ended.wait(min(pause, max(0.0, end - time.monotonic()))):
-            if time.monotonic() >= end:
-                return False
+        for _ in range(_SIGNALS):
+            if ended.wait(seconds / _SIGNALS):
+                return True
             self.interrupt()
-            pause *= 2
-        return True
+        return ended.is_set()
 
     @property
     def can_end_process(self) -> bool:
