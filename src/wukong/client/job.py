@@ -104,7 +104,7 @@ class Job:
         return self.session.connection.aside.call(lambda: self._result(timeout))
 
     def _result(self, timeout: float | None) -> Any:
-        job = self.done(timeout)
+        job = self.finished(timeout)
         if self._asked is None:
             raise WukongError(
                 f"job {self.id} is done, but it was not submitted by this client, and its id alone does not tell which "
@@ -181,7 +181,7 @@ class Job:
         """Wait for the end, whatever it is; what the cluster says of the job then. Errors are those of `wait`."""
         return self._end(None)
 
-    def done(self, timeout: float | None = None) -> job_pb2.Job:
+    def finished(self, timeout: float | None = None) -> job_pb2.Job:
         """Wait until all values are there; what the cluster says of the job then. Errors are those of `result`."""
         job = self._end(timeout)
         if job.state != job_pb2.JOB_STATE_DONE:

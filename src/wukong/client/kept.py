@@ -45,12 +45,12 @@ class Kept(Reference):
                 f"the persisted value {self._key!r} is one of another cluster ({here}) than {address}, which does not "
                 "have it; compute it with a client of its own cluster"
             )
-        self._job.done()
+        self._job.finished()
         return self._job.id, self._task
 
     def value(self) -> Any:
         """See `Reference`."""
-        self._job.done()
+        self._job.finished()
         session = self._job.session
         asked = job_pb2.Job(job_id=self._job.id, results=[job_pb2.Result(task=self._task)])
         found = session.connection.aside.call(lambda: results.read(asked, session.connection, session.stores))
