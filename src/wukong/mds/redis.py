@@ -154,6 +154,7 @@ class RedisMds:
 
     def prolong(self, job: str, seconds: float) -> bool:
         held = [keys.meta(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)]
+        held.append(keys.slowest(job))
         with self._pool.connection() as redis:
             return bool(scripts.PROLONG.call(redis, held, [keys.prefix(job), _ms(seconds)]))
 

@@ -1,5 +1,5 @@
 -- prolong: let the keys of a job that is done live longer, since somebody still needs its results.
--- KEYS: meta, sinks, events, targets, the job's inputs.  ARGV: prefix, ms from now.  Reply: 1 if they live longer now.
+-- KEYS: meta, sinks, events, targets, the job's inputs, slowest.  ARGV: prefix, ms from now.  Reply: 1 if they live longer now.
 local meta = redis.call('HMGET', KEYS[1], 'state', 'pages', 'expire_at')
 if meta[1] ~= 'done' then return 0 end
 local time = redis.call('TIME')
