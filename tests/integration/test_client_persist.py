@@ -163,7 +163,7 @@ def test_values_go_with_the_last_collection_that_is_made_of_them(client: Client,
     del kept
     gc.collect()
     assert client.compute(part) == pytest.approx(x[:10].sum().compute(scheduler="sync"))
-    assert len(alive(client)) == 1
+    until(lambda: len(alive(client)) == 1)
     del part
     gc.collect()
     until(lambda: not alive(client))
