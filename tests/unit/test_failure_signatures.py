@@ -30,7 +30,7 @@ def failure_of(job: str, signer: Signer) -> Failure:
     try:
         raise ValueError("too large")
     except ValueError as error:
-        return failures.of_task(signer, job, 0, "x", error)
+        return failures.of_task(signer, job, 0, "x", error, 1)
 
 
 def test_a_signed_exception_is_passed_on_without_its_signature() -> None:

@@ -36,7 +36,7 @@ until all else is done, the smallest first, and meanwhile nothing is given away.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
