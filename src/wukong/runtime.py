@@ -1,7 +1,8 @@
 """Manifests of runtimes: the Python and the packages with which functions and graphs are pickled and unpickled.
 
 The executors' manifest is made where they run (`python -m wukong_executor.manifest`) and given to the scheduler, which
-compares each client with it and notes it in each job; executors compare themselves with the job's.
+compares each client with it and notes it in each job; executors compare themselves with the job's. It also lists the
+functions that calls may name, which is `wukong.graph.functions.Offer`'s to read.
 """
 
 from __future__ import annotations

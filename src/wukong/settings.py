@@ -103,8 +103,8 @@ LIMITS = Variable(
 EXECUTOR_RUNTIME = Variable(
     "WUKONG_EXECUTOR_RUNTIME",
     "the executors' manifest, as `python -m wukong_executor.manifest` prints it where they run: "
-    '{"python": "3.11.9", "packages": {"dask": "2026.1.0", ...}, "image_digest": "sha256:..."}, or @ and the path of a '
-    "file with it; empty where they run in the scheduler's own environment",
+    '{"python": "3.11.9", "packages": {"dask": "2026.1.0", ...}, "image_digest": "sha256:...", "functions": [...]}, '
+    "or @ and the path of a file with it; empty where they run in the scheduler's own environment",
     "",
 )
 PRICES = Variable(

@@ -5,7 +5,7 @@ import pytest
 
 from wukong.errors import InvalidGraph
 from wukong.graph.calls import Call, plan
-from wukong.graph.functions import allowed_functions
+from wukong.graph.functions import Offer, allowed_functions
 from wukong.graph.payload import load
 from wukong.graph.program import run
 
@@ -145,3 +145,7 @@ def test_the_list_can_be_extended_by_entry_points(tmp_path, monkeypatch):
     assert allowed["statistics:mean"]([1, 3]) == 2
     assert not allowed.keys() & {"offered:sin", "offered:_hidden", "offered:OTHER"}
     assert allowed["builtins:sum"] is sum
+    offer = Offer.installed()  # imports nothing, so it cannot tell what of a module is a function of its own
+    assert all(map(offer.may_have, allowed))
+    assert offer.modules == {"offered"}
+    assert not offer.may_have("statistics:median")

@@ -13,6 +13,7 @@ import dask
 import numpy as np
 import pytest
 
+from wukong.graph.functions import Offer, allowed_functions
 from wukong.runtime import Runtime, installed
 from wukong_executor.manifest import HERE, compare, refusal
 from wukong_scheduler.config import Config
@@ -121,3 +122,20 @@ def test_the_scheduler_takes_a_manifest_as_it_is_or_from_a_file(tmp_path: object
 def test_a_manifest_that_cannot_be_read_is_refused_at_the_start(stated: str) -> None:
     with pytest.raises(ValueError, match=r"WUKONG_EXECUTOR_RUNTIME is .*Write the manifest with `python -m"):
         Config.read({**REQUIRED, "WUKONG_EXECUTOR_RUNTIME": stated})
+
+
+def test_the_printed_manifest_lists_the_functions_that_calls_may_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wukong_executor.manifest"], capture_output=True, text=True, timeout=60, check=True
+    )
+    offer = Offer.parse(done.stdout)
+    assert offer is not None
+    assert offer.names == set(allowed_functions())
+    assert offer.may_have("operator:add")
+    assert not offer.may_have("os:system")
+
+
+@pytest.mark.parametrize("functions", ['"math:sin"', "[3]", "{}"])
+def test_functions_of_a_manifest_are_a_list_of_names(functions: str) -> None:
+    with pytest.raises(ValueError, match="not a list of names"):
+        Config.read({**REQUIRED, "WUKONG_EXECUTOR_RUNTIME": f'{{"python": "3.11.4", "functions": {functions}}}'})

@@ -407,6 +407,25 @@ def test_calls_that_cannot_run_are_refused(tasks: list[tuple[str, str]], targets
     assert desk.mds.keys() == desk.empty
 
 
+@pytest.mark.parametrize("stated", ["", '{"python": "3.11.4", "functions": ["math:sin"]}'])
+def test_calls_of_functions_that_executors_do_not_offer_are_refused_at_the_door(stated: str) -> None:
+    desk = Desk(WUKONG_EXECUTOR_RUNTIME=stated)
+    request = calls(("a", ""), targets=["a"])
+    request.tasks[0].call.function = "os:system"
+    with pytest.raises(InvalidGraph, match="task 'a' calls 'os:system', which is not among the functions"):
+        desk.submit(request)
+    assert desk.mds.keys() == desk.empty
+    request.tasks[0].call.function = "math:sin"
+    desk.submit(request)
+    assert desk.invoked
+
+
+def test_a_manifest_without_functions_leaves_them_to_the_executors() -> None:
+    desk = Desk(WUKONG_EXECUTOR_RUNTIME='{"python": "3.11.4"}')
+    desk.submit(calls(("a", ""), targets=["a"]))
+    assert desk.invoked
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [

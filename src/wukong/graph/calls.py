@@ -20,6 +20,7 @@ import numpy as np
 from wukong.errors import InvalidGraph
 from wukong.graph.builder import Builder, Interned, Slot
 from wukong.graph.dag import Ids, Key, Program
+from wukong.graph.functions import not_offered
 from wukong.graph.order import depth_first
 from wukong.graph.program import as_dict, as_list
 
@@ -119,10 +120,7 @@ def compile_calls(
             retries[len(keys)] = said[0]
         function = functions.get(name)
         if function is None:
-            raise InvalidGraph(
-                f"task {key!r} calls {name!r}, which is not among the functions that this cluster's executors offer; "
-                f"an executor image offers more through the entry-point group 'wukong.functions'"
-            )
+            raise not_offered(key, name)
         builder = Builder(interned)
         slots = [builder.dependency(number) for number in range(needs)]
         operands = [_operand(arg, slots, builder) for arg in args]

@@ -1,15 +1,19 @@
 """The executors' manifest: `python -m wukong_executor.manifest > manifest.json`, in the image that they run in.
 
-The scheduler is given it (WUKONG_EXECUTOR_RUNTIME) and refuses clients that it does not fit. The executor itself holds
-it against what it finds around it: a scheduler that was not told of a new image accepts jobs that this image breaks.
+The scheduler is given it (WUKONG_EXECUTOR_RUNTIME), and refuses clients that it does not fit and calls of functions
+that it does not list. The executor itself holds it against what it finds around it: a scheduler that was not told of a
+new image accepts jobs that this image breaks.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+from dataclasses import asdict
 from functools import cache
 
+from wukong.graph.functions import allowed_functions
 from wukong.runtime import Runtime, installed
 
 _log = logging.getLogger(__name__)
@@ -57,7 +61,8 @@ def main() -> None:
     """Print the manifest."""
     parser = argparse.ArgumentParser(prog="wukong_executor.manifest", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--image-digest", default="", help="digest of the executor's image, if it is pushed already")
-    print(installed(parser.parse_args().image_digest).to_json())
+    here = installed(parser.parse_args().image_digest)
+    print(json.dumps({**asdict(here), "functions": sorted(allowed_functions())}, sort_keys=True))
 
 
 if __name__ == "__main__":

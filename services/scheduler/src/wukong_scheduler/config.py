@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wukong import settings
 from wukong.engine.policy.named import check_policy
+from wukong.graph.functions import Offer
 from wukong.invocation.spreading import Spreading
 from wukong.kvs.access import Access
 from wukong.prices import Prices
@@ -39,6 +40,7 @@ class Config:
     limits: Limits
     prices: Prices
     runtime: Runtime
+    offer: Offer | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Config:
@@ -48,6 +50,7 @@ class Config:
             KeyError: A required one is missing.
             ValueError: One cannot be understood.
         """
+        runtime, offer = _manifest(settings.EXECUTOR_RUNTIME.get(environ))
         return cls(
             listen=settings.LISTEN.get(environ),
             token=settings.TOKEN.get(environ),
@@ -68,17 +71,18 @@ class Config:
             direct=settings.DIRECT.get(environ) == "1",
             prices=Prices.parse(settings.PRICES.get(environ)),
             limits=Limits.parse(settings.LIMITS.get(environ)),
-            runtime=_runtime(settings.EXECUTOR_RUNTIME.get(environ)),
+            runtime=runtime,
+            offer=offer,
         )
 
 
-def _runtime(stated: str) -> Runtime:
+def _manifest(stated: str) -> tuple[Runtime, Offer | None]:
     """The executors' manifest: given as JSON, as `@` and the path of a file with it, or not at all."""
     if not stated:
-        return installed()
+        return installed(), Offer.installed()
     try:
         text = Path(stated[1:]).read_text() if stated.startswith("@") else stated
-        return Runtime.parse(text)
+        return Runtime.parse(text), Offer.parse(text)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{settings.EXECUTOR_RUNTIME.name} is {stated!r}: {error}. Write the manifest with "

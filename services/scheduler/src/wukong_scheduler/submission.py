@@ -21,6 +21,7 @@ from wukong.engine.policy.named import policy_named
 from wukong.engine.policy.policy import Policy
 from wukong.errors import ClusterUnavailable, InvalidGraph, LimitExceeded
 from wukong.graph.calls import Call, plan
+from wukong.graph.functions import not_offered
 from wukong.graph.page import build_pages
 from wukong.graph.page_index import first_pages
 from wukong.mds.budget import Budget
@@ -144,6 +145,10 @@ class Submission:
             for task in request.tasks
         ]
         planned = plan(calls, list(request.targets))
+        offer = self._config.offer
+        for call in calls:
+            if offer is not None and not offer.may_have(call.function):
+                raise not_offered(call.id, call.function)
         shape = check_graph(
             planned.dep_offsets.tobytes(),
             planned.deps.tobytes(),
