@@ -23,7 +23,7 @@ def _no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a process would be started")
 
-    monkeypatch.setattr(local, "ControlProcess", refuse)
+    monkeypatch.setattr(local, "Supervisor", refuse)
 
 
 @pytest.mark.parametrize("keyword", ["n_worker", "threads_per_worker"])

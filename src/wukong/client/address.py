@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import weakref
+from collections.abc import Callable
 from typing import Protocol
 
 from wukong import settings
@@ -48,3 +50,21 @@ def locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
     if not secret:
         raise ValueError(f"no token for {where}: pass token=..., or set {settings.TOKEN.name}")
     return where, secret
+
+
+def checker(address: object) -> Callable[[], None]:
+    """What raises `ClusterUnavailable` when a cluster object knows that its cluster is gone for good.
+
+    A cluster object may have a method `check` for that, as `LocalCluster` has; nothing is known of any other. The
+    cluster object is not kept alive.
+    """
+    method = getattr(address, "check", None)
+    if method is None:
+        return lambda: None
+    check = weakref.WeakMethod(method)
+
+    def ask() -> None:
+        if (found := check()) is not None:
+            found()
+
+    return ask

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import dask
 
 from wukong.client import batch, interrupted, submission
-from wukong.client.address import Cluster, locate
+from wukong.client.address import Cluster, checker, locate
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
 from wukong.client.future import Future, Share, read
@@ -77,7 +77,7 @@ class Client:
     ) -> None:
         where, secret = locate(address, token)
         self._by_value = by_value if isinstance(by_value, str) else tuple(by_value)
-        connection = Connection(where, secret, timeout)
+        connection = Connection(where, secret, timeout, checker(address))
         self._session = Session(connection, getattr(address, "forward_output", True), progress)
         self._connection = connection
         self._lanes = Lanes()

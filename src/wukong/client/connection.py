@@ -28,6 +28,7 @@ class Connection:
         address: host:port of the scheduler.
         token: The bearer token.
         timeout: Seconds to go on trying while nothing answers.
+        check: Raises `ClusterUnavailable` when it is known that nothing will ever answer.
 
     Attributes:
         scheduler: The scheduler's methods.
@@ -39,8 +40,9 @@ class Connection:
         AccessDenied: The token is wrong.
     """
 
-    def __init__(self, address: str, token: str, timeout: float) -> None:
+    def __init__(self, address: str, token: str, timeout: float, check: Callable[[], None] = lambda: None) -> None:
         self.address = address
+        self._check = check
         self.timeout = timeout
         self._token = token
         self._lock = threading.Lock()
@@ -86,6 +88,7 @@ class Connection:
             try:
                 return attempt()
             except ClusterUnavailable:
+                self._check()
                 if time.monotonic() + pause > end:
                     raise
             time.sleep(pause)

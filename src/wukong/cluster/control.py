@@ -1,9 +1,10 @@
 """The control process of an embedded cluster: `python -m wukong.cluster.control --channel FD --lifeline FD`.
 
-It owns everything else: it starts the stores' servers and the zygote as its children, and the scheduler, the
-KVS proxy, the KVS nodes' agents and the Lambda emulator as asyncio servers in one loop of its own. Order of
-start: what runs in other processes first, so that it starts while this process imports the services; then the
-proxy, then those that need its address, the scheduler last.
+It starts the zygote as its child, and the scheduler, the KVS proxy, the KVS nodes' agents and the Lambda emulator as
+asyncio servers in one loop of its own. The stores' servers are the storekeeper's, which starts at the same time.
+Order of start: what runs in other processes first, so that it starts while this process imports the services; then
+the proxy, then those that need its address, the scheduler last. Where each service listens stands in a file
+(`Whereabouts`), and a control process that takes the place of one that was killed has them listen there again.
 
 Its dialog with the user's process is one JSON object a line, over a socket: it reads the `Plan`, writes
 `{"part": name}` whenever it turns to a part, then `{"ready": {...}}` or `{"error": text, "part": name}`; then
@@ -11,7 +12,7 @@ it answers `{"ask": "processes"}` until `{"ask": "stop"}` or the end of the dial
 
 How everything ends: when told to, in order; when the user's process is gone, at once, by killing the
 process group, which is this process and its descendants (it is started as the leader of a new session); when
-this process is killed, Linux kills its children, and the zygote's lifeline ends it in any case.
+this process is killed, the zygote ends, whose lifeline is a pipe that only this process holds open.
 """
 
 from __future__ import annotations
@@ -27,16 +28,22 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from wukong import settings
 from wukong.cluster import endpoints, lifeline
 from wukong.cluster.interpreter import python_module
+from wukong.cluster.kept import GAVE_UP
 from wukong.cluster.plan import FAILURES, PRELOAD, Plan
-from wukong.cluster.valkey import ValkeyServer
+from wukong.cluster.restarts import Restarts
+from wukong.cluster.storekeeper import wait_for_stores
+from wukong.cluster.valkey import tail
+from wukong.cluster.whereabouts import SERVICES, STORES, Place, Whereabouts
 from wukong.errors import ClusterUnavailable, WukongError
 
 if TYPE_CHECKING:
@@ -60,24 +67,29 @@ log = logging.getLogger("wukong.cluster.control")  # run as a program, this modu
 _GROUP = "wukong.components"
 #: Seconds that the services may take to end when told to.
 _FAREWELL = 2.0
-#: Seconds between looks at the zygote, and of rest after one was started again.
+#: Seconds between looks at the zygote.
 _LOOK = 0.1
-_PAUSE = 2.0
 
 Serve = Callable[[Mapping[str, str]], Awaitable["Service"]]
+
+
+class _GivenUp(Exception):
+    """Another start will not help; the reason is told."""
 
 
 class Control:
     """The parts of one embedded cluster, started and ended."""
 
-    def __init__(self, plan: Plan, lifeline_fd: int, say: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, plan: Plan, say: Callable[[Mapping[str, Any]], None]) -> None:
         self._plan = plan
         self._folder = Path(plan.folder)
-        self._lifeline = lifeline_fd
+        self._told = Whereabouts.read(self._folder / SERVICES)
+        #: The zygote's lifeline: the end to watch, and the one that nobody writes to.
+        self._watched, self._held = os.pipe()
         self._say = say
         self._deadline = time.monotonic() + plan.startup_timeout
         self._part = "control"
-        self._stores: dict[str, ValkeyServer] = {}
+        self._stores: Mapping[str, Place] = {}
         self._zygote: subprocess.Popen[bytes] | None = None
         self._services: list[Service] = []
         self._emulator: Emulator | None = None
@@ -87,6 +99,8 @@ class Control:
         try:
             components = self._start_children()
             asyncio.run(self._serve(components, channel))
+        except _GivenUp:
+            sys.exit(GAVE_UP)
         except Exception as error:
             traceback.print_exc()
             self._say({"error": self._reason(error)})
@@ -108,20 +122,15 @@ class Control:
         logging.getLogger("wukong").setLevel(plan.log_level)
         self._turn_to("zygote")
         self._start_zygote(plan.preload)
-        for name in plan.stores():
-            self._turn_to(name)
-            server = ValkeyServer(self._folder, name, password=plan.store_password, program=plan.store_program)
-            self._stores[name] = server
-            server.start()
         components: dict[str, Serve] = {}
         for name in ("kvs-proxy", "kvs-node", "lambda-emulator", "scheduler"):
             self._turn_to(name)
             point = _component(name)
             components[name] = point.load()
             logging.getLogger(point.module.partition(".")[0]).setLevel(plan.log_level)
-        for name, server in self._stores.items():
+        for name in plan.stores():
             self._turn_to(name)
-            server.wait_ready(self._deadline)
+            self._stores = wait_for_stores(self._folder, name, self._deadline)
         return components
 
     def _start_zygote(self, preload: Sequence[str]) -> None:
@@ -130,11 +139,11 @@ class Control:
             self._plan.path,
             *("--socket", self._zygote_socket),
             *("--preload", ",".join(preload)),
-            *("--lifeline", str(self._lifeline)),
+            *("--lifeline", str(self._watched)),
         )
         with (self._folder / "zygote.log").open("ab") as log:
             self._zygote = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[self._lifeline]
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[self._watched]
             )
 
     @property
@@ -146,37 +155,43 @@ class Control:
             async with asyncio.timeout(self._deadline - time.monotonic()):
                 address = await self._unless_zygote_ends(self._start_services(components))
             self._say({"ready": {"address": address}})
-            keeper = asyncio.create_task(self._keep_zygote())
-            await self._answer(channel)
-            keeper.cancel()
+            self._told.write()
+            tasks = [asyncio.create_task(self._answer(channel)), asyncio.create_task(self._keep_zygote())]
+            done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in others:
+                task.cancel()
+            for task in done:
+                task.result()
         finally:
             await self._close_services()
 
     async def _start_services(self, components: Mapping[str, Serve]) -> str:
         plan, mds = self._plan, self._stores["mds"].address
         reserved = _reserve()
-        listen = f"127.0.0.1:{reserved.getsockname()[1]}"
+        listen = self._told.listen("lambda-emulator", f"127.0.0.1:{reserved.getsockname()[1]}")
         self._turn_to("kvs-proxy")
-        proxy = await self._start(components["kvs-proxy"], plan.proxy(mds, f"http://{listen}"))
+        proxy = await self._start("kvs-proxy", components["kvs-proxy"], plan.proxy(mds, f"http://{listen}"))
         self._turn_to("kvs-node")
         started = (self._stores[name].address for name in plan.stores()[1:])
         for name, store in zip(plan.nodes(), plan.endpoints or started, strict=True):
-            await self._start(components["kvs-node"], plan.node(name, store, proxy.address))
+            await self._start(name, components["kvs-node"], plan.node(name, store, proxy.address))
         self._turn_to("lambda-emulator")
         stores = [*(server.address for server in self._stores.values()), *plan.endpoints]
         with reserved:
             environ = plan.emulator(listen, self._zygote_socket, mds, proxy.address, stores)
-            emulator = cast("Emulator", await self._start(components["lambda-emulator"], environ))
+            emulator = cast("Emulator", await self._start("lambda-emulator", components["lambda-emulator"], environ))
         self._emulator = emulator
         self._turn_to("scheduler")
         failures = emulator.queue_url(FAILURES)
         environ = plan.scheduler(mds, proxy.address, f"http://{emulator.address}", failures)
-        scheduler = await self._start(components["scheduler"], environ)
+        scheduler = await self._start("scheduler", components["scheduler"], environ)
         return scheduler.address
 
-    async def _start(self, serve: Serve, environ: Mapping[str, str]) -> Service:
-        service = await serve(environ)
+    async def _start(self, name: str, serve: Serve, environ: Mapping[str, str]) -> Service:
+        listen = settings.LISTEN.name
+        service = await serve({**environ, listen: self._told.listen(name, environ[listen])})
         self._services.append(service)
+        self._told.places[name] = Place(service.address)
         return service
 
     async def _unless_zygote_ends(self, starting: Coroutine[Any, Any, str]) -> str:
@@ -200,12 +215,20 @@ class Control:
 
     async def _keep_zygote(self) -> None:
         """Start another zygote when one ends: its environments' work is invoked again, and needs new ones."""
+        restarts = Restarts()
         while True:
+            started = time.monotonic()
             code = await self._zygote_end()
+            pause = restarts.ended(time.monotonic() - started)
+            if pause is None:
+                text = tail((self._folder / "zygote.log").read_text(errors="replace"))
+                self._told.trouble = ("zygote", f"it ended with code {code}; the last lines of its log:\n{text}")
+                self._told.write()
+                raise _GivenUp
             # Whatever a module did to it, the next one shall not meet it again.
             log.warning("the zygote ended with code %s; starting another without optional modules", code)
+            await asyncio.sleep(pause)
             self._start_zygote(PRELOAD)
-            await asyncio.sleep(_PAUSE)
 
     async def _answer(self, channel: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -222,7 +245,7 @@ class Control:
     def _processes(self) -> list[tuple[str, int]]:
         assert self._zygote is not None
         listed = [("control", os.getpid()), ("zygote", self._zygote.pid)]
-        listed += [("store", server.pid) for server in self._stores.values()]
+        listed += [("store", place.pid) for place in Whereabouts.read(self._folder / STORES).places.values()]
         assert self._emulator is not None
         listed += [("relay", pid) for pid in self._emulator.relays()]
         return listed + [("environment", pid) for pid in self._emulator.pids()]
@@ -245,8 +268,6 @@ class Control:
             endpoints.clear(self._plan.endpoints, self._plan.kvs_namespace)
         except WukongError as error:
             log.warning("values of this cluster stay in a Redis endpoint until they expire: %s", error)
-        for server in self._stores.values():
-            server.close()
 
 
 def _reserve() -> socket.socket:
@@ -288,7 +309,7 @@ def main() -> None:
             with contextlib.suppress(OSError):  # nobody listens any more: the lifeline ends this process
                 channel.sendall(json.dumps(message).encode() + b"\n")
 
-        Control(plan, arguments.lifeline, say).run(channel)
+        Control(plan, say).run(channel)
 
 
 def _first_line(channel: socket.socket) -> str:

@@ -19,7 +19,7 @@ from wukong.cluster import published as legacy
 from wukong.cluster.faults import parse as parse_faults
 from wukong.cluster.latency import parse as parse_latency
 from wukong.cluster.plan import Plan, children_environ, preload
-from wukong.cluster.process import ControlProcess
+from wukong.cluster.supervisor import Supervisor
 from wukong.cluster.valkey import server_program
 from wukong.engine.policy.named import check_policy
 from wukong.errors import ClusterUnavailable
@@ -27,6 +27,8 @@ from wukong.errors import ClusterUnavailable
 
 class LocalCluster:
     """An embedded cluster: scheduler, stores and executor environments as child processes of this program.
+
+    A part of it that is killed is started again where it was, and jobs go on; docs/failure-model.md says what is lost.
 
     It ends with the `with` block, with `close`, when it is garbage collected, and in any case when the
     program ends, even if that is killed.
@@ -145,27 +147,35 @@ class LocalCluster:
             signing_key=secrets.token_hex(32),
             **meant.spreading(),
         )
-        self._control = ControlProcess(plan, children_environ(os.environ, threads))
+        self._supervisor = Supervisor(plan, children_environ(os.environ, threads))
         # Runs at most once: by close(), by the garbage collector, or when the interpreter ends.
-        self._finalizer = weakref.finalize(self, self._control.close)
+        self._finalizer = weakref.finalize(self, self._supervisor.close)
         try:
-            self._control.wait_ready()
+            self._supervisor.wait_ready()
         except BaseException:
             self.close()
             raise
-        self.address = self._control.address
+        self.address = self._supervisor.address
 
     def processes(self) -> list[tuple[str, int]]:
-        """Role (environment, zygote, control, store or relay) and process id of each process that runs now.
+        """Role (environment, zygote, control, store, storekeeper or relay) and id of each process.
 
         Raises:
-            ClusterUnavailable: The cluster's control process was killed.
+            ClusterUnavailable: A part ended again and again, and the cluster was given up.
         """
-        return self._control.processes() if self._finalizer.alive else []
+        return self._supervisor.processes() if self._finalizer.alive else []
+
+    def check(self) -> None:
+        """Return if the cluster is there, or comes back by itself.
+
+        Raises:
+            ClusterUnavailable: A part ended again and again, and the cluster was given up; says why.
+        """
+        self._supervisor.check()
 
     def logs(self) -> dict[str, str]:
         """What each part wrote to its log so far, by the part's name; empty after `close`."""
-        return self._control.logs()
+        return self._supervisor.logs()
 
     def close(self) -> None:
         """End every process of the cluster and remove its logs. May be called again."""

@@ -1,9 +1,7 @@
-"""The user's side of the control process: starts it, talks with it, ends it.
+"""One life of the control process, as the user's process sees it: starts it, talks with it, ends it.
 
-Nothing runs in the user's process but this: no thread, no server. The control process is executed, never
-forked, and leads a session of its own, so that Ctrl-C in a terminal or a notebook does not reach it. The
-write end of the lifeline stays here; it closes when this process ends, whatever ends it. A process that the
-user forks (multiprocessing, say) gives its copy up at once, or the cluster would live as long as that does.
+The control process is executed, never forked, and leads a session of its own, so that Ctrl-C in a terminal or a
+notebook does not reach it.
 """
 
 from __future__ import annotations
@@ -11,14 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,51 +30,58 @@ _ANSWER = 10.0
 #: which may hold many other keys.
 _FAREWELL = 5.0
 _CLEANING = 30.0
+#: Seconds that a question under way may take when it shall end; one that is only starting is not waited for.
+_BUSY = 0.5
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a group, with its group, and wait for it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # As long as it was not waited for, the number cannot be a stranger's.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class ControlProcess:
-    """One control process and everything below it. Owns the plan's folder, and removes it in the end.
+    """One control process. It is a `wukong.cluster.kept.Child`.
+
+    Args:
+        plan: What it shall start.
+        environ: Its environment.
+        lifeline: The read end.
 
     Attributes:
         address: Where the scheduler listens, once `wait_ready` has returned.
     """
 
-    def __init__(self, plan: Plan, environ: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, environ: Mapping[str, str], lifeline: int) -> None:
         self.address = ""
         self._plan = plan
-        self._owner = os.getpid()
-        self._closed = False
         self._lock = threading.Lock()
         self._part = "control"
         self._deadline = time.monotonic() + plan.startup_timeout + _MARGIN
         self._channel, theirs = socket.socketpair()
-        watched, self._lifeline = os.pipe()
-        log = (Path(plan.folder) / "control.log").open("ab")
         try:
-            with theirs, log:
+            with theirs, (Path(plan.folder) / "control.log").open("ab") as log:
                 self._process = subprocess.Popen(
                     python_module(
                         "wukong.cluster.control",
                         plan.path,
                         *("--channel", str(theirs.fileno())),
-                        *("--lifeline", str(watched)),
+                        *("--lifeline", str(lifeline)),
                     ),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     env=dict(environ),
-                    pass_fds=[theirs.fileno(), watched],
+                    pass_fds=[theirs.fileno(), lifeline],
                     start_new_session=True,
                 )
         except BaseException:
             self._channel.close()
-            os.close(self._lifeline)
-            shutil.rmtree(plan.folder, ignore_errors=True)
             raise
-        finally:
-            os.close(watched)
         self._lines = self._channel.makefile("rb")
-        _alive.add(self)
         with contextlib.suppress(BrokenPipeError):  # `wait_ready` finds out why
             self._channel.sendall(plan.to_json().encode() + b"\n")
 
@@ -89,19 +91,20 @@ class ControlProcess:
         Raises:
             ClusterUnavailable: A part did not start; says which, why, and what its log ends with.
         """
-        while not self.address:
-            try:
-                message = self._read(self._deadline - time.monotonic())
-            except TimeoutError:
-                message = {"error": f"it does not answer after {self._plan.startup_timeout:g} s"}
-            self._part = message.get("part", self._part)
-            if "error" in message:
-                text = f"the embedded cluster's part {self._part!r} did not start: {message['error']}"
-                raise self._unavailable(text)
-            self.address = message.get("ready", {}).get("address", "")
+        with self._lock:
+            while not self.address:
+                try:
+                    message = self._read(self._deadline - time.monotonic())
+                except TimeoutError:
+                    message = {"error": f"it does not answer after {self._plan.startup_timeout:g} s"}
+                self._part = message.get("part", self._part)
+                if "error" in message:
+                    text = f"the embedded cluster's part {self._part!r} did not start: {message['error']}"
+                    raise self._unavailable(text)
+                self.address = message.get("ready", {}).get("address", "")
 
     def processes(self) -> list[tuple[str, int]]:
-        """Role and process id of everything that runs now.
+        """Role and process id of everything that it knows of.
 
         Raises:
             ClusterUnavailable: The control process is gone.
@@ -117,35 +120,32 @@ class ControlProcess:
             raise self._unavailable(f"the embedded cluster's control process is gone: {answer['error']}")
         return [(role, pid) for role, pid in answer["processes"]]
 
-    def logs(self) -> dict[str, str]:
-        """What each part wrote to its log so far, by the part's name."""
-        folder = Path(self._plan.folder)
-        return {path.stem: path.read_text(errors="replace") for path in sorted(folder.glob("*.log"))}
-
-    def close(self) -> None:
-        """End everything and remove the logs. Nothing when called again, or in a forked copy of the owner."""
-        if os.getpid() != self._owner or self._closed:
-            return
-        self._closed = True
-        _alive.discard(self)
-        try:
-            with contextlib.suppress(OSError):
+    def end(self) -> None:
+        """Ask it for an orderly end of all that it started, wait for that, but not for long, and then kill it."""
+        if self._lock.acquire(timeout=_BUSY):
+            try:
                 self._channel.settimeout(_CLEANING if self._plan.endpoints else _FAREWELL)
                 self._channel.sendall(b'{"ask": "stop"}\n')
                 while self._lines.readline():
                     pass
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                # The leader may be gone and not waited for, so the number cannot be a stranger's.
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self.disown()
-            shutil.rmtree(self._plan.folder, ignore_errors=True)
+            except OSError:
+                pass
+            finally:
+                self._lock.release()
+        self.kill()
 
-    def disown(self) -> None:
-        """Let go of what keeps the cluster alive; a forked copy of the owner does no more than that."""
-        with contextlib.suppress(OSError):
-            os.close(self._lifeline)
+    def wait(self) -> int:
+        """Wait for its end; returns its exit code."""
+        return self._process.wait()
+
+    def kill(self) -> None:
+        """End it and its process group, and wait for its own end."""
+        kill_group(self._process)
+        with self._lock:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the dialog, and nothing else: all that a forked copy of the owner may do."""
         self._lines.close()
         self._channel.close()
 
@@ -160,18 +160,6 @@ class ControlProcess:
     def _unavailable(self, text: str) -> ClusterUnavailable:
         if self._part in self._plan.stores():
             return ClusterUnavailable(text)  # a store's own message ends with its log
-        log = self.logs().get("zygote" if self._part == "zygote" else "control", "")
+        path = Path(self._plan.folder) / ("zygote.log" if self._part == "zygote" else "control.log")
+        log = path.read_text(errors="replace") if path.exists() else ""
         return ClusterUnavailable(f"{text}; the last lines of its log:\n{tail(log)}" if log else text)
-
-
-#: What this process started and has not ended.
-_alive: weakref.WeakSet[ControlProcess] = weakref.WeakSet()
-
-
-def _disown_all() -> None:
-    for process in list(_alive):
-        process.disown()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_disown_all)

@@ -1,8 +1,12 @@
 """A real Valkey (or Redis) server on the loopback interface, for an embedded cluster's stores and for tests.
 
-The server keeps nothing on disk, asks for a password, and does not choose a port itself: one that looked
-free can be taken before the server binds it, so a server that ended because of that is started again on
-another one. Ready means that it answered PING to *our* password, which no stranger on the port would do.
+The server asks for a password, and does not choose a port itself: one that looked free can be taken before the
+server binds it, so a server that ended because of that is started again on another one. Ready means that it
+answered PING to *our* password, which no stranger on the port would do.
+
+It keeps nothing on disk unless it is durable: then every write is in its append-only file before it is answered, and
+a server that starts again in the same folder has it. The file is left to the system to bring to the disk: what
+survives a killed server is all that counts here, since a machine that stops ends the user's program too.
 
 The server cannot watch a lifeline. On Linux it is started through `lifeline.py`, so that it dies with the
 *thread* that started it: start it from one that lives as long as it should (a process's main thread).
@@ -31,6 +35,8 @@ from wukong.errors import ClusterUnavailable
 #: Attempts to find a port that nobody else binds in between.
 _PORTS = 5
 _TAKEN = "already in use"
+#: Seconds that whoever has a port which must be ours is given to leave it.
+_TAKEN_SECONDS = 0.1
 
 
 def server_program(environ: Mapping[str, str] = os.environ) -> str:
@@ -75,13 +81,17 @@ class ValkeyServer:
         log: The file that holds what the server wrote.
     """
 
-    def __init__(self, folder: Path, name: str, *, password: str, program: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, *, password: str, program: str | None = None, durable: bool = False
+    ) -> None:
         self.address = ""
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._name = name
         self._password = password
         self._program = program or server_program()
+        self._durable = durable
+        self._fixed = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -89,9 +99,14 @@ class ValkeyServer:
         """The server's process id; 0 before `start`."""
         return self._process.pid if self._process else 0
 
-    def start(self) -> None:
-        """Start the process and return at once."""
-        port = _free_port()
+    def start(self, address: str = "") -> None:
+        """Start the process and return at once.
+
+        Args:
+            address: Where it listened before and shall again; empty for any free port.
+        """
+        self._fixed = address
+        port = int(address.rpartition(":")[2]) if address else _free_port()
         self.address = f"127.0.0.1:{port}"
         command = [self._program, "-"]
         if sys.platform == "linux":
@@ -100,10 +115,15 @@ class ValkeyServer:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
-            config.write(_config(port, self._password).encode())
+            config.write(_config(port, self._password, self._files()).encode())
+
+    def _files(self) -> str:
+        if not self._durable:
+            return "appendonly no"
+        return f"appendonly yes\nappendfsync no\nappenddirname {self._name}"
 
     def wait_ready(self, deadline: float) -> None:
-        """Return as soon as the server answers; start it again on another port where its port was taken.
+        """Return as soon as the server answers; start it again where its port was taken, on another one if it may.
 
         Args:
             deadline: In seconds of `time.monotonic()`.
@@ -122,7 +142,9 @@ class ValkeyServer:
                         f"the server of {self._name} ({self._program}) ended with code "
                         f"{self._process.returncode}; its last lines:\n{tail(text)}"
                     )
-                self.start()
+                if self._fixed:
+                    time.sleep(_TAKEN_SECONDS)
+                self.start(self._fixed)
             elif time.monotonic() > deadline:
                 raise ClusterUnavailable(
                     f"the server of {self._name} ({self._program}) does not answer on {self.address}; "
@@ -142,6 +164,11 @@ class ValkeyServer:
                 return answer == b"+OK\r\n+PONG\r\n"
         except OSError:
             return False
+
+    def reaped(self, code: int) -> None:
+        """Take note that the process has ended with this code and was waited for."""
+        assert self._process is not None
+        self._process.returncode = code
 
     def close(self) -> None:
         """End the process; nothing if it has ended. It holds nothing worth a graceful end."""
@@ -176,14 +203,14 @@ def _free_port() -> int:
         return port
 
 
-def _config(port: int, password: str) -> str:
+def _config(port: int, password: str, files: str) -> str:
     # The configuration goes through stdin: arguments, and so the password, would be visible to every user.
     return f"""\
 bind 127.0.0.1
 port {port}
 requirepass "{password}"
 save ""
-appendonly no
+{files}
 databases 1
 lazyfree-lazy-eviction yes
 lazyfree-lazy-expire yes

@@ -294,6 +294,11 @@ class Connection:
                 "Check that it runs, and that the address and the network between are right."
             ) from error
         try:
+            peer = stream.getpeername()
+            if peer == stream.getsockname():
+                # On loopback, a port of which nobody listens may be given to the one who asks for it, who then
+                # talks to himself, and keeps the server from coming back.
+                raise ClusterUnavailable(f"nothing listens at {self.address!r}. Check that the Redis runs.")
             stream.settimeout(None)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             seconds, fraction = divmod(self._timeout, 1)
@@ -303,7 +308,7 @@ class Connection:
         except BaseException:
             stream.close()
             raise
-        self._near = stream.getpeername()[0] in ("127.0.0.1", "::1") and hasattr(os, "sched_yield")
+        self._near = peer[0] in ("127.0.0.1", "::1") and hasattr(os, "sched_yield")
         self._reader = self._new_reader()
         self._process = _process
         self._socket = stream
