@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from wukong import ClusterUnavailable, LocalCluster
+from wukong import LocalCluster
 
 Gone = Callable[[list[int]], None]
 
@@ -77,7 +78,7 @@ def test_killed_program_leaves_nothing(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("first", ["control", "zygote", "store"])
+@pytest.mark.parametrize("first", ["control", "zygote", "store", "storekeeper"])
 def test_killed_part_and_then_killed_program_leaves_nothing(
     program: Callable[..., tuple[subprocess.Popen[str], dict[str, list[int]]]], gone: Gone, first: str
 ) -> None:
@@ -119,6 +120,42 @@ def test_processes_that_the_program_forks_do_not_keep_the_cluster(
     process.kill()
     gone(_all(roles))
     os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("order", [("control", "storekeeper"), ("storekeeper", "control"), ("zygote", "control")])
+def test_parts_that_are_killed_together_with_the_program_leave_nothing(
+    program: Callable[..., tuple[subprocess.Popen[str], dict[str, list[int]]]], gone: Gone, order: tuple[str, str]
+) -> None:
+    process, roles = program("sys.stdin.read()")
+    for role in order:
+        os.kill(roles[role][0], signal.SIGKILL)
+    process.kill()
+    gone(_all(roles))
+
+
+def test_parts_that_were_started_again_end_with_the_program(
+    program: Callable[..., tuple[subprocess.Popen[str], dict[str, list[int]]]], gone: Gone, tmp_path: Path
+) -> None:
+    body = "for line in sys.stdin:\n    print(json.dumps(cluster.processes()), flush=True)"
+    process, roles = program(body)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    seen = set(_all(roles))
+    for role in ("storekeeper", "control"):
+        os.kill(roles[role][0], signal.SIGKILL)
+        gone(roles[role][:1])
+    deadline = time.monotonic() + 60
+    while True:
+        process.stdin.write("?\n")
+        process.stdin.flush()
+        now = [pid for _, pid in json.loads(process.stdout.readline())]
+        seen.update(now)
+        if set(now).isdisjoint(_all(roles)):
+            break
+        assert time.monotonic() < deadline
+    process.kill()
+    gone(sorted(seen))
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_forked_copy_does_not_close_the_cluster(standins: Callable[..., None]) -> None:
@@ -170,13 +207,4 @@ def test_thread_that_started_the_cluster_may_end(standins: Callable[..., None]) 
     thread.start()
     thread.join()
     with clusters.pop() as cluster:
-        assert len(cluster.processes()) == 4
-
-
-def test_killed_control_process_is_told(standins: Callable[..., None], gone: Gone) -> None:
-    with LocalCluster() as cluster:
-        listed = cluster.processes()
-        os.kill(dict(listed)["control"], signal.SIGKILL)
-        with pytest.raises(ClusterUnavailable, match="control process is gone"):
-            cluster.processes()
-    gone([pid for _, pid in listed])
+        assert len(cluster.processes()) == 5

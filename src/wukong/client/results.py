@@ -6,6 +6,7 @@ from typing import Any
 
 from wukong.client.connection import Connection
 from wukong.client.stores import Stores
+from wukong.errors import ClusterUnavailable
 from wukong.kvs.store import ValueMissing
 from wukong.rpc.status import wukong_errors
 from wukong.rpc.v1 import data_pb2, job_pb2
@@ -28,17 +29,18 @@ def read(job: job_pb2.Job, connection: Connection, stores: Stores | None) -> dic
     tasks = [result.task for result in job.results]
     marks = [result.mark for result in job.results]
     if stores is not None:
-        # The scheduler leaves out what is large together.
-        absent = [position for position, found in enumerate(marks) if not found]
-        for position, found in zip(absent, stores.mds.results(job.job_id, [tasks[i] for i in absent]), strict=True):
-            marks[position] = found or b""
-        if all(marks):
-            items = [(job.job_id, str(task), found) for task, found in zip(tasks, marks, strict=True)]
-            try:
+        try:
+            # The scheduler leaves out what is large together.
+            absent = [position for position, found in enumerate(marks) if not found]
+            for position, found in zip(absent, stores.mds.results(job.job_id, [tasks[i] for i in absent]), strict=True):
+                marks[position] = found or b""
+            if all(marks):
+                items = [(job.job_id, str(task), found) for task, found in zip(tasks, marks, strict=True)]
                 return dict(zip(tasks, stores.values.load_many(items), strict=True))
-            except ValueMissing:
-                # The nodes may have changed since this client was told of them. The proxy knows them.
-                pass
+        except (ValueMissing, ClusterUnavailable):
+            # The nodes may have changed since this client was told of them, or be away. The proxy knows them, and is
+            # asked again and again.
+            pass
     return {task: _fetch(job.job_id, task, connection) for task in tasks}
 
 

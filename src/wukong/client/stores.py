@@ -15,6 +15,9 @@ from wukong.rpc.v1 import cluster_pb2
 from wukong.values.signing import Signer
 from wukong.values.values import Values
 
+#: Seconds for which a call goes on while the metadata store is away.
+_PATIENCE = 10.0
+
 #: Seconds to try whether a store can be reached. A firewall says nothing at all.
 _TRIAL_SECONDS = 2.0
 
@@ -43,7 +46,7 @@ def reach(cluster: cluster_pb2.Cluster) -> Stores | None:
     kvs = direct.kvs
     access = Access(kvs.password, kvs.namespace, Striping(kvs.stripe_bytes, kvs.stripes))
     return Stores(
-        RedisMds(direct.mds_address, password=direct.store_password),
+        RedisMds(direct.mds_address, password=direct.store_password, patience=_PATIENCE),
         Values(access.store(ring), Signer(direct.signing_key)),
     )
 

@@ -22,6 +22,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ class Storekeeper:
         self._ending = False
 
     def run(self) -> int:
-        """Start the servers and keep them; returns the code to end with."""
+        """Start the servers and keep them; returns, with the code to end with, only when that cannot be done."""
         for name, server in self._servers.items():
             server.start(self._told.listen(name, ""))
         for name, server in self._servers.items():
@@ -70,14 +71,15 @@ class Storekeeper:
             self._ready[name] = time.monotonic()
             self._told.places[name] = Place(server.address, server.pid)
             self._told.write()
-        while not self._ending:
+        while True:
             pid, status = os.wait()
+            if self._ending:
+                threading.Event().wait()  # the other thread ends this process
             for name, server in self._servers.items():
                 if server.pid == pid:
                     server.reaped(os.waitstatus_to_exitcode(status))
                     if not self._start_again(name, server):
                         return GAVE_UP
-        return 0
 
     def end(self) -> None:
         """End the servers, and remove the folder that they write into. For another thread than the one of `run`."""
@@ -94,8 +96,6 @@ class Storekeeper:
 
     def _start_again(self, name: str, server: ValkeyServer) -> bool:
         pause = self._restarts[name].ended(time.monotonic() - self._ready[name])
-        if self._ending:
-            return True
         if pause is None:
             text = tail(server.log.read_text(errors="replace"))
             self._give_up(name, f"the server of {name} ends again and again; its last lines:\n{text}")

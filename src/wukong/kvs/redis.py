@@ -19,6 +19,9 @@ from wukong.redis import Buffer, Gather, MissingKey, Pool, ReplyError, WrongSize
 BATCH = 1000
 _STRIPING = Striping()
 
+#: Seconds for which a call goes on while a node is away: one that is started again is back in less.
+PATIENCE = 2.0
+
 
 class RedisKvs:
     """`wukong.kvs.store.Kvs` over the Redis servers of a ring's nodes.
@@ -34,7 +37,7 @@ class RedisKvs:
         self.ring = ring
         self._namespace = namespace
         self._striping = striping
-        self._pools = {node.id: Pool(node.address, password=password) for node in ring.nodes}
+        self._pools = {node.id: Pool(node.address, password=password, patience=PATIENCE) for node in ring.nodes}
 
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
         """See `Kvs.put`."""

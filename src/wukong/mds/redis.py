@@ -48,10 +48,16 @@ UNLINK_KEYS = 500
 
 
 class RedisMds:
-    """`wukong.mds.store.Mds` on one server; see there."""
+    """`wukong.mds.store.Mds` on one server; see there.
 
-    def __init__(self, address: str, *, password: str = "") -> None:
-        self._pool = Pool(address, password=password)
+    Args:
+        address: "host:port".
+        password: The default user's; empty for none.
+        patience: Seconds for which a call goes on while the server is away.
+    """
+
+    def __init__(self, address: str, *, password: str = "", patience: float = 0.0) -> None:
+        self._pool = Pool(address, password=password, patience=patience, identify=True)
 
     # Jobs.
 
@@ -333,6 +339,10 @@ class RedisMds:
         return cast(list["bytes | None"], list(chain.from_iterable(cast(list[list[Any]], replies))))
 
     # Counters and the end.
+
+    @property
+    def reconnects(self) -> int:
+        return self._pool.reconnects
 
     @property
     def round_trips(self) -> int:

@@ -396,6 +396,10 @@ class Mds(Protocol):
     # Counters of this process, for reports.
 
     @property
+    def reconnects(self) -> int:
+        """How often the store was found to have started again, and so may have forgotten its last second."""
+
+    @property
     def round_trips(self) -> int:
         """Blocking round trips made so far."""
 

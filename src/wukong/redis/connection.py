@@ -19,6 +19,10 @@ Replies are parsed by hiredis. Two cases differ:
 Between two calls no byte of a reply is outstanding. Whatever interrupts a call (an error, a timeout, Ctrl-C)
 would break that, so the connection is dropped then, and the next call makes a new one. A forked child drops
 its parent's connection too.
+
+A server that is away, since it restarts, is asked again, whole calls at a time and with growing pauses, for as long
+as the connection's patience lasts. Then nobody knows whether the first attempt took effect: so patience is for those
+whose calls may be repeated, as all of Wukong's may. A server that says nothing is not asked again: it may be busy.
 """
 
 from __future__ import annotations
@@ -29,14 +33,15 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Sequence
-from typing import Final, cast
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar, cast
 
 import hiredis
 
 from wukong.errors import ClusterUnavailable
 from wukong.redis.command import Arg, Buffer, encode, encode_all
-from wukong.redis.errors import MissingKey, ReplyError, WrongSize
+from wukong.redis.errors import ConnectionLost, MissingKey, ReplyError, WrongSize
 
 Reply = None | int | bytes | list["Reply"]
 
@@ -48,6 +53,11 @@ VECTOR: Final = 1000
 WINDOW: Final = 128
 #: How often a reply from this machine is asked for before the thread sleeps: about 50 microseconds.
 TRIES: Final = 64
+
+#: Seconds between two attempts to reach a server that is away: after the first one that is made at once, and at most.
+PAUSES: Final = (0.01, 0.2)
+
+_Answer = TypeVar("_Answer")
 
 _PENDING: Final = object()
 _process = os.getpid()
@@ -68,6 +78,8 @@ class Connection:
         address: "host:port".
         password: The default user's; empty for none.
         timeout: Seconds to wait for the connection, and for each next byte of a reply.
+        patience: Seconds for which a call goes on while the server is away.
+        met: Called with the identity of the server whenever a connection is made; None not to ask for that.
 
     Attributes:
         address: Where the server is.
@@ -76,18 +88,28 @@ class Connection:
         bytes_received: The bytes of replies.
 
     Raises (every method):
-        ClusterUnavailable: The server cannot be reached, closed the connection, or did not answer in time.
-            Nobody knows then whether the commands took effect.
+        ClusterUnavailable: The server did not answer in time. Nobody knows then whether the commands took effect.
+        ConnectionLost: It cannot be reached, or closed the connection: the same, and it may be back in a moment.
         ReplyError: The server refused a command.
     """
 
-    def __init__(self, address: str, *, password: str = "", timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        password: str = "",
+        timeout: float = 30.0,
+        patience: float = 0.0,
+        met: Callable[[str], None] | None = None,
+    ) -> None:
         self.address = address
         self.round_trips = 0
         self.bytes_sent = 0
         self.bytes_received = 0
         self._password = password
         self._timeout = timeout
+        self._patience = patience
+        self._met = met
         self._socket: socket.socket | None = None
         self._process = 0
         self._near = False
@@ -96,6 +118,12 @@ class Connection:
 
     def call(self, *command: Arg) -> Reply:
         """Send one command and return its reply."""
+        try:
+            return self._call(command)
+        except ConnectionLost as error:
+            return self._again(lambda: self._call(command), error)
+
+    def _call(self, command: tuple[Arg, ...]) -> Reply:
         encoded = encode(command)
         stream = self._socket
         if stream is None or self._process != _process:
@@ -124,6 +152,12 @@ class Connection:
         """Send commands at once and return their replies; raises the first error reply after reading all."""
         if not commands:
             return []
+        try:
+            return self._pipeline(commands)
+        except ConnectionLost as error:
+            return self._again(lambda: self._pipeline(commands), error)
+
+    def _pipeline(self, commands: Sequence[Sequence[Arg]]) -> list[Reply]:
         buffers = encode_all(commands)
         stream = self._socket
         if stream is None or self._process != _process:
@@ -150,7 +184,24 @@ class Connection:
             WrongSize: The first of the keys whose value has another length than its buffer.
         """
         for start in range(0, len(keys), WINDOW):
-            self._read_window(keys[start : start + WINDOW], buffers[start : start + WINDOW])
+            window = keys[start : start + WINDOW], buffers[start : start + WINDOW]
+            try:
+                self._read_window(*window)
+            except ConnectionLost as error:
+                self._again(lambda window=window: self._read_window(*window), error)  # type: ignore[misc]
+
+    def _again(self, attempt: Callable[[], _Answer], error: ConnectionLost) -> _Answer:
+        """What `attempt` returns, made again and again while the server is away, until the patience is over."""
+        end = time.monotonic() + self._patience
+        pause, longest = 0.0, PAUSES[1]
+        while time.monotonic() + pause < end:
+            time.sleep(pause)
+            try:
+                return attempt()
+            except ConnectionLost as lost:
+                error = lost
+            pause = min(max(2 * pause, PAUSES[0]), longest)
+        raise error
 
     def close(self) -> None:
         """Close the connection. A later call makes a new one."""
@@ -289,7 +340,7 @@ class Connection:
         try:
             stream = socket.create_connection((host.strip("[]"), int(port)), self._timeout)
         except (OSError, ValueError) as error:
-            raise ClusterUnavailable(
+            raise ConnectionLost(
                 f"cannot connect to the Redis at {self.address!r} ({error}). "
                 "Check that it runs, and that the address and the network between are right."
             ) from error
@@ -298,7 +349,7 @@ class Connection:
             if peer == stream.getsockname():
                 # On loopback, a port of which nobody listens may be given to the one who asks for it, who then
                 # talks to himself, and keeps the server from coming back.
-                raise ClusterUnavailable(f"nothing listens at {self.address!r}. Check that the Redis runs.")
+                raise ConnectionLost(f"nothing listens at {self.address!r}. Check that the Redis runs.")
             stream.settimeout(None)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             seconds, fraction = divmod(self._timeout, 1)
@@ -312,26 +363,37 @@ class Connection:
         self._reader = self._new_reader()
         self._process = _process
         self._socket = stream
-        if self._password:
-            self._authenticate()
+        self._greet()
         return stream
 
-    def _authenticate(self) -> None:
+    def _greet(self) -> None:
+        """Show the password, and learn who answers, in one round trip that does not count."""
+        commands: list[tuple[Arg, ...]] = []
+        if self._password:
+            commands.append(("AUTH", self._password))
+        if self._met is not None:
+            commands.append(("INFO", "server"))
+        if not commands:
+            return
         try:
-            self.call("AUTH", self._password)
+            *_, last = self._pipeline(commands)
             self.round_trips -= 1
         except ReplyError as error:
             self.close()
+            if not self._password:
+                raise
             raise ReplyError(
                 error.code,
                 f"the Redis at {self.address} did not accept the store password ({error.text}). "
                 "WUKONG_STORE_PASSWORD must be the one that the server was started with.",
             ) from None
+        if self._met is not None:
+            self._met(_run_id(cast(bytes, last)))
 
     def _refused(self, error: ReplyError) -> Exception:
         """The error to raise for an error reply."""
         if error.code == "LOADING":
-            return ClusterUnavailable(f"the Redis at {self.address} is starting and still reads its data; try again")
+            return ConnectionLost(f"the Redis at {self.address} is starting and still reads its data; try again")
         if error.code == "NOAUTH":
             return ReplyError(
                 error.code,
@@ -351,7 +413,7 @@ class Connection:
                 "Check that it runs, is not overloaded, and can be reached."
             )
         if isinstance(error, OSError | EOFError):
-            return ClusterUnavailable(
+            return ConnectionLost(
                 f"{doing} the connection broke ({error}). Check whether the server still runs, and its log."
             )
         if isinstance(error, hiredis.HiredisError):
@@ -359,6 +421,11 @@ class Connection:
                 f"{doing} answered what is not RESP2 ({error}). Check that the address is that of a Redis or Valkey."
             )
         return error
+
+
+def _run_id(info: bytes) -> str:
+    """The name that a server gives itself whenever it starts, of its INFO."""
+    return info.partition(b"run_id:")[2].partition(b"\r\n")[0].decode()
 
 
 class _UnfilledError(Exception):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from wukong.errors import WukongError
+from wukong.errors import ClusterUnavailable, WukongError
+
+
+class ConnectionLost(ClusterUnavailable):
+    """The server is not there, went away in the middle, or is only starting: it may be back in a moment."""
 
 
 class ReplyError(WukongError):

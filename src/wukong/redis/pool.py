@@ -29,13 +29,32 @@ class Pool:
         password: The default user's; empty for none.
         timeout: Seconds to wait for a connection, and for each next byte of a reply.
         size: How many idle connections are kept.
+        patience: Seconds for which a call goes on while the server is away.
+        identify: Whether to find out when another server answers than before.
+
+    Attributes:
+        reconnects: How often another server answered than before, such as one that was started again. Only what was
+            identified is counted.
     """
 
-    def __init__(self, address: str, *, password: str = "", timeout: float = 30.0, size: int = 8) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        password: str = "",
+        timeout: float = 30.0,
+        size: int = 8,
+        patience: float = 0.0,
+        identify: bool = False,
+    ) -> None:
         self.address = address
         self._password = password
         self._timeout = timeout
         self._size = size
+        self._patience = patience
+        self._identify = identify
+        self._server = ""
+        self.reconnects = 0
         self._past = Counters(0, 0, 0)
         self._forget()
 
@@ -65,7 +84,13 @@ class Pool:
             # The one used last, whose memory is warm.
             return self._idle.pop()
         except IndexError:
-            connection = Connection(self.address, password=self._password, timeout=self._timeout)
+            connection = Connection(
+                self.address,
+                password=self._password,
+                timeout=self._timeout,
+                patience=self._patience,
+                met=self._met if self._identify else None,
+            )
             with self._lock:
                 self._all.add(connection)
             return connection
@@ -76,6 +101,12 @@ class Pool:
             self._retire(connection)
         else:
             self._idle.append(connection)
+
+    def _met(self, server: str) -> None:
+        with self._lock:
+            if self._server and server != self._server:
+                self.reconnects += 1
+            self._server = server
 
     def _retire(self, connection: Connection) -> None:
         connection.close()

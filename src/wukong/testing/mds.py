@@ -28,12 +28,16 @@ class MemoryMds:
 
     Args:
         clock: The store's clock, in seconds since the epoch (`wukong.testing.clock.Clock` for one under control).
+
+    Attributes:
+        reconnects: See `Mds.reconnects`; whoever makes it forget something counts it up.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._calls = 0
+        self.reconnects = 0
         self._jobs: dict[str, MemoryJob] = {}
         self._listed: dict[str, float] = {}
         self._uploads = Uploads()

@@ -18,9 +18,13 @@ from wukong.kvs.ring import Node, Ring
 from wukong.mds.redis import RedisMds
 from wukong.values.signing import Signer
 from wukong.values.values import Values
+from wukong_executor.pulse import Pulse
 
 #: Ring versions whose connections are kept open.
 RINGS_KEPT = 4
+
+#: Seconds for which an executor waits for a metadata store that is away, and keeps what it has to report.
+PATIENCE = 30.0
 
 #: Beats at once. Lambda has one invocation at a time in an environment; where there are more, none waits for another.
 BEATS = 64
@@ -43,10 +47,17 @@ class Environment:
         self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
         self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
         mds = settings.MDS_ADDRESS.get(environ)
-        self.mds = RedisMds(self._reached_at.get(mds, mds), password=settings.STORE_PASSWORD.get(environ))
+        self._mds_address = self._reached_at.get(mds, mds)
+        self._password = settings.STORE_PASSWORD.get(environ)
+        self.mds = RedisMds(self._mds_address, password=self._password, patience=PATIENCE)
         self.signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
         self.cold = True
+        self.pulse: Pulse | None = None
         self._stores: dict[str, RedisKvs] = {}
+
+    def start_pulse(self) -> None:
+        """Start the process that renews leases, before any other thread does anything."""
+        self.pulse = Pulse(self._mds_address, self._password)
 
     def kvs(self, ring: Ring) -> RedisKvs:
         """The key-value store of a ring; connections are kept for the newest few."""

@@ -8,6 +8,7 @@ record gone.
 from __future__ import annotations
 
 import logging
+import sys
 from functools import cache
 from time import perf_counter
 from typing import Any
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 @cache
 def _environment() -> Environment:
     logging.getLogger("wukong_executor").setLevel(settings.LOG_LEVEL.get())
-    return Environment()
+    environment = Environment()
+    if sys.platform == "linux":  # elsewhere a process cannot be forked with all that was loaded
+        environment.start_pulse()
+    return environment
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -49,6 +53,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
     executor = Executor(environment, job, record, token, begun, pages, memory_limit, started)
-    status = executor.run()
+    pulse = environment.pulse
+    if pulse is not None:
+        pulse.hold(job, record, token, begun.generation, environment.lease_seconds)
+    try:
+        status = executor.run()
+    finally:
+        if pulse is not None:
+            pulse.rest()
     log.debug("record %s of job %s: %s", record, job, status)
     return {"status": status}

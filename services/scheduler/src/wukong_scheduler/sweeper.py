@@ -1,4 +1,8 @@
-"""Finds lost invocations, dead executors, passed deadlines and forgotten jobs, and acts on them."""
+"""Finds lost invocations, dead executors, passed deadlines and forgotten jobs, and acts on them.
+
+Nothing is swept for one lease after the scheduler started, after the metadata store was away, and after it started
+again: holders wait for it too, and come back first. What it forgot then looks like silence, and is not.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +46,7 @@ class Sweeper:
         self._keeping = keeping
         self._function = function
         self._prices = prices
+        self._reconnects = mds.reconnects
         self._stopped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -56,13 +61,12 @@ class Sweeper:
             await self._task
 
     async def _run(self) -> None:
-        # Whoever could not reach the store for a while is given a whole lease to come back to it.
         pause = self._lease
         while not await self._stopped_within(pause):
             pause = self._lease
             try:
-                await asyncio.to_thread(self.sweep)
-                pause = self._lease / 4
+                if await asyncio.to_thread(self.sweep):
+                    pause = self._lease / 4
             except WukongError as error:
                 _log.warning("no sweep: %s", error)
             except Exception:
@@ -74,15 +78,23 @@ class Sweeper:
             await asyncio.wait_for(self._stopped.wait(), seconds)
         return self._stopped.is_set()
 
-    def sweep(self) -> None:
-        """Sweep every job once; trouble with one does not keep the others waiting."""
+    def sweep(self) -> bool:
+        """Sweep every job once; trouble with one does not keep the others waiting.
+
+        Returns whether the store is still the one of the last sweep. If it started again, the rest is left alone.
+        """
         for job, _ in self._mds.jobs():
+            if self._mds.reconnects != self._reconnects:
+                _log.warning("the metadata store was started again; nothing is swept for %g s", self._lease)
+                self._reconnects = self._mds.reconnects
+                return False
             try:
                 self._sweep(job)
             except ClusterUnavailable:
                 raise
             except WukongError as error:
                 _log.warning("job %s was not swept: %s", job, error)
+        return True
 
     def ended(self, end: InvocationEnd) -> None:
         """Act on what the platform tells of an invocation, instead of waiting for the executor's lease to run out."""
