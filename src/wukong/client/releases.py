@@ -71,7 +71,11 @@ class Releases:
             if held_only and job_id not in self._held:
                 return
             self._held.discard(job_id)
-            future = self._connection.scheduler.ReleaseJob.future(job_pb2.JobRef(job_id=job_id))
+            # Waits for a scheduler that is away; nobody waits for this but `settle`.
+            request = job_pb2.JobRef(job_id=job_id)
+            future = self._connection.scheduler.ReleaseJob.future(
+                request, timeout=self._connection.timeout, wait_for_ready=True
+            )
             self._sent.add(future)
         future.add_done_callback(self._sent.discard)
 

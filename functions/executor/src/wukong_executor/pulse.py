@@ -22,6 +22,7 @@ when all threads of the environment are idle, and no library's lock is held.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -110,6 +111,7 @@ def _run(pipe: int, parent: int, address: str, password: str) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         _let_go(pipe)
+        gc.freeze()  # looking through what it shares with the environment would copy it
         _serve(pipe, parent, RedisMds(address, password=password))
     finally:
         os._exit(0)
