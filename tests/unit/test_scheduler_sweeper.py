@@ -1,0 +1,56 @@
+"""When the sweeper sweeps; what it makes of its findings is in test_scheduler_sweeping.py."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from wukong.kvs.ring import Node, Ring
+from wukong.mds.records import Record
+from wukong.mds.store import JobSpec
+from wukong.testing.clock import Clock
+from wukong.testing.mds import MemoryMds
+from wukong_scheduler.sweeper import Sweeper
+
+
+def _sweeper(mds: MemoryMds, invoked: list[str]) -> Sweeper:
+    def invoke(job: str, records: Any) -> None:
+        invoked.extend(records)
+
+    nobody = cast("Any", SimpleNamespace())
+    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f")
+
+
+def test_nothing_is_swept_when_the_store_has_started_again() -> None:
+    clock = Clock()
+    mds = MemoryMds(clock)
+    invoked: list[str] = []
+    sweeper = _sweeper(mds, invoked)
+    spec = JobSpec(1, 1, 1, [0], 4, Ring(1, (Node("n", "h:1"),)), 1000.0)
+    mds.submit("j", spec, [b"page"], [Record("0", [0])], 10.0)
+    clock.advance(20.0)
+    mds.reconnects += 1
+    assert not sweeper.sweep()
+    assert invoked == []
+    assert sweeper.sweep()
+    assert invoked == ["0"]
+
+
+def test_a_store_that_starts_again_within_a_sweep_ends_it() -> None:
+    clock = Clock()
+    mds = MemoryMds(clock)
+    invoked: list[str] = []
+    sweeper = _sweeper(mds, invoked)
+    spec = JobSpec(1, 1, 1, [0], 4, Ring(1, (Node("n", "h:1"),)), 1000.0)
+    for job in ("j1", "j2", "j3"):
+        mds.submit(job, spec, [b"page"], [Record(job, [0])], 10.0)
+    clock.advance(20.0)
+    real = mds.sweep
+
+    def sweep(job: str, pause: float) -> Any:
+        mds.reconnects += 1
+        return real(job, pause)
+
+    mds.sweep = sweep  # type: ignore[method-assign]
+    assert not sweeper.sweep()
+    assert len(invoked) == 1
