@@ -18,7 +18,7 @@ def _sweeper(mds: MemoryMds, invoked: list[str]) -> Sweeper:
         invoked.extend(records)
 
     nobody = cast("Any", SimpleNamespace())
-    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f")
+    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f", prices=nobody)
 
 
 def test_nothing_is_swept_when_the_store_has_started_again() -> None:

@@ -81,8 +81,9 @@ class FanIns:
         self._reporting.clear()
 
     def close(self, child: int) -> dict[int, int]:
-        """A fan-in that was claimed or taken; returns its local edges."""
-        return self._open.pop(child).edges
+        """A fan-in that was claimed or taken; returns its local edges: none where it was forgotten meanwhile."""
+        fan_in = self._open.pop(child, None)
+        return fan_in.edges if fan_in is not None else {}
 
     def marked(self, child: int, edges: Iterable[int]) -> list[int]:
         """Edges are marked in the store; returns their parents."""

@@ -22,6 +22,7 @@ from wukong.engine.instructions import (
     Offload,
     Renew,
     Report,
+    ReportAnswer,
     RunTask,
     Store,
     Wait,
@@ -35,8 +36,9 @@ from wukong.graph.program import run
 from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
-from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime
+from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
 from wukong_executor import failures
+from wukong_executor.acknowledged import Acknowledged
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
 from wukong_executor.interruption import Interrupted, Interruption
@@ -100,6 +102,8 @@ class Executor:
         self._output = Output()
         self._interruption = Interruption()
         self._retrying = Retrying()
+        self._acknowledged = Acknowledged(begun.claims)
+        self._reconnects = self._mds.reconnects
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
         self._walk.expected = self._programs.seconds
         self._lock = threading.Lock()
@@ -304,14 +308,37 @@ class Executor:
 
     def _report(self, instruction: Report) -> None:
         self._times.enter(Phase.WRITING)  # until the first call
+        claimed = self._send_again({arrivals.child for arrivals in instruction.arrivals})
+        if claimed:
+            instruction = Report(instruction.arrivals, instruction.results, end=False)
         reported = report(instruction, self._memory, self._sync, self._begun.json_results)
         with self._lock:
             if reported.status is Status.OK:
                 committed = [task for task, _ in instruction.results]
-                self._walk.reported(committed, reported.answers, reported.room, reported.ended)
+                self._walk.reported(committed, [*claimed, *reported.answers], reported.room, reported.ended)
                 self._drop()
             else:
                 self._stop()
+
+    def _send_again(self, reported: set[int]) -> list[ReportAnswer]:
+        """Send again what a store that started again may have forgotten; returns what was claimed by that.
+
+        What is `reported` next is answered then.
+        """
+        if self._mds.reconnects == self._reconnects:
+            return []
+        self._reconnects = self._mds.reconnects
+        claimed: list[ReportAnswer] = []
+        generation, lease = self._begun.generation, self._environment.lease_seconds
+        for call in self._acknowledged.again(clock()):
+            call = replace(call, current=self._running[0], memory_limit=self._memory_limit)
+            synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
+            if synced.status is not Status.OK:
+                break  # the report that comes next is told so too
+            for child in self._acknowledged.claimed(call, synced.answers):
+                if child not in reported:
+                    claimed.append(ReportAnswer(child, Verdict.CLAIMED.value, [], [], None))
+        return claimed
 
     def _offload(self, instruction: Offload) -> None:
         given = self._offloading.give(instruction)
@@ -352,14 +379,11 @@ class Executor:
             end=sync.end,
         )
         self._counted = totals
-        return self._mds.sync(
-            self._job,
-            self._record,
-            self._token,
-            self._begun.generation,
-            self._environment.lease_seconds,
-            call,
-        )
+        generation, lease = self._begun.generation, self._environment.lease_seconds
+        synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
+        if synced.status is Status.OK:
+            self._acknowledged.note(call, synced.answers, clock())
+        return synced
 
     def _name(self, task: int) -> str:
         return name(self._programs.keys.get(task, task))
