@@ -104,3 +104,18 @@ def test_a_client_that_cannot_reach_the_stores_goes_by_the_proxy(
     with pytest.raises(ZeroDivisionError):
         client.get({"a": (divmod, 1, 0)}, "a")
     client.close()
+
+
+def test_a_cluster_that_was_given_up_is_told_at_once_and_with_its_reason() -> None:
+    class Cluster:
+        address = f"127.0.0.1:{unused_port()}"
+        token = "t"
+
+        def check(self) -> None:
+            raise ClusterUnavailable("the embedded cluster gave up")
+
+    cluster = Cluster()
+    begun = time.monotonic()
+    with pytest.raises(ClusterUnavailable, match="gave up"):
+        Client(cluster, timeout=60)
+    assert time.monotonic() - begun < 30

@@ -22,7 +22,8 @@ class Scheduler:
         self.kept: queue.Queue[list[str]] = queue.Queue()
         self.ReleaseJob = SimpleNamespace(future=self._release)
 
-    def _release(self, request: Any) -> Any:
+    def _release(self, request: Any, timeout: float, wait_for_ready: bool) -> Any:
+        assert wait_for_ready
         self.released.put(request.job_id)
         return Answered()
 
