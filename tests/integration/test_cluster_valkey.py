@@ -30,17 +30,17 @@ def test_answers_on_loopback_to_its_password_only(tmp_path: Path) -> None:
 
 
 def test_takes_another_port_when_its_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = valkey._free_port()
+    free = valkey.free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [taken.getsockname()[1], free]
-        monkeypatch.setattr(valkey, "_free_port", lambda: ports.pop(0))
+        monkeypatch.setattr(valkey, "free_port", lambda: ports.pop(0))
         with ValkeyServer(tmp_path, "mds", password="secret") as server:
             assert server.address == f"127.0.0.1:{free}"
 
 
 def test_gives_up_when_every_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(valkey, "_free_port", lambda: taken.getsockname()[1])
+        monkeypatch.setattr(valkey, "free_port", lambda: taken.getsockname()[1])
         with pytest.raises(ClusterUnavailable, match=r"(?s)mds .* ended with code 1.*already in use"):
             ValkeyServer(tmp_path, "mds", password="secret").__enter__()
 

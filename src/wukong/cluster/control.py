@@ -40,6 +40,7 @@ from wukong.cluster import endpoints, lifeline
 from wukong.cluster.interpreter import python_module
 from wukong.cluster.kept import GAVE_UP
 from wukong.cluster.plan import FAILURES, PRELOAD, Plan
+from wukong.cluster.ports import free_port
 from wukong.cluster.restarts import Restarts
 from wukong.cluster.storekeeper import wait_for_stores
 from wukong.cluster.valkey import tail
@@ -167,8 +168,8 @@ class Control:
 
     async def _start_services(self, components: Mapping[str, Serve]) -> str:
         plan, mds = self._plan, self._stores["mds"].address
-        reserved = _reserve()
-        listen = self._told.listen("lambda-emulator", f"127.0.0.1:{reserved.getsockname()[1]}")
+        # Others are told of the emulator before it listens there, and its function is told itself.
+        listen = self._told.listen("lambda-emulator", f"127.0.0.1:{free_port()}")
         self._turn_to("kvs-proxy")
         proxy = await self._start("kvs-proxy", components["kvs-proxy"], plan.proxy(mds, f"http://{listen}"))
         self._turn_to("kvs-node")
@@ -177,9 +178,8 @@ class Control:
             await self._start(name, components["kvs-node"], plan.node(name, store, proxy.address))
         self._turn_to("lambda-emulator")
         stores = [*(server.address for server in self._stores.values()), *plan.endpoints]
-        with reserved:
-            environ = plan.emulator(listen, self._zygote_socket, mds, proxy.address, stores)
-            emulator = cast("Emulator", await self._start("lambda-emulator", components["lambda-emulator"], environ))
+        environ = plan.emulator(listen, self._zygote_socket, mds, proxy.address, stores)
+        emulator = cast("Emulator", await self._start("lambda-emulator", components["lambda-emulator"], environ))
         self._emulator = emulator
         self._turn_to("scheduler")
         failures = emulator.queue_url(FAILURES)
@@ -189,7 +189,10 @@ class Control:
 
     async def _start(self, name: str, serve: Serve, environ: Mapping[str, str]) -> Service:
         listen = settings.LISTEN.name
-        service = await serve({**environ, listen: self._told.listen(name, environ[listen])})
+        host, _, port = environ[listen].rpartition(":")
+        # One that is free, unless the user wants a certain one, and the former one in any case.
+        address = self._told.listen(name, environ[listen] if int(port) else f"{host}:{free_port()}")
+        service = await serve({**environ, listen: address})
         self._services.append(service)
         self._told.places[name] = Place(service.address)
         return service
@@ -268,17 +271,6 @@ class Control:
             endpoints.clear(self._plan.endpoints, self._plan.kvs_namespace)
         except WukongError as error:
             log.warning("values of this cluster stay in a Redis endpoint until they expire: %s", error)
-
-
-def _reserve() -> socket.socket:
-    """A port for the emulator, which others are told before it listens there.
-
-    Nobody else is given the port while this socket has it; it does not listen itself, so the emulator can.
-    """
-    reserved = socket.socket()
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reserved.bind(("127.0.0.1", 0))
-    return reserved
 
 
 def _component(name: str) -> importlib.metadata.EntryPoint:

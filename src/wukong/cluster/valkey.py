@@ -30,6 +30,7 @@ from types import TracebackType
 
 from wukong import settings
 from wukong.cluster import lifeline
+from wukong.cluster.ports import free_port
 from wukong.errors import ClusterUnavailable
 
 #: Attempts to find a port that nobody else binds in between.
@@ -106,7 +107,7 @@ class ValkeyServer:
             address: Where it listened before and shall again; empty for any free port.
         """
         self._fixed = address
-        port = int(address.rpartition(":")[2]) if address else _free_port()
+        port = int(address.rpartition(":")[2]) if address else free_port()
         self.address = f"127.0.0.1:{port}"
         command = [self._program, "-"]
         if sys.platform == "linux":
@@ -194,13 +195,6 @@ class ValkeyServer:
 def tail(text: str, lines: int = 20) -> str:
     """The last lines of a log."""
     return "\n".join(text.splitlines()[-lines:])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _config(port: int, password: str, files: str) -> str:
