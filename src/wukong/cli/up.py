@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             while True:
                 time.sleep(_LOOK)
-                cluster.processes()  # raises where the cluster was killed
+                cluster.check()
     except KeyboardInterrupt:
         return Exit.OK
 
