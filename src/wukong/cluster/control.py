@@ -155,8 +155,8 @@ class Control:
         try:
             async with asyncio.timeout(self._deadline - time.monotonic()):
                 address = await self._unless_zygote_ends(self._start_services(components))
+            self._told.write()  # first: whoever takes this process's place shall find it
             self._say({"ready": {"address": address}})
-            self._told.write()
             tasks = [asyncio.create_task(self._answer(channel)), asyncio.create_task(self._keep_zygote())]
             done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in others:
