@@ -6,6 +6,7 @@ before: a claim, for instance, brings the marks that others made.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -54,8 +55,9 @@ class Commands:
     def text(self, command: Command) -> str:
         """One command in words."""
         name, *words = command.words
-        if name == b"EVALSHA":
-            script = _NAMES[words[0].decode()]
+        if name in (b"EVALSHA", b"EVAL"):  # whole, where the server does not know it yet
+            whole = name == b"EVAL"
+            script = _NAMES[hashlib.sha1(words[0]).hexdigest() if whole else words[0].decode()]
             arguments = words[2 + int(words[1]) :]
             if script in self._texts:
                 return self._texts[script](arguments, command.inside)
