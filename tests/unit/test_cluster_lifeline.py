@@ -65,8 +65,11 @@ def test_bytes_on_the_pipe_end_nothing(pipe: tuple[int, list[int]]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_program_started_through_it_dies_with_its_parent() -> None:
-    command = [sys.executable, "-I", "-S", lifeline.__file__, "/bin/sh", "-c", "echo up; read x"]
-    code = f"import subprocess; subprocess.Popen({command!r}, stdin=subprocess.PIPE).wait()"
+    start, program = [sys.executable, "-I", "-S", lifeline.__file__], ["/bin/sh", "-c", "echo up; read x"]
+    code = (
+        "import os, subprocess; "
+        f"subprocess.Popen([*{start!r}, str(os.getpid()), *{program!r}], stdin=subprocess.PIPE).wait()"
+    )
     read, write = os.pipe()
     with subprocess.Popen([sys.executable, "-c", code], stdout=write) as parent:
         os.close(write)
@@ -74,3 +77,10 @@ def test_program_started_through_it_dies_with_its_parent() -> None:
             assert output.readline() == "up\n"
             parent.kill()
             assert output.read() == ""  # the last holder of the pipe's other end is gone
+
+
+def test_program_whose_parent_has_ended_before_does_not_start() -> None:
+    other = os.getppid()  # as if that one had started it, and had ended
+    command = [sys.executable, "-I", "-S", lifeline.__file__, str(other), "/bin/sh", "-c", "echo up"]
+    done = subprocess.run(command, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout) == (0, b"")

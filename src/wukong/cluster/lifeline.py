@@ -4,7 +4,7 @@ Every child inherits the read end of one pipe. Only the user's process holds the
 writes to it, so the pipe reads end-of-file at the moment when that process ends, however it ends. A child
 that sees it ends at once, without clean-up: nobody is left to clean up for.
 
-A program that cannot watch a pipe is started as `python -I -S lifeline.py PROGRAM ARGUMENT...`, which
+A program that cannot watch a pipe is started as `python -I -S lifeline.py PARENT PROGRAM ARGUMENT...`, which
 becomes that program, with Linux told to kill it together with its parent.
 
 Standard library only, and nothing of Wukong: a child imports this before anything else.
@@ -49,20 +49,23 @@ def _wait(fd: int, at_end: Callable[[], object] | None) -> None:
         os._exit(0)
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
     """Ask Linux to kill this process when its parent ends; nothing elsewhere.
 
     Linux means the parent's *thread* that started this process. So this is for processes that a child of
     ours starts from its main thread, as a second line behind the lifeline, and never for children of the
     user's program. It survives `exec`.
+
+    Args:
+        parent: The parent's process id, as the parent itself says it: one that has ended by now is not this process's
+            parent any more.
     """
     if sys.platform == "linux":
-        parent = os.getppid()
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # The parent ended before the request took effect.
+        if os.getppid() != parent:  # It ended before the request took effect.
             os._exit(0)
 
 
 if __name__ == "__main__":
-    die_with_parent()
-    os.execv(sys.argv[1], sys.argv[1:])
+    die_with_parent(int(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])

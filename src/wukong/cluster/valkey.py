@@ -111,7 +111,7 @@ class ValkeyServer:
         self.address = f"127.0.0.1:{port}"
         command = [self._program, "-"]
         if sys.platform == "linux":
-            command = [sys.executable, "-I", "-S", lifeline.__file__, *command]
+            command = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         assert self._process.stdin is not None

@@ -177,9 +177,7 @@ class Zygote:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        lifeline.die_with_parent()
-        if os.getppid() != parent:
-            os._exit(0)
+        lifeline.die_with_parent(parent)
         atexit._clear()
         # Closed as objects first: one that is collected later would close a descriptor that is someone else's.
         self._selector.close()
