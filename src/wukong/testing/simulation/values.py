@@ -1,0 +1,155 @@
+"""A model of the KVS and of marks: values are plain tokens, nodes hold them and can vanish.
+
+A mark is readable text: `I` carries the value itself, `M` names what is stored, `B` names a value in a bundle.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, NamedTuple
+
+from wukong.errors import WukongError
+from wukong.kvs.keys import INPUT
+from wukong.kvs.store import ValueMissing
+from wukong.testing.simulation.graph import Value
+
+
+class Kept(NamedTuple):
+    """One key of a node."""
+
+    values: dict[str, Value]
+    written: float
+    until: float
+
+
+class Left(NamedTuple):
+    """A key that is still there; `late` if it was written after its owner was purged."""
+
+    owner: str
+    name: str
+    token: str
+    late: bool
+
+
+class Intruded(WukongError):
+    """A job reached for a value that is not its own."""
+
+
+class Nodes:
+    """The nodes of the KVS."""
+
+    def __init__(self, count: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._nodes: list[dict[tuple[str, str, str], Kept]] = [{} for _ in range(count)]
+        #: When each owner was purged last, by node.
+        self._purged: dict[tuple[str, int], float] = {}
+
+    def put(self, owner: str, name: str, token: str, values: dict[str, Value], seconds: float) -> None:
+        """Write one key."""
+        now = self._clock()
+        self._node(owner, name)[owner, name, token] = Kept(values, now, now + seconds)
+
+    def get(self, reader: str, of: bytes, name: str) -> Value:
+        """The value that a mark stands for.
+
+        Raises:
+            Intruded: It is another job's, or another task's.
+            ValueMissing: It is not there.
+        """
+        kind, *fields = of.decode().split("|")
+        owner, named, *rest = fields
+        if owner != reader and not owner.startswith(INPUT):
+            raise Intruded(f"job {reader} reads the mark {of.decode()}")
+        if kind == "I":
+            if named != name:
+                raise Intruded(f"the value {name!r} of job {reader} is to be read from the mark {of.decode()}")
+            return Value(int(rest[0]), int(rest[1]))
+        kept = self._node(owner, named).get((owner, named, rest[0]))
+        inside = rest[1] if kind == "B" else named
+        if inside != name and not owner.startswith(INPUT):
+            raise Intruded(f"the value {name!r} of job {reader} is to be read from the mark {of.decode()}")
+        if kept is None or kept.until <= self._clock():
+            raise ValueMissing(owner, inside)
+        return kept.values[inside]
+
+    def readable(self, of: bytes) -> bool:
+        """Whether the value that a mark stands for can be read now."""
+        kind, owner, named, *rest = of.decode().split("|")
+        return kind == "I" or (owner, named, rest[0]) in self._node(owner, named)
+
+    def purge(self, owner: str, node: int) -> None:
+        """Remove an owner's keys from one node."""
+        self._purged[owner, node] = self._clock()
+        kept = self._nodes[node]
+        for key in [key for key in kept if key[0] == owner]:
+            del kept[key]
+
+    def lose(self, node: int) -> None:
+        """A node vanishes with its data; an empty one takes its place."""
+        self._nodes[node].clear()
+
+    def left(self) -> list[Left]:
+        """All keys that have not expired."""
+        now = self._clock()
+        return [
+            Left(*key, late=kept.written > self._purged.get((key[0], number), inf))
+            for number, node in enumerate(self._nodes)
+            for key, kept in node.items()
+            if kept.until > now
+        ]
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def _node(self, owner: str, name: str) -> dict[tuple[str, str, str], Kept]:
+        return self._nodes[zlib.crc32(f"{owner}:{name}".encode()) % len(self._nodes)]
+
+
+class SimulatedValues:
+    """What an executor's memory uses of `wukong.values.values.Values`.
+
+    Args:
+        nodes: The KVS.
+        reader: The job of the executor.
+        ask: Makes a call of the effect that it is given and returns the answer; the name is for the trace.
+    """
+
+    def __init__(self, nodes: Nodes, reader: str, ask: Callable[[str, Callable[[], Any]], Any]) -> None:
+        self._nodes = nodes
+        self._reader = reader
+        self._ask = ask
+
+    def pack(self, value: Value) -> Value:
+        """A value is its own packed form."""
+        return value
+
+    def inline(self, owner: str, name: str, packed: Value) -> bytes:
+        """The mark that carries the value itself."""
+        return f"I|{owner}|{name}|{packed.number}|{packed.nbytes}".encode()
+
+    def store(self, owner: str, name: str, packed: Value, token: str, seconds: float) -> bytes:
+        """Write a value; returns the mark that says where it is."""
+        self._ask(f"put {name}", lambda: self._nodes.put(owner, name, token, {name: packed}, seconds))
+        return f"M|{owner}|{name}|{token}|{packed.nbytes}".encode()
+
+    def bundle(self, owner: str, items: Sequence[tuple[str, Value]], token: str, seconds: float) -> list[bytes]:
+        """Write several values as one; returns a mark for each."""
+        named = f"bundle-{items[0][0]}"
+        values = dict(items)
+        self._ask(f"put {named}", lambda: self._nodes.put(owner, named, token, values, seconds))
+        return [f"B|{owner}|{named}|{token}|{name}|{packed.nbytes}".encode() for name, packed in items]
+
+    def load_many(self, items: Sequence[tuple[str, str, bytes]]) -> list[Value]:
+        """The values of several (owner, name, mark)."""
+        if not items:
+            return []
+        return self._ask(  # type: ignore[no-any-return]
+            f"get {' '.join(name for _, name, _ in items)}",
+            lambda: [self._nodes.get(self._reader, of, name) for _, name, of in items],
+        )
+
+    def nbytes(self, of: bytes) -> int:
+        """The bytes of the value that a mark stands for."""
+        return int(of.rpartition(b"|")[2])
