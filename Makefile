@@ -13,10 +13,10 @@ OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-e
 SITE := said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help setup demo test check format protos docs lock bench bench-fan-out
+.PHONY: help setup demo test simulation simulation-mutations check format protos docs lock bench bench-fan-out
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## make or update .venv from the hashed lock
 
@@ -32,6 +32,12 @@ demo: setup  ## run every example on an embedded cluster and check it against Da
 
 test: setup  ## every test that needs no Docker
 	@$(BIN)/python -m pytest
+
+simulation: setup  ## clusters in virtual time from SEEDS=n seeds from FIRST_SEED=s on, or SEED=s again
+	@$(BIN)/python -m tests.simulation $(or $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST_SEED),0))
+
+simulation-mutations: setup  ## break the simulated cluster on purpose; each way has to be caught
+	@$(BIN)/python -m tests.simulation --mutations
 
 check: setup  ## lint, formatting, types, import rules, generated code, the documentation's links
 	@$(BIN)/ruff check .

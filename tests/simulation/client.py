@@ -1,0 +1,83 @@
+"""A client in virtual time: uploads, submits until it is told so, perhaps cancels, looks at the end, releases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.simulation.scheduler import DEADLINE
+
+from wukong.kvs.keys import upload_owner
+from wukong.testing.simulation.graph import Value
+from wukong.testing.simulation.loop import Actor, Call, Control, Process, Sleep
+
+
+class Client:
+    """The client of one job."""
+
+    def __init__(self, world: Any, job: str) -> None:
+        self.world = world
+        self.job = job
+        self.cancels = False
+        self.process = Process(world.loop, f"client-{job}")
+        self.process.spawn(self.use())
+
+    def use(self) -> Control:
+        """One job from its upload to its release."""
+        world, rng, job = self.world, self.world.loop.rng, self.job
+        yield Sleep(rng.random() * world.plan.start)
+        marks = yield from self.upload()
+        if "cancel" in world.plan.faults and rng.random() < 0.7:
+            self.cancels = True
+            world.chance.happened["cancel"] = world.chance.happened.get("cancel", 0) + 1
+            self.process.spawn(self.cancel_later())
+        yield from self.ask(lambda scheduler: scheduler.submit(job, marks))
+        pause = 0.01
+        while (info := (yield self.call(lambda: world.mds.job(job)))) is None or info.state in ("loading", "running"):
+            yield Sleep(pause)
+            pause = min(1.0, pause * 1.5)
+        world.note(self.process.name, f"finds {job} {info.state}")
+        if not (info.state == "gone" and self.cancels):
+            world.promises.ended(job, info.state, info.failure)
+        yield Sleep(rng.choice([0.0, 0.0, 5.0]) * rng.random())
+        yield from self.ask(lambda scheduler: scheduler.release(job))
+        world.open_jobs.discard(job)
+
+    def upload(self) -> Control:
+        """Put the graph's uploaded inputs into the stores; returns their marks."""
+        graph = self.world.graph(self.job)
+        marks: dict[int, bytes] = {}
+        for task, content in graph.inputs.items():
+            marks[task] = yield from self.upload_one(content, f"u{task}", graph.compute(task, []))
+        return marks
+
+    def upload_one(self, content: str, token: str, value: Value) -> Control:
+        world, owner = self.world, upload_owner(content, token)
+        yield self.call(lambda: world.nodes.put(owner, "value", token, {"value": value}, DEADLINE))
+        mark = f"M|{owner}|value|{token}|{value.nbytes}".encode()
+        yield self.call(lambda: world.mds.place_input(content, self.job, mark, owner, DEADLINE))
+        return mark
+
+    def cancel_later(self) -> Control:
+        rng = self.world.loop.rng
+        yield Sleep(rng.choice([0.1, 1.0, 5.0]) * rng.random())
+        if rng.random() < 0.5:
+            yield from self.ask(lambda scheduler: scheduler.cancel(self.job))
+        else:
+            yield from self.ask(lambda scheduler: scheduler.release(self.job))
+
+    def ask(self, request: Any) -> Control:
+        """Have the scheduler do something; again, when it died over it or could not."""
+        world = self.world
+        while True:
+            scheduler = world.scheduler
+            if scheduler.process.alive:
+                asked: Actor = scheduler.process.spawn(request(scheduler))
+                while scheduler.process.alive and not asked.done:
+                    yield Sleep(0.02)
+                if asked.done and asked.error is None:
+                    return
+            yield Sleep(0.1)
+
+    def call(self, effect: Any) -> Call:
+        chance = self.world.chance
+        return Call(chance.latency(), effect, chance.latency())

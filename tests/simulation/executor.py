@@ -1,0 +1,385 @@
+"""The executor in virtual time: `wukong_executor.executor.Executor` as two actors that yield wherever it does I/O.
+
+The walk, the cutting of reports into calls and the memory are the real ones. Plain code that calls stores
+(`report`, `Memory`) is run again from its start with the answers so far whenever an answer has come, so that others
+can come in between its calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator
+from math import inf
+from typing import Any
+
+from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Renew, Report, RunTask, Store, Wait
+from wukong.engine.walk import Walk
+from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
+from wukong.graph.page_index import first_pages
+from wukong.mds.failure import Failure
+from wukong.mds.records import Record
+from wukong.mds.store import Begun, Status, Sync, Synced
+from wukong.testing.simulation.functions import Invocation
+from wukong.testing.simulation.loop import Control, Process, Signal, Sleep
+from wukong.testing.simulation.values import SimulatedValues
+from wukong_executor.failures import ValueStuck
+from wukong_executor.memory import INLINE_BYTES, Memory
+from wukong_executor.reporter import report
+
+#: Seconds that stored values outlive the job's deadline.
+GRACE = 900
+
+
+class Suspended(BaseException):
+    """A call has to be made before plain code can go on."""
+
+
+class Interrupted(Exception):
+    """The task that runs here is wanted by nobody any more."""
+
+
+class TaskRaised(Exception):
+    """The running task raised."""
+
+
+class Execution:
+    """One invocation: becomes a record's holder and walks it to its end."""
+
+    def __init__(self, world: Any, process: Process, invocation: Invocation) -> None:
+        self.world = world
+        self.process = process
+        self.name = process.name
+        self.job, self.record, self.asked = invocation
+        self.graph = world.graph(self.job)
+        self.token = world.new_token(self)
+        self.walk: Walk
+        self.memory: Memory
+        self.begun: Begun
+        self.beat_asleep = False
+        #: Since when the beat carries out one instruction.
+        self.busy_since = inf
+        self.stopping = False
+        self.interrupt_wanted = False
+        self.armed = False
+        self.beat_error: Exception | None = None
+        self.running: tuple[int, float] = (-1, 0.0)
+        self.changed = Signal()
+        self.answers: Iterator[Any] = iter(())
+
+    # The handler and the main thread.
+
+    def handle(self) -> Generator[Any, Any, str]:
+        """As `wukong_executor.handler.handler`."""
+        world = self.world
+        begun = yield from self.mds("begin", self.token, world.plan.lease, self.asked)
+        if begun.status is not Status.OK:
+            return begun.status.value
+        self.begun = begun
+        self.memory = Memory(
+            SimulatedValues(world.nodes, self.job, self.ask), self.job, self.token, begun.seconds_left + GRACE, 0
+        )
+        self.walk = Walk(world.policy(), begun.first_tasks, world.plan.beat, begun.parallelism - 1)
+        return (yield from self.run())
+
+    def run(self) -> Generator[Any, Any, str]:
+        try:
+            return (yield from self.run_threads())
+        except TaskRaised:
+            failure = Failure("TaskError", "the task raised", task=self.running[0])
+        except ClusterUnavailable:
+            self.process.disturbed = self.process.disturbed or "lost a store"
+            raise
+        except ValueStuck:
+            raise
+        except WukongError as error:
+            failure = Failure(type(error).__name__, str(error), task=self.running[0])
+        with contextlib.suppress(WukongError):
+            yield from self.sync(Sync())
+        yield from self.mds("fail", self.token, self.begun.generation, failure)
+        return "failed"
+
+    def run_threads(self) -> Generator[Any, Any, str]:
+        outcome = "ended"
+        failed: Exception | None = None
+        beat = None
+        try:
+            begun = self.begun
+            self.walk.begin(begun.entries, begun.claims, begun.given, begun.inputs)
+            if begun.pages:
+                self.walk.pages_loaded(map(self.world.pages.decode, begun.pages))
+            beat = self.process.spawn(self.beats())
+            yield from self.work()
+        except Interrupted:
+            outcome = "stopped"
+        except Exception as error:
+            failed = error
+        self.stopping = True
+        if beat is not None:
+            if self.beat_asleep:
+                beat.wake(None)
+            while not beat.done:
+                yield beat.ended
+        if failed is not None or self.beat_error is not None:
+            raise failed or self.beat_error  # type: ignore[misc]
+        return outcome
+
+    def work(self) -> Control:
+        walk, clock = self.walk, self.world.loop
+        instruction = walk.next(clock.now)
+        while True:
+            if type(instruction) is RunTask:
+                task, inputs = instruction
+                started = clock.now
+                self.running = (task, started)
+                value = yield from self.evaluate(task, inputs)
+                now = clock.now
+                self.memory.by_task[task] = value
+                walk.task_finished(task, now - started, now)
+                self.drop()
+                instruction = walk.next(now)
+                continue
+            self.running = (-1, clock.now)
+            if type(instruction) is Wait:
+                while type(instruction := walk.next(clock.now)) is Wait:
+                    yield self.changed
+                continue
+            if not (yield from self.carry_out(instruction)):
+                return
+            if clock.rng.random() < 0.1:
+                yield Sleep(0.0)  # the lock was free
+            instruction = walk.next(clock.now)
+
+    def evaluate(self, task: int, inputs: list[int]) -> Control:
+        world, memory = self.world, self.memory
+        values = [memory.by_task[parent] for parent in inputs]
+        world.promises.runs_task(self, task, inputs)
+        if task in self.graph.inputs:
+            mark = self.page_of(task).inputs[task]
+            yield from self.plain(lambda: memory.load([(task, mark)]))
+            return memory.by_task[task]
+        if self.interrupt_wanted:
+            raise Interrupted
+        name = f"task {task}"
+        world.note(self.process.name, f"{self.job}/{self.record} runs {name}")
+        self.armed = True
+        answer = yield Sleep(world.chance.task_seconds(self.process, self.graph.seconds[task], name))
+        self.armed = False
+        if answer is Interrupted:
+            raise Interrupted
+        if world.fails(self.job, task):
+            raise TaskRaised
+        return self.graph.compute(task, values)
+
+    def page_of(self, task: int) -> Any:
+        return self.walk._pages[self.walk._page_index(task)]
+
+    # Instructions; either thread.
+
+    def carry_out(self, instruction: Any) -> Generator[Any, Any, bool]:
+        walk, memory = self.walk, self.memory
+        match instruction:
+            case FetchPages(indices):
+                bodies = yield from self.call(
+                    f"pages {indices}", lambda: self.world.mds.pages(self.job, indices), mds=True
+                )
+                walk.pages_loaded(map(self.world.pages.decode, bodies))
+            case Fetch(values):
+                yield from self.plain(lambda: memory.load(values))
+                walk.fetched([task for task, _ in values])
+            case FetchMarks(child, edges):
+                yield from self.fetch_marks(child, edges)
+            case Store(tasks, together):
+                marks = yield from self.plain(lambda: memory.store_all(tasks, together))
+                walk.stored(marks)
+                self.drop()
+            case Report():
+                yield from self.report(instruction)
+            case Offload():
+                yield from self.offload(instruction)
+            case Renew():
+                status = yield from self.mds("renew", self.token, self.begun.generation, self.world.plan.lease)
+                if status is not Status.OK:
+                    self.stop()
+            case _:
+                return False
+        return True
+
+    def fetch_marks(self, child: int, edges: list[int]) -> Control:
+        generation = self.begun.generation
+        marks = yield from self.call(
+            f"marks of {child}", lambda: self.world.mds.marks(self.job, generation, child, edges), mds=True
+        )
+        found = [(edge, mark) for edge, mark in zip(edges, marks, strict=True) if mark is not None]
+        if len(found) < len(edges):
+            raise ExecutorLost(child, "its inputs were only in the memory of an executor that died")
+        self.walk.marks_read(child, found)
+
+    def report(self, instruction: Report) -> Control:
+        json_results = self.begun.json_results
+        reported = yield from self.plain(lambda: report(instruction, self.memory, self.send, json_results))
+        if reported.status is Status.OK:
+            committed = [task for task, _ in instruction.results]
+            self.walk.reported(committed, reported.answers, reported.room, reported.ended)
+            self.drop()
+            if reported.ended:
+                self.world.promises.record_ended(self)
+        else:
+            self.stop()
+
+    def offload(self, instruction: Offload) -> Control:
+        world = self.world
+        offload = self.offload_id(instruction)
+        stored: dict[int, bytes] = {}
+        pieces: list[Record] = []
+        for piece in instruction.pieces:
+            inputs: list[tuple[int, bytes]] = []
+            for task, mark in piece.inputs:
+                inputs.append((task, (yield from self.input(task, mark, stored))))
+            pieces.append(Record("", piece.entries, inputs, self.begun.depth + 1))
+        lease = world.plan.lease
+        status, accepted = yield from self.mds("offload", self.token, self.begun.generation, offload, lease, pieces)
+        for i in range(accepted):
+            pages = first_pages(pieces[i].entries, self.begun.first_tasks)
+            yield from world.invoke(self.process, Invocation(self.job, f"{offload}.{i}", pages))
+        if status is Status.OK:
+            self.walk.offloaded(instruction.sequence, accepted, stored.items())
+            self.drop()
+        else:
+            self.stop()
+
+    def offload_id(self, instruction: Offload) -> str:
+        return f"{self.token}-{instruction.sequence}"
+
+    def input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> Control:
+        mark = mark or stored.get(task) or self.memory.inline(task, INLINE_BYTES)
+        if mark is None:
+            mark = stored[task] = yield from self.plain(lambda: self.memory.store(task))
+        return mark
+
+    def stop(self) -> None:
+        self.walk.stopped()
+        self.interrupt_wanted = True
+        if self.armed:
+            self.armed = False
+            self.process.actors[0].wake(Interrupted)
+
+    def drop(self) -> None:
+        self.memory.drop(self.walk.dropped)
+        self.walk.dropped.clear()
+
+    # The beat's thread.
+
+    def beats(self) -> Control:
+        clock = self.world.loop
+        try:
+            while True:
+                self.beat_asleep = True
+                yield Sleep(self.world.plan.beat)
+                self.beat_asleep = False
+                if self.stopping:
+                    return
+                tick = True
+                while not self.stopping:
+                    task, started = self.running
+                    running_for = clock.now - started if task >= 0 else 0.0
+                    instruction = self.walk.background(clock.now, running_for, tick)
+                    if instruction is None:
+                        break
+                    self.busy_since = clock.now
+                    yield from self.carry_out(instruction)
+                    self.note_silence()
+                    self.busy_since = inf
+                    self.changed.notify()
+                    tick = False
+        except WukongError as error:
+            if not self.walk.ended:
+                self.beat_error = error
+                self.stop()
+            self.changed.notify()
+
+    def note_silence(self) -> None:
+        """A beat that carries out one instruction for long renews nothing; not survived yet, so it is a fault."""
+        if self.world.loop.now - self.busy_since > self.world.plan.lease / 2 and not self.world.strict("long-write"):
+            self.process.disturbed = self.process.disturbed or "wrote for longer than a lease"
+
+    # Calls.
+
+    def plain(self, code: Callable[[], Any]) -> Control:
+        """Run plain code that makes calls with `ask`: again from its start for each answer that has come."""
+        answers: list[Any] = []
+        while True:
+            self.answers = iter(answers)
+            try:
+                return code()
+            except Suspended as suspended:
+                name, effect, mds = suspended.args
+            try:
+                answers.append((yield from self.call(name, effect, mds)))
+            except WukongError as error:
+                answers.append(error)
+
+    def ask(self, name: str, effect: Callable[[], Any], mds: bool = False) -> Any:
+        """The answer to a call of plain code, once it has come."""
+        try:
+            answer = next(self.answers)
+        except StopIteration:
+            raise Suspended(name, effect, mds) from None
+        if isinstance(answer, WukongError):
+            raise answer
+        return answer
+
+    def send(self, sync: Sync) -> Synced:
+        return self.ask(*self.synced(sync), True)
+
+    def sync(self, sync: Sync) -> Control:
+        return (yield from self.call(*self.synced(sync), True))
+
+    def synced(self, sync: Sync) -> tuple[str, Callable[[], Synced]]:
+        sync = Sync(sync.arrivals, sync.results, self.running[0], end=sync.end)
+        generation, lease = self.begun.generation, self.world.plan.lease
+        effect = lambda: self.world.mds.sync(self.job, self.record, self.token, generation, lease, sync)  # noqa: E731
+        return _sync_name(sync) if self.world.tracing else "sync", effect
+
+    def mds(self, name: str, *args: Any) -> Control:
+        method = getattr(self.world.mds, name)
+        return (yield from self.call(name, lambda: method(self.job, self.record, *args), mds=True))
+
+    def call(self, name: str, effect: Callable[[], Any], mds: bool) -> Control:
+        world = self.world
+        if not world.tracing:
+            return (yield world.chance.call(self.process, effect, name, mds))
+
+        def traced() -> Any:
+            answer = effect()
+            world.note(self.process.name, f"{self.job}/{self.record} {name} -> {_short(answer)}")
+            return answer
+
+        return (yield world.chance.call(self.process, traced, name, mds))
+
+
+def _sync_name(sync: Sync) -> str:
+    parts = [
+        f"{arrival.child}({arrival.need}):marks {[edge for edge, _ in arrival.marks]} offers {list(arrival.offers)}"
+        for arrival in sync.arrivals
+    ]
+    if sync.results:
+        parts.append(f"results {[task for task, _ in sync.results]}")
+    return f"sync {'; '.join(parts)}{' end' if sync.end else ''}"
+
+
+def _short(answer: Any) -> str:
+    if isinstance(answer, Synced):
+        verdicts = "".join(answer.verdict.value for answer in answer.answers)
+        return f"{answer.status.value} {verdicts}{' ended' if answer.ended else ''}"
+    if isinstance(answer, Begun):
+        if answer.status is not Status.OK:
+            return answer.status.value
+        return (
+            f"OK holder {answer.begins}: entries {list(answer.entries)}, claims {list(answer.claims)}, "
+            f"given {list(answer.given)}"
+        )
+    if isinstance(answer, Status):
+        return answer.value
+    if isinstance(answer, tuple):
+        return " ".join(str(part.value if isinstance(part, Status) else part) for part in answer)
+    return "ok"

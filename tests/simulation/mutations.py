@@ -1,0 +1,179 @@
+"""Ways to break the system on purpose, each of which the simulation has to catch: it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from tests.simulation.executor import Execution
+from tests.simulation.world import Outcome, World, simulate
+
+from wukong.engine.walk import Walk
+from wukong.mds.store import Answer, Status, Verdict
+from wukong.testing.mds_fan_ins import FanIns
+from wukong.testing.mds_job import MemoryJob
+from wukong.testing.simulation.values import SimulatedValues
+
+_begin, _sync, _offload, _arrive = MemoryJob.begin, MemoryJob.sync, MemoryJob.offload, FanIns.arrive
+
+
+def _begin_without_lease(self: MemoryJob, record: str, *args: Any) -> Any:
+    if (live := self.records.get(record)) is not None:
+        live.until = 0
+    return _begin(self, record, *args)
+
+
+def _begin_without_claims(self: MemoryJob, *args: Any) -> Any:
+    return replace(_begin(self, *args), claims=[])
+
+
+def _begin_without_given(self: MemoryJob, *args: Any) -> Any:
+    return replace(_begin(self, *args), given=[])
+
+
+def _without_token(self: MemoryJob, record: str, token: str, generation: int) -> Any:
+    if self.meta.state != "running":
+        return Status.STOP
+    return self.records.get(record) or Status.GONE
+
+
+def _sync_without_renewal(self: MemoryJob, record: str, *args: Any) -> Any:
+    live = self.records.get(record)
+    until, look = (live.until, live.look) if live is not None else (0, 0)
+    synced = _sync(self, record, *args)
+    if live is not None:
+        live.until, live.look = until, look
+    return synced
+
+
+def _end_with_claims(self: MemoryJob, record: str, *args: Any) -> Any:
+    synced = _sync(self, record, *args)
+    if synced.status is Status.OK and args[-1].end and not synced.ended:
+        self.records.pop(record)
+        return replace(synced, ended=True)
+    return synced
+
+
+def _free_claims_early(self: MemoryJob, record: str, *args: Any) -> Any:
+    synced = _sync(self, record, *args)
+    if synced.status is Status.OK and record in self.records:
+        self.fan_ins.forget(self.records[record].claims)
+    return synced
+
+
+def _every_commit_counts(self: MemoryJob, results: Any, now: int) -> None:
+    for sink, mark in results:
+        self.results[sink] = mark
+        self.meta.left -= 1
+    if results and self.meta.left <= 0:
+        self.meta.end("done", now)
+
+
+def _sweep_that_blocks(self: MemoryJob, record: str, token: str, now: int, *args: Any) -> Any:
+    live = self.records.get(record)
+    if live is not None and live.invokes > 1:
+        live.holder, live.until = live.holder or "sweep", max(live.until, live.look)
+    return _begin(self, record, token, now, *args)
+
+
+def _offers_count(self: FanIns, record: str, arrival: Any) -> Answer:
+    answer = _arrive(self, record, arrival)
+    if answer.verdict is Verdict.NOT_YET and arrival.offers:
+        missing = f"M|job0|{arrival.child}|nobody|1".encode()
+        self.marks.setdefault(arrival.child, {}).update((edge, missing) for edge in arrival.offers)
+    return answer
+
+
+def _claims_once(self: FanIns, record: str, arrival: Any) -> Answer:
+    if self.owners.get(arrival.child) == record:
+        return Answer(Verdict.TAKEN)
+    return _arrive(self, record, arrival)
+
+
+def _claimed_by_all(self: FanIns, record: str, arrival: Any) -> Answer:
+    answer = _arrive(self, record, arrival)
+    if answer.verdict is Verdict.TAKEN:
+        self.owners[arrival.child] = None
+        return _arrive(self, record, arrival)
+    return answer
+
+
+def _offload_anew(self: MemoryJob, record: str, token: str, generation: int, offload: str, *args: Any) -> Any:
+    if (live := self.records.get(record)) is not None and offload in live.given:
+        offload = f"{offload}-again"
+    return _offload(self, record, token, generation, offload, *args)
+
+
+def _mark_first(self: SimulatedValues, owner: str, name: str, packed: Any, token: str, seconds: float) -> bytes:
+    return f"M|{owner}|{name}|{token}|{packed.nbytes}".encode()
+
+
+def _id_by_sequence(self: Execution, instruction: Any) -> str:
+    return f"{self.record}-{instruction.sequence}"
+
+
+def _attempt_number(self: World, execution: Execution) -> str:
+    held = self.mds._jobs.get(execution.job)
+    live = held.records.get(execution.record) if held is not None else None
+    token = f"{execution.record}-attempt-{live.begins + 1 if live is not None else 0}"
+    self.executions[token] = execution
+    return token
+
+
+def _sync_after_purge(self: MemoryJob, record: str, *args: Any) -> Any:
+    if self.meta.state == "gone":
+        for arrival in args[-1].arrivals:
+            self.fan_ins.marks.setdefault(arrival.child, {}).update(arrival.marks)
+        self.results.update(args[-1].results)
+    return _sync(self, record, *args)
+
+
+def _offload_claims(self: Walk, running_for: float) -> Any:
+    self._claims, kept = {}, self._claims
+    try:
+        return _walk_offload(self, running_for)
+    finally:
+        self._claims = kept
+
+
+_walk_offload = Walk._offload
+
+
+def _job(name: str, instead: Any) -> Callable[[], AbstractContextManager[Any]]:
+    return lambda: patch.object(MemoryJob, name, instead)
+
+
+def _fan_ins(instead: Any) -> Callable[[], AbstractContextManager[Any]]:
+    return lambda: patch.object(FanIns, "arrive", instead)
+
+
+#: What is broken -> does so for a while.
+MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "begin ignores the lease": _job("begin", _begin_without_lease),
+    "claims are dropped at a take-over": _job("begin", _begin_without_claims),
+    "what was given away runs again": _job("begin", _begin_without_given),
+    "a sweep blocks the invocation that it asked for": _job("begin", _sweep_that_blocks),
+    "the token is not checked": _job("_held", _without_token),
+    "a sync does not renew the lease": _job("sync", _sync_without_renewal),
+    "a record ends although it claimed something": _job("sync", _end_with_claims),
+    "claims are freed before their record ends": _job("sync", _free_claims_early),
+    "a result that is committed twice counts twice": _job("_commit", _every_commit_counts),
+    "an offload that is repeated gives away again": _job("offload", _offload_anew),
+    "offers count before they are written": _fan_ins(_offers_count),
+    "a claim cannot be repeated": _fan_ins(_claims_once),
+    "a fan-in is claimed by all": _fan_ins(_claimed_by_all),
+    "a mark comes before its value": lambda: patch.object(SimulatedValues, "store", _mark_first),
+    "offloads are known by their sequence only": lambda: patch.object(Execution, "offload_id", _id_by_sequence),
+    "tokens are numbers of attempts": lambda: patch.object(World, "new_token", _attempt_number),
+    "a late writer survives the purge": _job("sync", _sync_after_purge),
+    "claimed tasks are given away": lambda: patch.object(Walk, "_offload", _offload_claims),
+}
+
+
+def catch(mutation: str, seeds: Iterable[int]) -> Outcome | None:
+    """The first run in which a promise is broken, with the system broken on purpose; None if all keep them."""
+    with MUTATIONS[mutation]():
+        return next((outcome for outcome in map(simulate, seeds) if outcome.broken), None)

@@ -1,0 +1,183 @@
+"""The promises of the design, checked while a run goes on and after it.
+
+Each check has the promise's name. `Broken` says which one was broken and how.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from wukong.kvs.keys import INPUT
+from wukong.kvs.store import ValueMissing
+from wukong.mds import keys
+from wukong.mds.failure import Failure
+from wukong.mds.store import Begun, Status, Sync, Synced
+from wukong.testing.simulation.values import Intruded
+from wukong_scheduler.sweeping import MAX_INVOCATIONS
+
+
+class Broken(Exception):
+    """A promise was broken."""
+
+    def __init__(self, promise: str, how: str) -> None:
+        super().__init__(f"{promise}: {how}")
+        self.promise = promise
+
+
+class Promises:
+    """What must hold, whatever happens."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        #: (job, task) -> the tokens of the holders that ran it.
+        self.runs: dict[tuple[str, int], list[str]] = {}
+        #: (job, record) -> its holders, in order.
+        self.holders: dict[tuple[str, str], list[Any]] = {}
+        #: How the jobs ended.
+        self.ends: list[str] = []
+        #: (job, record) -> the tasks that it gave away.
+        self._given: dict[tuple[str, str], set[int]] = {}
+        self._owners: dict[tuple[str, int], str] = {}
+
+    # While it runs.
+
+    def began(self, job: str, record: str, token: str, begun: Begun) -> None:
+        """One owner: a record that is taken over had lost its holder."""
+        holders = self.holders.setdefault((job, record), [])
+        holder = self._world.executions[token]
+        if holder in holders:
+            return
+        for former in holders:
+            if not self._disturbed(former):
+                raise Broken("one owner", f"{holder.name} took {job}/{record} from {former.name}, which is well")
+        holders.append(holder)
+        if begun.begins != len(holders):
+            raise Broken("one owner", f"{job}/{record} counts {begun.begins} holders; it had {len(holders)}")
+
+    def runs_task(self, execution: Any, task: int, inputs: list[int]) -> None:
+        """Exactly once, one owner: who runs a task holds its record, and nobody ran it but records taken over."""
+        world, job = self._world, execution.job
+        if inputs != execution.graph.deps[task]:
+            raise Broken("result", f"task {task} of {job} is to run on {inputs}")
+        self.runs.setdefault((job, task), []).append(execution.token)
+        if execution.process.disturbed or not world.is_running(job):
+            return
+        if task in self._given.get((job, execution.record), ()):
+            raise Broken("one owner", f"{execution.name} runs task {task} of {job}, which was given away")
+        holder = world.holder(job, execution.record)
+        if holder != execution.token:
+            raise Broken(
+                "one owner",
+                f"{execution.name} runs task {task} of {job}/{execution.record}, which "
+                + (f"{holder} holds" if holder else "has ended"),
+            )
+
+    def synced(self, job: str, record: str, sync: Sync, synced: Synced) -> None:
+        """Write before count: what is marked can be read. One owner: a fan-in stays with the record that claimed it."""
+        if synced.status is not Status.OK:
+            return
+        for arrival, answer in zip(sync.arrivals, synced.answers, strict=True):
+            if answer.verdict.value == "C" and self._owners.setdefault((job, arrival.child), record) != record:
+                raise Broken(
+                    "one owner",
+                    f"fan-in {arrival.child} of {job} was claimed by {self._owners[job, arrival.child]} and {record}",
+                )
+            for edge, mark in arrival.marks:
+                self._readable(job, f"edge {edge} of {arrival.child}", mark)
+        for task, mark in sync.results:
+            self._readable(job, f"the result {task}", mark)
+
+    def offloaded(self, job: str, record: str, pieces: Any) -> None:
+        """Write before count, for the inputs of pieces."""
+        given = self._given.setdefault((job, record), set())
+        for piece in pieces:
+            given.update(piece.entries)
+            for task, mark in piece.inputs:
+                self._readable(job, f"the input {task} of a piece", mark)
+
+    def _disturbed(self, holder: Any) -> bool:
+        """Whether a holder had a reason not to keep its lease."""
+        holder.note_silence()
+        return bool(holder.process.disturbed)
+
+    def _readable(self, job: str, what: str, mark: bytes) -> None:
+        if not self._world.nodes.readable(mark) and self._world.is_running(job):
+            raise Broken("write before count", f"{what} of {job} counts, but {mark.decode()} cannot be read")
+
+    def record_ended(self, execution: Any) -> None:
+        """Nothing left: an executor whose record has ended needs no value any more."""
+        if values := sorted(execution.memory.by_task):
+            raise Broken("nothing left", f"{execution.name} still has the values {values} of {execution.job}")
+
+    # After it.
+
+    def ended(self, job: str, state: str, failure: Failure | None) -> None:
+        """Ended as the faults allow: with its result, or with an error that has a cause."""
+        world = self._world
+        name = failure.error if failure and state == "failed" else state
+        self.ends.append(name)
+        if state == "done":
+            self._results(job)
+            self._exactly_once(job)
+        elif state == "cancelled":
+            if not world.cancelled(job):
+                raise Broken("result", f"{job} was cancelled by nobody")
+        elif failure is not None and failure.error == Intruded.__name__:
+            raise Broken("isolated", failure.message)
+        elif failure is None or not self._allowed(job, failure):
+            raise Broken("result", f"{job} failed for no good reason: {failure}")
+
+    def _allowed(self, job: str, failure: Failure) -> bool:
+        chance = self._world.chance
+        if failure.error == "TaskError":
+            return self._world.fails(job, failure.task)
+        if failure.error == "ExecutorLost":
+            return "probable_cause" in failure.attributes and any(
+                name == job and sum(map(self._disturbed, holders)) >= self._world.plan.deaths
+                for (name, _), holders in self.holders.items()
+            )
+        if failure.error == "ClusterUnavailable":
+            return any(name.startswith(f"{job}/") and lost >= MAX_INVOCATIONS for name, lost in chance.lost.items())
+        return False
+
+    def _results(self, job: str) -> None:
+        world = self._world
+        graph = world.graph(job)
+        values = graph.evaluate()
+        for sink, mark in zip(graph.sinks, world.mds.results(job, graph.sinks), strict=True):
+            if mark is None:
+                raise Broken("result", f"{job} is done without its result {sink}")
+            try:
+                found = world.nodes.get(job, mark, str(sink))
+            except Intruded as error:
+                raise Broken("isolated", str(error)) from error
+            except ValueMissing as error:
+                raise Broken("result", f"{job} is done, but {error}") from error
+            if found != values[sink]:
+                raise Broken("result", f"result {sink} of {job} is wrong")
+
+    def _exactly_once(self, job: str) -> None:
+        if any(name == job and len(holders) > 1 for (name, _), holders in self.holders.items()):
+            return
+        counts = Counter({task: len(tokens) for (name, task), tokens in self.runs.items() if name == job})
+        for task in range(len(self._world.graph(job).deps)):
+            if counts[task] != 1:
+                raise Broken("exactly once", f"task {task} of {job} ran {counts[task]} times; no record was taken over")
+
+    def nothing_left(self) -> None:
+        """When all jobs are purged: their tombstones, and what was on its way when they were purged."""
+        world = self._world
+        rings = {keys.ring(0), keys.RING_NEWEST}
+        tombstones = {keys.meta(job) for job in world.jobs}
+        if left := set(world.mds.keys()) - rings - tombstones:
+            raise Broken("nothing left", f"the metadata store still has {sorted(left)}")
+        for owner, name, token, late in world.nodes.left():
+            cut_short = world.chance.happened.keys() & {"restart", "break"} and not world.strict("short-release")
+            if owner.startswith(INPUT) and cut_short:
+                continue
+            if not late or not world.plan.faults:
+                raise Broken("nothing left", f"the KVS still has the value {name} of {owner}, written by {token}")
+        world.loop.now += 30 * 24 * 3600.0
+        if left := set(world.mds.keys()) - rings or world.nodes.left():
+            raise Broken("nothing left", f"{left} outlive their time")

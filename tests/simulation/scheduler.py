@@ -1,0 +1,132 @@
+"""The scheduler in virtual time: submits, sweeps and removes as the real one does, and forgets all when it dies."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.errors import ClusterUnavailable
+from wukong.graph.page_index import first_pages
+from wukong.mds.failure import Failure
+from wukong.mds.records import Record
+from wukong.mds.store import JobSpec
+from wukong.testing.simulation.functions import Invocation
+from wukong.testing.simulation.loop import Call, Control, Process, Sleep
+from wukong_scheduler.sweeping import judge
+
+#: Seconds that a job has.
+DEADLINE = 50_000.0
+
+TOMBSTONE = 1800
+
+
+class Scheduler:
+    """One process of the scheduler."""
+
+    def __init__(self, world: Any, number: int) -> None:
+        self.world = world
+        self.process = Process(world.loop, f"scheduler-{number}")
+        self.sweeper = self.process.spawn(self.sweeps())
+
+    def submit(self, job: str, marks: dict[int, bytes]) -> Control:
+        """As `wukong_scheduler.submission.Submission.submit`."""
+        world, plan = self.world, self.world.plan
+        known = yield self.call("job", lambda: world.mds.job(job))
+        if known is not None and known.state != "loading":
+            return
+        graph = world.graph(job)
+        spec = JobSpec(
+            tasks=len(graph.deps),
+            sinks=len(graph.sinks),
+            pages=len(graph.firsts),
+            first_tasks=graph.firsts,
+            parallelism=plan.parallelism,
+            ring=world.ring,
+            seconds=DEADLINE,
+            inputs=sorted(set(graph.inputs.values())),
+            targets=b"targets",
+        )
+        records = self.first_records(graph.leaves)
+        pages = graph.pages(marks)
+        state = yield self.call("submit", lambda: world.mds.submit(job, spec, pages, records, plan.lease))
+        world.note(self.process.name, f"submits {job}: {[list(record.entries) for record in records]}")
+        if state == "running":
+            for record in records:
+                invocation = Invocation(job, record.id, first_pages(record.entries, graph.firsts))
+                yield from world.invoke(self.process, invocation)
+
+    def first_records(self, leaves: list[int]) -> list[Record]:
+        plan = self.world.plan
+        groups = [
+            part
+            for group in Heartbeat(1.0).initial_groups(leaves, plan.parallelism)
+            for part in _cut(group, min(plan.groups, plan.parallelism))
+        ]
+        return [Record(str(number), group) for number, group in enumerate(groups)]
+
+    def sweeps(self) -> Control:
+        """As `wukong_scheduler.sweeper.Sweeper`."""
+        world, lease = self.world, self.world.plan.lease
+        pause = lease
+        while world.open_jobs:
+            yield Sleep(pause)
+            try:
+                for job, _ in (yield self.call("jobs", world.mds.jobs)):
+                    yield from self.sweep(job)
+                pause = lease / 4
+            except ClusterUnavailable:
+                pause = lease
+
+    def sweep(self, job: str) -> Control:
+        world = self.world
+        found = yield self.call("sweep", lambda: world.mds.sweep(job, world.plan.lease))
+        if found.state != "running":
+            return
+        verdict = judge(found, "executor")
+        if found.due:
+            world.note(self.process.name, f"finds {[due.record for due in found.due]} of {job} due")
+        if verdict.failure is not None:
+            failure = verdict.failure
+            world.note(self.process.name, f"fails {job}: {failure.message}")
+            yield self.call("close", lambda: world.mds.close(job, "failed", failure))
+        for record in verdict.invoke:
+            yield from world.invoke(self.process, Invocation(job, record, ()))
+
+    def cancel(self, job: str) -> Control:
+        """As `wukong_scheduler.removal.Removal.cancel`."""
+        world = self.world
+        failure = Failure(error="JobCancelled", message="the job was cancelled")
+        state = yield self.call("close", lambda: world.mds.close(job, "cancelled", failure))
+        if state == "cancelled":
+            yield from self.purge_values([job])
+
+    def release(self, job: str) -> Control:
+        """As `wukong_scheduler.removal.Removal.release`."""
+        world = self.world
+        info = yield self.call("job", lambda: world.mds.job(job))
+        if info is None or info.state == "gone":
+            return
+        if info.state in ("loading", "running"):
+            failure = Failure(error="JobCancelled", message="the job was released")
+            yield self.call("close", lambda: world.mds.close(job, "cancelled", failure))
+        owners = yield self.call("drop_inputs", lambda: world.mds.drop_inputs(job))
+        yield from self.purge_values([job, *owners])
+        yield self.call("purge", lambda: world.mds.purge(job, TOMBSTONE))
+        world.note(self.process.name, f"has purged {job}")
+
+    def purge_values(self, owners: list[str]) -> Control:
+        nodes = self.world.nodes
+        for owner in owners:
+            for node in range(len(nodes)):
+                chance = self.world.chance
+                yield Call(chance.latency(), lambda owner=owner, node=node: nodes.purge(owner, node), chance.latency())
+
+    def call(self, name: str, effect: Any) -> Call:
+        return self.world.chance.control_call(self.process.name, effect, name)
+
+
+def _cut(leaves: Any, groups: int) -> list[list[int]]:
+    groups = min(groups, len(leaves))
+    cuts = [len(leaves) * number // groups for number in range(groups + 1)]
+    return [list(leaves[a:b]) for a, b in pairwise(cuts)]

@@ -1,0 +1,69 @@
+"""Whole clusters in virtual time keep every promise, whatever a seed lets happen to them."""
+
+from __future__ import annotations
+
+import pytest
+from tests.simulation.__main__ import main
+from tests.simulation.mutations import MUTATIONS, catch
+from tests.simulation.story import tell
+from tests.simulation.world import simulate
+
+from wukong.testing.simulation.plan import FAULTS, NOT_YET, draw
+
+SEEDS = 500
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_every_promise_is_kept(seed: int) -> None:
+    if simulate(seed).broken:
+        pytest.fail(tell(simulate(seed, tracing=True)), pytrace=False)
+
+
+def test_the_seeds_have_every_fault_and_most_jobs_are_done() -> None:
+    outcomes = [simulate(seed, tasks=12) for seed in range(400)]
+    happened = {fault for outcome in outcomes for fault in outcome.happened}
+    assert happened == FAULTS.keys() - {"raise"}  # a task that raises is a part of its graph
+    ends = [end for outcome in outcomes for end in outcome.ends]
+    assert ends.count("done") > len(ends) / 2
+    assert {"TaskError", "cancelled", "ExecutorLost"} <= set(ends)
+    assert not any(outcome.happened.keys() & NOT_YET.keys() for outcome in outcomes)
+
+
+@pytest.mark.parametrize("seed", [1, 30, 42])
+def test_a_seed_is_one_run(seed: int) -> None:
+    first, second = (simulate(seed, tracing=True) for _ in range(2))
+    assert first.trace == second.trace
+    assert first.trace
+    assert simulate(seed).events == first.events
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_system_that_is_broken_on_purpose_is_caught(mutation: str) -> None:
+    assert catch(mutation, range(SEEDS)) is not None
+
+
+def test_a_failing_seed_is_told_with_the_command_that_replays_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with MUTATIONS["begin ignores the lease"]():
+        caught = catch("begin ignores the lease", range(SEEDS))
+        assert caught is not None
+        assert main([str(caught.plan.seed)]) == 1
+        story = capsys.readouterr().out
+        assert f"broken: {caught.broken}" in story
+        assert story.endswith(f"replay: python -m tests.simulation {caught.plan.seed}\n")
+    assert main([str(caught.plan.seed)]) == 0
+    assert capsys.readouterr().out.endswith("every promise is kept\n")
+
+
+def test_many_seeds_end_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "40", "--tasks", "5", "--faults", "crash"]) == 0
+    assert capsys.readouterr().out.endswith(" seeds a minute\n40 passed, 0 failed\n")
+
+
+def test_a_fault_that_is_not_survived_yet_breaks_a_promise() -> None:
+    assert any(simulate(seed, tasks=20, faults=["node-loss"]).broken for seed in range(50))
+    assert any(simulate(seed, tasks=20, faults=["forget"]).broken for seed in range(50))
+
+
+def test_an_unknown_fault_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no fault 'rain'"):
+        draw(0, faults=["rain"])

@@ -1,0 +1,267 @@
+"""One run: a whole cluster in virtual time, made and driven by one seed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import traceback
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.simulation.client import Client
+from tests.simulation.executor import Execution
+from tests.simulation.promises import Broken, Promises
+from tests.simulation.scheduler import Scheduler
+
+import wukong.engine.fan_ins
+import wukong.engine.walk
+import wukong.testing.mds_fan_ins
+import wukong_executor.reporter
+import wukong_scheduler.sweeping
+from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.errors import WukongError
+from wukong.kvs.ring import Node, Ring
+from wukong.mds.store import Begun, Status, Sync, Synced
+from wukong.testing.mds import MemoryMds
+from wukong.testing.simulation.chance import Chance
+from wukong.testing.simulation.functions import Functions, Invocation
+from wukong.testing.simulation.graph import Graph, PageReader
+from wukong.testing.simulation.loop import Call, Control, Loop, Process, Sleep
+from wukong.testing.simulation.plan import Plan, draw
+from wukong.testing.simulation.values import Nodes
+
+#: Seconds within which all jobs have ended and are removed.
+BOUND = 60_000.0
+
+#: Limits that a graph of 300 tasks never reaches, and what they are in a run with narrow ones.
+NARROW = [
+    (wukong.engine.fan_ins, "REPORT_EDGES", 6),
+    (wukong.engine.walk, "REPORT_EDGES", 6),
+    (wukong.engine.walk, "PAGES_AHEAD", 2),
+    (wukong_executor.reporter, "BATCH_MARKS", 5),
+    (wukong_executor.reporter, "BATCH_BYTES", 200),
+    (wukong_executor.reporter, "WIDE", 4),
+    (wukong.testing.mds_fan_ins, "WIDE", 4),
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: nothing was broken if `broken` is empty."""
+
+    plan: Plan
+    broken: str
+    promise: str
+    events: int
+    happened: dict[str, int]
+    ends: list[str]
+    trace: list[str]
+
+
+class CheckedMds(MemoryMds):
+    """The metadata store, with the promises that can be seen there."""
+
+    promises: Promises
+
+    def begin(self, job: str, record: str, token: str, *args: Any, **kwargs: Any) -> Begun:
+        begun = super().begin(job, record, token, *args, **kwargs)
+        if begun.status is Status.OK:
+            self.promises.began(job, record, token, begun)
+        return begun
+
+    def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
+        synced = super().sync(job, record, token, generation, lease, sync)
+        self.promises.synced(job, record, sync, synced)
+        return synced
+
+    def offload(self, job: str, record: str, *args: Any, **kwargs: Any) -> tuple[Status, int]:
+        status, accepted = super().offload(job, record, *args, **kwargs)
+        if status is Status.OK:
+            self.promises.offloaded(job, record, args[4][:accepted])
+        return status, accepted
+
+
+class Eager:
+    """Gives away as much as there is room for, in pieces of random number: nothing more hostile can be asked for."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+        return self._loop.rng.randint(0, max(0, min(waiting, room)))
+
+
+class Never:
+    """Gives nothing away."""
+
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+        return 0
+
+
+class World:
+    """Everything of one run."""
+
+    def __init__(self, plan: Plan, tracing: bool) -> None:
+        self.plan = plan
+        self.tracing = tracing
+        self.trace: list[str] = []
+        self.loop = Loop(f"run-{plan.seed}")
+        self.chance = Chance(self.loop, plan, self.note)
+        self.ring = Ring(0, (Node("n", "n:1"),))
+        self.promises = Promises(self)
+        self.mds = CheckedMds(self.loop)
+        self.mds.promises = self.promises
+        self.mds.put_ring(self.ring)
+        self.nodes = Nodes(plan.nodes, self.loop)
+        self.pages = PageReader()
+        self.functions = Functions(self.loop, plan.environments, self.chance.deliveries, self._handle)
+        #: By token.
+        self.executions: dict[str, Execution] = {}
+        self.jobs = {f"job{number}": graph for number, graph in enumerate(plan.graphs)}
+        self.open_jobs = set(self.jobs)
+        self.failing = self._failing()
+        self.clients = {job: Client(self, job) for job in self.jobs}
+        self.scheduler = Scheduler(self, 0)
+        Process(self.loop, "disaster").spawn(self._disasters())
+
+    def run(self) -> None:
+        """Run to the end and check it.
+
+        Raises:
+            Broken: A promise was broken.
+        """
+        if not self.loop.run(self.loop.start + BOUND) or self.open_jobs:
+            raise Broken("live", f"{sorted(self.open_jobs)} did not end: {self._stuck()}")
+        self.promises.nothing_left()
+
+    # What the others ask.
+
+    def graph(self, job: str) -> Graph:
+        return self.jobs[job]
+
+    def new_token(self, execution: Execution) -> str:
+        token = f"{execution.name}t"
+        self.executions[token] = execution
+        return token
+
+    def note(self, who: str, what: str) -> None:
+        if self.tracing:
+            self.trace.append(f"{self.loop.now - self.loop.start:10.4f} {who:12} {what}")
+
+    def policy(self) -> Any:
+        if self.plan.policy == "eager":
+            return Eager(self.loop)
+        return Never() if self.plan.policy == "never" else Heartbeat(self.plan.beat * 0.25)
+
+    def invoke(self, process: Process, invocation: Invocation) -> Control:
+        """A request to the Invoke API; one that is refused is left to the sweep."""
+        if self.chance.strikes("throttle"):
+            name = f"{invocation.job}/{invocation.record}"
+            self.chance.lost[name] = self.chance.lost.get(name, 0) + 1
+            self.note(process.name, f"! the invocation of {name} is refused")
+            yield Sleep(self.chance.latency())
+            return
+
+        def effect() -> None:
+            self.functions.invoke(invocation)
+
+        if process is self.scheduler.process:
+            yield Call(self.chance.latency(), effect, self.chance.latency())
+        else:
+            yield self.chance.call(process, effect, f"invoke {invocation.record}", False)
+
+    def is_running(self, job: str) -> bool:
+        held = self.mds._jobs.get(job)
+        return held is not None and held.meta.state == "running"
+
+    def holder(self, job: str, record: str) -> str | None:
+        live = self.mds._jobs[job].records.get(record)
+        return live.holder if live is not None else None
+
+    def fails(self, job: str, task: int) -> bool:
+        return self.failing.get(job) == task
+
+    def cancelled(self, job: str) -> bool:
+        return self.clients[job].cancels
+
+    def strict(self, weakness: str) -> bool:
+        """Whether what is known not to be survived is to count all the same."""
+        return weakness in self.plan.faults
+
+    # Inside.
+
+    def _failing(self) -> dict[str, int]:
+        failing: dict[str, int] = {}
+        if "raise" in self.plan.faults:
+            for job, graph in self.jobs.items():
+                if programs := [task for task in range(len(graph.deps)) if task not in graph.inputs]:
+                    failing[job] = self.loop.rng.choice(programs)
+        return failing
+
+    def _handle(self, process: Process, invocation: Invocation) -> Control:
+        outcome = yield from Execution(self, process, invocation).handle()
+        self.note(process.name, f"{invocation.job}/{invocation.record}: {outcome}")
+
+    def _disasters(self) -> Control:
+        """What befalls the scheduler and the stores."""
+        rng = self.loop.rng
+        number = 0
+        faults = self.plan.faults
+        while faults.keys() & {"restart", "node-loss", "forget"} and self.open_jobs:
+            yield Sleep(rng.random() * 0.5)
+            if "restart" in faults and number < 5 and rng.random() < 0.2:
+                number += 1
+                self.chance.happened["restart"] = number
+                self.note("disaster", "! the scheduler dies")
+                self.scheduler.process.kill()
+                yield Sleep(rng.choice([0.0, 1.0, 5.0]) * rng.random())
+                self.scheduler = Scheduler(self, number)
+            if self.chance.strikes("node-loss"):
+                node = rng.randrange(len(self.nodes))
+                self.note("disaster", f"! node {node} loses its data")
+                self.nodes.lose(node)
+            if self.chance.strikes("forget"):
+                past = copy.deepcopy((self.mds._jobs, self.mds._listed, self.mds._uploads))
+                yield Sleep(rng.random())
+                self.note("disaster", "! the metadata store forgets its last second")
+                self.mds._jobs, self.mds._listed, self.mds._uploads = past
+
+    def _stuck(self) -> str:
+        return "; ".join(
+            f"{job} is {held.meta.state} with {held.meta.left} results left and records {[*held.records]}"
+            for job, held in self.mds._jobs.items()
+        )
+
+
+def simulate(
+    seed: int, tasks: int | None = None, faults: Collection[str] | None = None, tracing: bool = False
+) -> Outcome:
+    """Run one seed. See `wukong.testing.simulation.plan.draw` for the arguments; `tracing` keeps what happened."""
+    plan = draw(seed, tasks, faults)
+    broken = promise = ""
+    with _limits(plan):
+        world = World(plan, tracing)
+        try:
+            world.run()
+        except Broken as error:
+            broken, promise = str(error), error.promise
+        except WukongError as error:
+            broken, promise = f"isolated: {error}", "isolated"
+        except Exception:
+            broken, promise = f"code: {traceback.format_exc()}", "code"
+    return Outcome(plan, broken, promise, world.loop.count, world.chance.happened, world.promises.ends, world.trace)
+
+
+@contextlib.contextmanager
+def _limits(plan: Plan) -> Iterator[None]:
+    """Have the limits of a plan for a while."""
+    limits = [(wukong_scheduler.sweeping, "MAX_DEATHS", plan.deaths), *(NARROW if plan.narrow else ())]
+    before = [getattr(module, name) for module, name, _ in limits]
+    try:
+        for module, name, value in limits:
+            setattr(module, name, value)
+        yield
+    finally:
+        for (module, name, _), value in zip(limits, before, strict=True):
+            setattr(module, name, value)
