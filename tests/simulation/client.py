@@ -18,6 +18,8 @@ class Client:
         self.world = world
         self.job = job
         self.cancels = False
+        #: Somebody releases the job before this client has looked at its end.
+        self.released = False
         self.process = Process(world.loop, f"client-{job}")
         self.process.spawn(self.use())
 
@@ -36,7 +38,7 @@ class Client:
             yield Sleep(pause)
             pause = min(1.0, pause * 1.5)
         world.note(self.process.name, f"finds {job} {info.state}")
-        if not (info.state == "gone" and self.cancels):
+        if not self.released:
             world.promises.ended(job, info.state, info.failure)
         yield Sleep(rng.choice([0.0, 0.0, 5.0]) * rng.random())
         yield from self.ask(lambda scheduler: scheduler.release(job))
@@ -63,6 +65,7 @@ class Client:
         if rng.random() < 0.5:
             yield from self.ask(lambda scheduler: scheduler.cancel(self.job))
         else:
+            self.released = True
             yield from self.ask(lambda scheduler: scheduler.release(self.job))
 
     def ask(self, request: Any) -> Control:

@@ -15,6 +15,7 @@ from typing import Any
 from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Renew, Report, RunTask, Store, Wait
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
+from wukong.graph.page import Page
 from wukong.graph.page_index import first_pages
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
@@ -25,6 +26,7 @@ from wukong.testing.simulation.values import SimulatedValues
 from wukong_executor.failures import ValueStuck
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.reporter import report
+from wukong_executor.size import estimated_bytes
 
 #: Seconds that stored values outlive the job's deadline.
 GRACE = 900
@@ -54,6 +56,9 @@ class Execution:
         self.token = world.new_token(self)
         self.walk: Walk
         self.memory: Memory
+        self.large_bytes: int | None = None
+        #: Task -> mark, of the uploaded inputs on its pages.
+        self.uploaded: dict[int, bytes] = {}
         self.begun: Begun
         self.beat_asleep = False
         #: Since when the beat carries out one instruction.
@@ -75,10 +80,17 @@ class Execution:
         if begun.status is not Status.OK:
             return begun.status.value
         self.begun = begun
+        policy = world.policy()
+        self.large_bytes = policy.large_bytes
         self.memory = Memory(
-            SimulatedValues(world.nodes, self.job, self.ask), self.job, self.token, begun.seconds_left + GRACE, 0
+            SimulatedValues(world.nodes, self.job, self.ask),
+            self.job,
+            self.token,
+            begun.seconds_left + GRACE,
+            0,
+            policy.stores_all,
         )
-        self.walk = Walk(world.policy(), begun.first_tasks, world.plan.beat, begun.parallelism - 1)
+        self.walk = Walk(policy, begun.first_tasks, world.plan.beat, begun.parallelism - 1)
         return (yield from self.run())
 
     def run(self) -> Generator[Any, Any, str]:
@@ -106,7 +118,7 @@ class Execution:
             begun = self.begun
             self.walk.begin(begun.entries, begun.claims, begun.given, begun.inputs)
             if begun.pages:
-                self.walk.pages_loaded(map(self.world.pages.decode, begun.pages))
+                self.walk.pages_loaded(map(self.open, begun.pages))
             beat = self.process.spawn(self.beats())
             yield from self.work()
         except Interrupted:
@@ -131,17 +143,20 @@ class Execution:
                 task, inputs = instruction
                 started = clock.now
                 self.running = (task, started)
+                if self.begun.begins > 1:
+                    yield from self.announce(task)
                 value = yield from self.evaluate(task, inputs)
                 now = clock.now
                 self.memory.by_task[task] = value
-                walk.task_finished(task, now - started, now)
+                large = self.large_bytes is not None and estimated_bytes(value) >= self.large_bytes
+                walk.task_finished(task, now - started, now, large)
                 self.drop()
                 instruction = walk.next(now)
                 continue
             self.running = (-1, clock.now)
             if type(instruction) is Wait:
                 while type(instruction := walk.next(clock.now)) is Wait:
-                    yield self.changed
+                    yield self.changed.within(instruction.seconds)
                 continue
             if not (yield from self.carry_out(instruction)):
                 return
@@ -149,13 +164,17 @@ class Execution:
                 yield Sleep(0.0)  # the lock was free
             instruction = walk.next(clock.now)
 
+    def announce(self, task: int) -> Control:
+        synced = yield from self.sync(Sync())
+        if synced.status is not Status.OK:
+            self.stop()
+
     def evaluate(self, task: int, inputs: list[int]) -> Control:
         world, memory = self.world, self.memory
         values = [memory.by_task[parent] for parent in inputs]
         world.promises.runs_task(self, task, inputs)
         if task in self.graph.inputs:
-            mark = self.page_of(task).inputs[task]
-            yield from self.plain(lambda: memory.load([(task, mark)]))
+            yield from self.plain(lambda: memory.load([(task, self.uploaded[task])]))
             return memory.by_task[task]
         if self.interrupt_wanted:
             raise Interrupted
@@ -170,8 +189,10 @@ class Execution:
             raise TaskRaised
         return self.graph.compute(task, values)
 
-    def page_of(self, task: int) -> Any:
-        return self.walk._pages[self.walk._page_index(task)]
+    def open(self, body: bytes) -> Page:
+        page: Page = self.world.pages.decode(body)
+        self.uploaded.update(page.inputs)
+        return page
 
     # Instructions; either thread.
 
@@ -182,7 +203,7 @@ class Execution:
                 bodies = yield from self.call(
                     f"pages {indices}", lambda: self.world.mds.pages(self.job, indices), mds=True
                 )
-                walk.pages_loaded(map(self.world.pages.decode, bodies))
+                walk.pages_loaded(map(self.open, bodies))
             case Fetch(values):
                 yield from self.plain(lambda: memory.load(values))
                 walk.fetched([task for task, _ in values])

@@ -131,15 +131,15 @@ def _sync_after_purge(self: MemoryJob, record: str, *args: Any) -> Any:
     return _sync(self, record, *args)
 
 
-def _offload_claims(self: Walk, running_for: float) -> Any:
+def _cut_claims(self: Walk, running_for: float) -> Any:
     self._claims, kept = {}, self._claims
     try:
-        return _walk_offload(self, running_for)
+        return _walk_cut(self, running_for)
     finally:
         self._claims = kept
 
 
-_walk_offload = Walk._offload
+_walk_cut = Walk._cut
 
 
 def _job(name: str, instead: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -169,7 +169,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "offloads are known by their sequence only": lambda: patch.object(Execution, "offload_id", _id_by_sequence),
     "tokens are numbers of attempts": lambda: patch.object(World, "new_token", _attempt_number),
     "a late writer survives the purge": _job("sync", _sync_after_purge),
-    "claimed tasks are given away": lambda: patch.object(Walk, "_offload", _offload_claims),
+    "claimed tasks are given away": lambda: patch.object(Walk, "_cut", _cut_claims),
 }
 
 

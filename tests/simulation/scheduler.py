@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
-from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.policy.groups import contiguous
 from wukong.errors import ClusterUnavailable
 from wukong.graph.page_index import first_pages
 from wukong.mds.failure import Failure
@@ -46,6 +45,7 @@ class Scheduler:
             seconds=DEADLINE,
             inputs=sorted(set(graph.inputs.values())),
             targets=b"targets",
+            policy=plan.policy,
         )
         records = self.first_records(graph.leaves)
         pages = graph.pages(marks)
@@ -57,12 +57,12 @@ class Scheduler:
                 yield from world.invoke(self.process, invocation)
 
     def first_records(self, leaves: list[int]) -> list[Record]:
-        plan = self.world.plan
-        groups = [
-            part
-            for group in Heartbeat(1.0).initial_groups(leaves, plan.parallelism)
-            for part in _cut(group, min(plan.groups, plan.parallelism))
-        ]
+        plan, policy = self.world.plan, self.world.policy()
+        groups = (
+            policy.initial_groups(leaves, plan.parallelism)
+            if policy.at_once
+            else contiguous(leaves, min(plan.groups, plan.parallelism))
+        )
         return [Record(str(number), group) for number, group in enumerate(groups)]
 
     def sweeps(self) -> Control:
@@ -124,9 +124,3 @@ class Scheduler:
 
     def call(self, name: str, effect: Any) -> Call:
         return self.world.chance.control_call(self.process.name, effect, name)
-
-
-def _cut(leaves: Any, groups: int) -> list[list[int]]:
-    groups = min(groups, len(leaves))
-    cuts = [len(leaves) * number // groups for number in range(groups + 1)]
-    return [list(leaves[a:b]) for a, b in pairwise(cuts)]

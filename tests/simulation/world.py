@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import random
 import traceback
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from tests.simulation.promises import Broken, Promises
 from tests.simulation.scheduler import Scheduler
 
 import wukong.engine.fan_ins
+import wukong.engine.pages
 import wukong.engine.walk
 import wukong.testing.mds_fan_ins
 import wukong_executor.reporter
 import wukong_scheduler.sweeping
 from wukong.engine.policy.heartbeat import Heartbeat
+from wukong.engine.policy.named import policy_named
+from wukong.engine.policy.policy import Policy
 from wukong.errors import WukongError
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.store import Begun, Status, Sync, Synced
@@ -30,6 +34,7 @@ from wukong.testing.simulation.graph import Graph, PageReader
 from wukong.testing.simulation.loop import Call, Control, Loop, Process, Sleep
 from wukong.testing.simulation.plan import Plan, draw
 from wukong.testing.simulation.values import Nodes
+from wukong_executor.executor import INVOCATION_OF_BEAT
 
 #: Seconds within which all jobs have ended and are removed.
 BOUND = 60_000.0
@@ -38,7 +43,8 @@ BOUND = 60_000.0
 NARROW = [
     (wukong.engine.fan_ins, "REPORT_EDGES", 6),
     (wukong.engine.walk, "REPORT_EDGES", 6),
-    (wukong.engine.walk, "PAGES_AHEAD", 2),
+    (wukong.engine.pages, "PAGES_AHEAD", 2),
+    (wukong.engine.walk, "PIECES_AT_ONCE", 3),
     (wukong_executor.reporter, "BATCH_MARKS", 5),
     (wukong_executor.reporter, "BATCH_BYTES", 200),
     (wukong_executor.reporter, "WIDE", 4),
@@ -82,17 +88,17 @@ class CheckedMds(MemoryMds):
         return status, accepted
 
 
-class Eager:
+@dataclass(frozen=True)
+class Eager(Heartbeat):
     """Gives away as much as there is room for, in pieces of random number: nothing more hostile can be asked for."""
 
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+    rng: random.Random
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
-        return self._loop.rng.randint(0, max(0, min(waiting, room)))
+        return self.rng.randint(0, max(0, min(waiting, room)))
 
 
-class Never:
+class Never(Heartbeat):
     """Gives nothing away."""
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
@@ -149,10 +155,13 @@ class World:
         if self.tracing:
             self.trace.append(f"{self.loop.now - self.loop.start:10.4f} {who:12} {what}")
 
-    def policy(self) -> Any:
+    def policy(self) -> Policy:
+        invocation_seconds = self.plan.beat * INVOCATION_OF_BEAT
         if self.plan.policy == "eager":
-            return Eager(self.loop)
-        return Never() if self.plan.policy == "never" else Heartbeat(self.plan.beat * 0.25)
+            return Eager(invocation_seconds, self.loop.rng)
+        if self.plan.policy == "never":
+            return Never(invocation_seconds)
+        return policy_named(self.plan.policy, invocation_seconds, self.plan.large_bytes)
 
     def invoke(self, process: Process, invocation: Invocation) -> Control:
         """A request to the Invoke API; one that is refused is left to the sweep."""

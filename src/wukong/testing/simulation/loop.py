@@ -117,6 +117,23 @@ class Signal:
         for actor, turn in waiting:
             actor.loop.after(0.0, actor.resume, turn, None)
 
+    def within(self, seconds: float | None) -> Signal | Within:
+        """Wait for it, but not longer than some seconds."""
+        return self if seconds is None else Within(self, seconds)
+
+
+@dataclass(slots=True)
+class Within:
+    """Wait for a signal for some seconds at most."""
+
+    signal: Signal
+    seconds: float
+
+    def begin(self, actor: Actor) -> None:
+        """The actor waits from now on."""
+        self.signal.begin(actor)
+        actor.loop.after(self.seconds, actor.resume, actor.turn, None)
+
 
 class Process:
     """Something that can be killed and paused, with its actors."""

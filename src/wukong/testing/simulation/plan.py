@@ -39,7 +39,14 @@ NOT_YET = {
 #: Seconds of work in one graph, on average.
 WORK = (0.05, 1.0, 5.0, 10.0)
 
-POLICIES = ("heartbeat", "eager", "never")
+#: Policies that spread work at once, by their names in the system.
+AT_ONCE = ("wukong2020", "stateless")
+
+#: All policies; two for the beat go to extremes: all that there is room for, and nothing.
+POLICIES = ("heartbeat", "eager", "never", *AT_ONCE)
+
+#: The room of a job whose executors nobody bounds.
+UNBOUNDED = 10_000
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Plan:
         faults: Fault -> how likely it is at each occasion.
         budget: How often each fault happens at most.
         deaths: How many holders a record may lose before its job ends; three in reality, more to see more.
+        large_bytes: From how many bytes on a value is large.
     """
 
     seed: int
@@ -79,6 +87,7 @@ class Plan:
     faults: dict[str, float]
     budget: int
     deaths: int
+    large_bytes: int
 
     def __str__(self) -> str:
         shapes = ", ".join(f"{len(graph.deps)} tasks" for graph in self.graphs)
@@ -119,14 +128,15 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         )
         for number, count in enumerate(counts)
     )
+    policy = rng.choice([*POLICIES, "eager"])
     return Plan(
         seed=seed,
         graphs=graphs,
         groups=rng.choice([1, 2, 5]),
-        parallelism=rng.choice([1, 3, 16, 16]),
+        parallelism=rng.choice([1, 3, 16, UNBOUNDED if policy in AT_ONCE else 16]),
         environments=rng.choice([1, 3, 50, 50]),
         nodes=rng.choice([1, 3]),
-        policy=rng.choice([*POLICIES, "eager"]),
+        policy=policy,
         beat=beat,
         lease=rng.choice([4, 10]) * beat,
         latency=rng.choice([0.0001, 0.001, 0.01]),
@@ -135,6 +145,7 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         faults={fault: rng.choice([0.005, 0.03, 0.1]) for fault in drawn},
         budget=rng.choice([1, 2, 6]),
         deaths=rng.choice([3, 20]),
+        large_bytes=rng.choice([2_000, 100_000]),
     )
 
 

@@ -134,6 +134,10 @@ class SimulatedValues:
         self._ask(f"put {name}", lambda: self._nodes.put(owner, name, token, {name: packed}, seconds))
         return f"M|{owner}|{name}|{token}|{packed.nbytes}".encode()
 
+    def store_apart(self, owner: str, name: str, packed: Value, token: str, seconds: float) -> bytes:
+        """The same: no mark holds a value here that was to be written."""
+        return self.store(owner, name, packed, token, seconds)
+
     def bundle(self, owner: str, items: Sequence[tuple[str, Value]], token: str, seconds: float) -> list[bytes]:
         """Write several values as one; returns a mark for each."""
         named = f"bundle-{items[0][0]}"
