@@ -14,6 +14,8 @@ from tests.simulation.mutations import MUTATIONS, catch
 from tests.simulation.story import replay, tell
 from tests.simulation.world import Outcome, simulate
 
+from wukong.testing.simulation.plan import POLICIES
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the command line says; returns the exit status."""
@@ -23,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (default %(default)s)")
     parser.add_argument("--tasks", type=int, help="tasks of every graph, instead of 3 to 300")
     parser.add_argument("--faults", help="the faults to have, with commas between; 'none' for none")
+    parser.add_argument("--policy", choices=POLICIES, help="the policy of all jobs, instead of one for each seed")
     parser.add_argument("--full", action="store_true", help="show the whole trace")
     parser.add_argument("--mutations", action="store_true", help="break the system on purpose; each has to be caught")
     parser.add_argument("--processes", type=int, default=2, help="at once (default %(default)s)")
@@ -34,14 +37,14 @@ def main(arguments: Sequence[str]) -> int:
     )
     again = "".join(
         f" --{name} {value}"
-        for name, value in (("tasks", options.tasks), ("faults", options.faults))
+        for name, value in (("tasks", options.tasks), ("faults", options.faults), ("policy", options.policy))
         if value is not None
     )
     if options.seed is not None:
-        outcome = simulate(options.seed, options.tasks, faults, tracing=True)
+        outcome = simulate(options.seed, options.tasks, faults, options.policy, tracing=True)
         print(tell(outcome, options.full, again))
         return 1 if outcome.broken else 0
-    run = partial(simulate, tasks=options.tasks, faults=faults)
+    run = partial(simulate, tasks=options.tasks, faults=faults, policy=options.policy)
     return run_all(range(options.first, options.first + options.seeds), run, options.processes, again)
 
 

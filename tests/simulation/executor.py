@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
-from math import inf
 from typing import Any
 
 from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Renew, Report, RunTask, Store, Wait
@@ -21,10 +20,11 @@ from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import Begun, Status, Sync, Synced
 from wukong.testing.simulation.functions import Invocation
-from wukong.testing.simulation.loop import Control, Process, Signal, Sleep
+from wukong.testing.simulation.loop import Call, Control, Process, Signal, Sleep
 from wukong.testing.simulation.values import SimulatedValues
 from wukong_executor.failures import ValueStuck
 from wukong_executor.memory import INLINE_BYTES, Memory
+from wukong_executor.pulse import RENEWALS
 from wukong_executor.reporter import report
 from wukong_executor.size import estimated_bytes
 
@@ -61,9 +61,9 @@ class Execution:
         self.uploaded: dict[int, bytes] = {}
         self.begun: Begun
         self.beat_asleep = False
-        #: Since when the beat carries out one instruction.
-        self.busy_since = inf
         self.stopping = False
+        #: The pulse ends.
+        self.resting = False
         self.interrupt_wanted = False
         self.armed = False
         self.beat_error: Exception | None = None
@@ -91,7 +91,11 @@ class Execution:
             policy.stores_all,
         )
         self.walk = Walk(policy, begun.first_tasks, world.plan.beat, begun.parallelism - 1)
-        return (yield from self.run())
+        self.process.spawn(self.pulse(), apart=True)
+        try:
+            return (yield from self.run())
+        finally:
+            self.resting = True
 
     def run(self) -> Generator[Any, Any, str]:
         try:
@@ -218,7 +222,7 @@ class Execution:
             case Offload():
                 yield from self.offload(instruction)
             case Renew():
-                status = yield from self.mds("renew", self.token, self.begun.generation, self.world.plan.lease)
+                status = yield from self.call("renew", self.renew, mds=True)
                 if status is not Status.OK:
                     self.stop()
             case _:
@@ -306,10 +310,7 @@ class Execution:
                     instruction = self.walk.background(clock.now, running_for, tick)
                     if instruction is None:
                         break
-                    self.busy_since = clock.now
                     yield from self.carry_out(instruction)
-                    self.note_silence()
-                    self.busy_since = inf
                     self.changed.notify()
                     tick = False
         except WukongError as error:
@@ -318,10 +319,19 @@ class Execution:
                 self.stop()
             self.changed.notify()
 
-    def note_silence(self) -> None:
-        """A beat that carries out one instruction for long renews nothing; not survived yet, so it is a fault."""
-        if self.world.loop.now - self.busy_since > self.world.plan.lease / 2 and not self.world.strict("long-write"):
-            self.process.disturbed = self.process.disturbed or "wrote for longer than a lease"
+    def pulse(self) -> Control:
+        """As `wukong_executor.pulse`: what holds the beat up does not hold this up."""
+        chance, lease = self.world.chance, self.world.plan.lease
+        while True:
+            yield Sleep(lease / RENEWALS)
+            if self.resting:
+                return
+            yield Call(chance.latency(), self.renew, chance.latency())
+
+    def renew(self) -> Status:
+        generation, lease = self.begun.generation, self.world.plan.lease
+        status: Status = self.world.mds.renew(self.job, self.record, self.token, generation, lease)
+        return status
 
     # Calls.
 

@@ -169,6 +169,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "offloads are known by their sequence only": lambda: patch.object(Execution, "offload_id", _id_by_sequence),
     "tokens are numbers of attempts": lambda: patch.object(World, "new_token", _attempt_number),
     "a late writer survives the purge": _job("sync", _sync_after_purge),
+    "there is no pulse": lambda: patch.object(Execution, "pulse", lambda self: iter(())),
     "claimed tasks are given away": lambda: patch.object(Walk, "_cut", _cut_claims),
 }
 

@@ -98,7 +98,6 @@ class Promises:
 
     def _disturbed(self, holder: Any) -> bool:
         """Whether a holder had a reason not to keep its lease."""
-        holder.note_silence()
         return bool(holder.process.disturbed)
 
     def _readable(self, job: str, what: str, mark: bytes) -> None:

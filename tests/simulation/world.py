@@ -244,10 +244,14 @@ class World:
 
 
 def simulate(
-    seed: int, tasks: int | None = None, faults: Collection[str] | None = None, tracing: bool = False
+    seed: int,
+    tasks: int | None = None,
+    faults: Collection[str] | None = None,
+    policy: str | None = None,
+    tracing: bool = False,
 ) -> Outcome:
     """Run one seed. See `wukong.testing.simulation.plan.draw` for the arguments; `tracing` keeps what happened."""
-    plan = draw(seed, tasks, faults)
+    plan = draw(seed, tasks, faults, policy)
     broken = promise = ""
     with _limits(plan):
         world = World(plan, tracing)

@@ -46,6 +46,8 @@ class Chance:
         """A message of an executor, with all that can happen to it and to its sender."""
         there, back = self.latency(), self.latency()
         if self._plan.faults:
+            if name.startswith("put ") and self._slows(process):
+                there += self._plan.lease / 2 * self._loop.rng.random()
             weight = RARE if name == "offload" else 1
             self._disturb(process, there + back, name, weight)
             if mds and self.strikes("repeat", weight):
@@ -55,6 +57,12 @@ class Chance:
                 process.disturbed = process.disturbed or "lost its connection"
                 return self._break(process.name, effect, name)
         return Call(there, effect, back)
+
+    def _slows(self, process: Process) -> bool:
+        if not process.writes_slowly and self.strikes("long-write"):
+            self._note(process.name, "! writes slowly from now on")
+            process.writes_slowly = True
+        return process.writes_slowly
 
     def control_call(self, who: str, effect: Callable[[], Any], name: str) -> Call:
         """A message of the scheduler to the metadata store, whose connection can break."""
@@ -90,7 +98,8 @@ class Chance:
         if self._plan.faults:
             self._disturb(process, seconds, name)
             if self.strikes("hold-lock"):
-                process.pause(2 * self._plan.lease)
+                self._note(process.name, "! does not give the interpreter back for two leases")
+                process.hold(2 * self._plan.lease)
         return seconds
 
     def _disturb(self, process: Process, seconds: float, name: str, weight: int = 1) -> None:

@@ -147,15 +147,18 @@ class Process:
         self.wakes_at = 0.0
         #: Why the process is not expected to keep its lease, once it was disturbed.
         self.disturbed = ""
+        self.held_until = 0.0
+        #: A write takes long.
+        self.writes_slowly = False
         #: Told when it dies.
         self.on_death: Callable[[], None] = lambda: None
 
-    def spawn(self, control: Control, on_end: Callable[[Actor], None] | None = None) -> Actor:
-        """Start an actor; its first step is an event of its own.
+    def spawn(self, control: Control, on_end: Callable[[Actor], None] | None = None, apart: bool = False) -> Actor:
+        """Start an actor; its first step is an event of its own. What is held does not hold one that is `apart`.
 
         What goes wrong in an actor and is no `WukongError` ends the run.
         """
-        actor = Actor(self, control, on_end)
+        actor = Actor(self, control, on_end, apart)
         self.actors.append(actor)
         self.loop.after(0.0, actor.resume, 0, None)
         return actor
@@ -166,6 +169,10 @@ class Process:
             self.alive = False
             self.disturbed = "killed"
             self.on_death()
+
+    def hold(self, seconds: float) -> None:
+        """No step is taken for a while, but those of actors that are apart."""
+        self.held_until = max(self.held_until, self.loop.now + seconds)
 
     def pause(self, seconds: float) -> None:
         """No step is taken for a while."""
@@ -181,9 +188,10 @@ class Actor:
         ended: Notified when it has ended.
     """
 
-    __slots__ = ("_control", "_on_end", "done", "ended", "error", "loop", "process", "turn", "value")
+    __slots__ = ("_apart", "_control", "_on_end", "done", "ended", "error", "loop", "process", "turn", "value")
 
-    def __init__(self, process: Process, control: Control, on_end: Callable[[Actor], None] | None) -> None:
+    def __init__(self, process: Process, control: Control, on_end: Callable[[Actor], None] | None, apart: bool) -> None:
+        self._apart = apart
         self.process = process
         self.loop = process.loop
         self._control = control
@@ -199,8 +207,9 @@ class Actor:
         process = self.process
         if turn != self.turn or self.done or not process.alive:
             return
-        if process.wakes_at > self.loop.now:
-            self.loop.after(process.wakes_at - self.loop.now, self.resume, turn, answer)
+        wakes_at = process.wakes_at if self._apart else max(process.wakes_at, process.held_until)
+        if wakes_at > self.loop.now:
+            self.loop.after(wakes_at - self.loop.now, self.resume, turn, answer)
             return
         self.turn += 1
         try:
