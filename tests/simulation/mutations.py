@@ -15,9 +15,11 @@ from wukong.engine.walk import Walk
 from wukong.mds.store import Answer, Status, Verdict
 from wukong.testing.mds_fan_ins import FanIns
 from wukong.testing.mds_job import MemoryJob
+from wukong.testing.mds_uploads import Uploads
 from wukong.testing.simulation.values import SimulatedValues
 
 _begin, _sync, _offload, _arrive = MemoryJob.begin, MemoryJob.sync, MemoryJob.offload, FanIns.arrive
+_drop = Uploads.drop
 
 
 def _begin_without_lease(self: MemoryJob, record: str, *args: Any) -> Any:
@@ -107,6 +109,12 @@ def _offload_anew(self: MemoryJob, record: str, token: str, generation: int, off
     return _offload(self, record, token, generation, offload, *args)
 
 
+def _freed_once(self: Uploads, job: str) -> list[str]:
+    freed = _drop(self, job)
+    self.forget(job)
+    return freed
+
+
 def _mark_first(self: SimulatedValues, owner: str, name: str, packed: Any, token: str, seconds: float) -> bytes:
     return f"M|{owner}|{name}|{token}|{packed.nbytes}".encode()
 
@@ -168,6 +176,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a mark comes before its value": lambda: patch.object(SimulatedValues, "store", _mark_first),
     "offloads are known by their sequence only": lambda: patch.object(Execution, "offload_id", _id_by_sequence),
     "tokens are numbers of attempts": lambda: patch.object(World, "new_token", _attempt_number),
+    "what a release frees is told once": lambda: patch.object(Uploads, "drop", _freed_once),
     "a late writer survives the purge": _job("sync", _sync_after_purge),
     "there is no pulse": lambda: patch.object(Execution, "pulse", lambda self: iter(())),
     "claimed tasks are given away": lambda: patch.object(Walk, "_cut", _cut_claims),

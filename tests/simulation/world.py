@@ -194,10 +194,6 @@ class World:
     def cancelled(self, job: str) -> bool:
         return self.clients[job].cancels
 
-    def strict(self, weakness: str) -> bool:
-        """Whether what is known not to be survived is to count all the same."""
-        return weakness in self.plan.faults
-
     # Inside.
 
     def _failing(self) -> dict[str, int]:

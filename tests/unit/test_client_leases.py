@@ -13,6 +13,7 @@ class Store:
 
     def __init__(self) -> None:
         self.held: dict[str, str] = {}
+        self.freed: set[str] = set()
         self.purged: list[str] = []
         self.mds = self.values = self.kvs = self
         self.away = False
@@ -25,7 +26,13 @@ class Store:
         if self.away:
             raise ClusterUnavailable("away")
         content = self.held.pop(holder)
-        return [] if content in self.held.values() else [f"owner of {content}"]
+        if content in self.held.values():
+            return []
+        self.freed.add(holder)
+        return [f"owner of {content}"]
+
+    def forget_inputs(self, holder: str) -> None:
+        self.freed.remove(holder)
 
     def purge(self, owner: str) -> int:
         self.purged.append(owner)
@@ -52,6 +59,7 @@ def test_an_upload_is_held_until_its_object_is_gone() -> None:
     held.drop_gone()
     assert store.purged == ["owner of aaa"]
     assert list(store.held.values()) == ["bbb"]
+    assert store.freed == set()
     held.drop_gone()
     assert store.purged == ["owner of aaa"]
 

@@ -85,8 +85,11 @@ class Leases:
 
     def _drop(self, holder: str) -> None:
         try:
-            for owner in self._stores.mds.drop_inputs(holder):
-                self._stores.values.kvs.purge(owner)
+            mds, kvs = self._stores.mds, self._stores.values.kvs
+            if owners := mds.drop_inputs(holder):
+                for owner in owners:
+                    kvs.purge(owner)
+                mds.forget_inputs(holder)
         except WukongError:
             # The stores are gone or away: what they hold for nobody expires.
             return

@@ -72,7 +72,7 @@ def events(job: str) -> str:
 
 
 def job_inputs(job: str) -> str:
-    """Set: hashes of the uploaded inputs that the job holds."""
+    """Set: hashes of the uploaded inputs that the job holds, and owners of copies that it freed and has to purge."""
     return f"w:{job}:i"
 
 

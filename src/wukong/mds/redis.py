@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any, cast
 
 from wukong.errors import ClusterUnavailable
+from wukong.kvs.keys import INPUT
 from wukong.kvs.ring import Ring
 from wukong.mds import keys, scripts
 from wukong.mds.budget import over_budget
@@ -209,10 +210,19 @@ class RedisMds:
 
     def drop_inputs(self, job: str) -> list[str]:
         with self._pool.connection() as redis:
-            held = [name.decode() for name in cast(list[bytes], redis.call("SMEMBERS", keys.job_inputs(job)))]
-            replies = [scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name)], [job]) for name in held]
+            held = keys.job_inputs(job)
+            owners: dict[str, None] = {}
+            for name in _members(redis, held):
+                if not name.startswith(INPUT):
+                    freed = scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name), held], [job, name])
+                    owners.update(dict.fromkeys(cast(bytes, freed or b"").decode().split()))
+            # Those too that an earlier call, or one at the same time, has freed.
+            owners.update(dict.fromkeys(name for name in _members(redis, held) if name.startswith(INPUT)))
+        return list(owners)
+
+    def forget_inputs(self, job: str) -> None:
+        with self._pool.connection() as redis:
             redis.call("UNLINK", keys.job_inputs(job))
-        return b"".join(cast(bytes, owners) for owners in replies if owners).decode().split()
 
     # The ring.
 
@@ -377,6 +387,10 @@ def _batches(pages: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
             first, size, batch = first + len(batch), 0, []
     if batch:
         yield first, batch
+
+
+def _members(redis: Connection, key: str) -> list[str]:
+    return [name.decode() for name in cast(list[bytes], redis.call("SMEMBERS", key))]
 
 
 def _unlink(redis: Connection, doomed: Sequence[str]) -> None:

@@ -341,8 +341,12 @@ class Mds(Protocol):
     def drop_inputs(self, job: str) -> list[str]:
         """Let go of a job's inputs; returns the owners of all copies of those that nobody holds any more.
 
-        What they have in the KVS may be purged: nobody is told of these copies again.
+        What they have in the KVS is to be purged: nobody is told of these copies again, but who calls this again for
+        the same job before `purge` or `forget_inputs`.
         """
+
+    def forget_inputs(self, job: str) -> None:
+        """Say that what `drop_inputs` returned is purged; for holders that are no jobs, which `purge` does it for."""
 
     # The ring.
 

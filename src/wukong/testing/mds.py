@@ -150,6 +150,10 @@ class MemoryMds:
         with self._step():
             return self._uploads.drop(job)
 
+    def forget_inputs(self, job: str) -> None:
+        with self._step():
+            self._uploads.forget(job)
+
     # The ring.
 
     def put_ring(self, ring: Ring) -> None:

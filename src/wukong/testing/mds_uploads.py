@@ -20,10 +20,11 @@ class _Input:
 
 @dataclass(slots=True)
 class _Held:
-    """The inputs that one job holds, and until when that is remembered (milliseconds)."""
+    """The inputs that one job holds, the owners that it freed, and until when that is remembered (milliseconds)."""
 
     expires: int
     hashes: set[str] = field(default_factory=set)
+    freed: dict[str, None] = field(default_factory=dict)
 
 
 class Uploads:
@@ -82,18 +83,22 @@ class Uploads:
             self._held[job].expires = max(self._held[job].expires, expires)
 
     def drop(self, job: str) -> list[str]:
-        """A job lets go of its inputs; returns the owners of those that nobody holds any more, which are forgotten."""
-        freed: list[str] = []
-        for name in sorted(self._held[job].hashes) if job in self._held else ():
+        """A job lets go of its inputs; returns the owners of those that nobody holds any more, until `forget`."""
+        held = self._held.get(job)
+        if held is None:
+            return []
+        for name in sorted(held.hashes):
             item = self._inputs.get(name)
             if item is None or job not in item.holders:
                 continue
             item.holders.remove(job)
             if not item.holders:
                 del self._inputs[name]
-                freed.extend(item.owners)
-        self.forget(job)
-        return freed
+                held.freed.update(item.owners)
+        held.hashes.clear()
+        if not held.freed:
+            self.forget(job)
+        return list(held.freed)
 
     def forget(self, job: str) -> None:
         """Remove the note of what a job holds."""

@@ -45,6 +45,7 @@ class Calls:
             "place": 20,
             "sweep": 20,
             "drop": 10,
+            "forget": 3,
             "pages": 10,
             "fail": 4,
             "close": 4,
@@ -103,6 +104,8 @@ class Calls:
                 self._placed += 1
                 content, life = pick(HASHES), pick([1000, 2000, 3000]) + self._placed
                 return "place_input", (content, job, pick(MARKS), upload_owner(content, pick(TOKENS)), life)
+            case "forget":
+                return "forget_inputs", (job,)
         return "drop_inputs", (job,)
 
     def _sync(self) -> Sync:

@@ -56,9 +56,31 @@ def test_an_input_is_placed_once_and_held_by_many(store: Store) -> None:
     assert mds.hold_input(HASH, "three", 60) == b"M somewhere"
     assert mds.drop_inputs("two") == []
     assert mds.drop_inputs("three") == [owner(1)]
-    assert mds.drop_inputs("three") == []
     assert mds.hold_input(HASH, "four", 60) is None
+    assert store.names() == ["w:three:i"]
+    mds.forget_inputs("three")
+    assert mds.drop_inputs("three") == []
     assert store.names() == []
+
+
+def test_what_is_freed_is_told_again_until_it_is_purged(store: Store) -> None:
+    """Whoever releases a job may die after it was told, or never hear the answer."""
+    mds = store.mds
+    mds.place_input(HASH, "job", b"M", owner(1), 60)
+    mds.place_input(OTHER, "job", b"M", owner(2, OTHER), 60)
+    mds.hold_input(OTHER, "other", 50)
+    store.submit(inputs=[HASH, OTHER])
+    assert mds.drop_inputs("job") == [owner(1)]
+    assert mds.drop_inputs("other") == [owner(2, OTHER)]
+    assert mds.drop_inputs("job") == [owner(1)]
+    assert store.lasting() == []
+    mds.purge("job", 60)
+    assert mds.drop_inputs("job") == []
+    assert mds.drop_inputs("other") == [owner(2, OTHER)]
+    mds.forget_inputs("other")
+    mds.forget_inputs("other")
+    assert mds.drop_inputs("other") == []
+    assert store.of_job() == ["m"]
 
 
 def test_what_is_freed_is_the_upload_and_not_the_content(store: Store) -> None:

@@ -31,8 +31,6 @@ FAULTS = {
 NOT_YET = {
     "node-loss": "a KVS node vanishes with its data: lost values are not computed again",
     "forget": "the metadata store forgets its last second: executors do not send again what was acknowledged",
-    "short-release": "the scheduler dies or loses its connection in a release (with `restart` or `break`): nobody "
-    "remembers which uploaded inputs to purge, so they stay until their time is over. It counts only if asked for",
 }
 
 #: Seconds of work in one graph, on average.
