@@ -19,7 +19,7 @@ from wukong.testing.mds_uploads import Uploads
 from wukong.testing.simulation.values import SimulatedValues
 
 _begin, _sync, _offload, _arrive = MemoryJob.begin, MemoryJob.sync, MemoryJob.offload, FanIns.arrive
-_drop = Uploads.drop
+_drop, _lost = Uploads.drop, MemoryJob.lost
 
 
 def _begin_without_lease(self: MemoryJob, record: str, *args: Any) -> Any:
@@ -109,6 +109,11 @@ def _offload_anew(self: MemoryJob, record: str, token: str, generation: int, off
     return _offload(self, record, token, generation, offload, *args)
 
 
+def _lost_by_anybody(self: MemoryJob, record: str, holder: str, *args: Any) -> bool:
+    live = self.records.get(record)
+    return _lost(self, record, (live and live.holder) or holder, *args)
+
+
 def _freed_once(self: Uploads, job: str) -> list[str]:
     freed = _drop(self, job)
     self.forget(job)
@@ -176,6 +181,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a mark comes before its value": lambda: patch.object(SimulatedValues, "store", _mark_first),
     "offloads are known by their sequence only": lambda: patch.object(Execution, "offload_id", _id_by_sequence),
     "tokens are numbers of attempts": lambda: patch.object(World, "new_token", _attempt_number),
+    "the end of any invocation ends the lease": _job("lost", _lost_by_anybody),
     "what a release frees is told once": lambda: patch.object(Uploads, "drop", _freed_once),
     "a late writer survives the purge": _job("sync", _sync_after_purge),
     "there is no pulse": lambda: patch.object(Execution, "pulse", lambda self: iter(())),

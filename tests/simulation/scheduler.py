@@ -93,6 +93,13 @@ class Scheduler:
         for record in verdict.invoke:
             yield from world.invoke(self.process, Invocation(job, record, ()))
 
+    def ended(self, job: str, record: str, holder: str, at_once: bool) -> Control:
+        """As `wukong_scheduler.sweeper.Sweeper.ended`."""
+        mds = self.world.mds
+        if (yield self.call("lost", lambda: mds.lost(job, record, holder, "the platform says so", at_once))):
+            self.world.note(self.process.name, f"is told that {holder or 'an invocation'} of {job}/{record} is lost")
+            yield from self.sweep(job)
+
     def cancel(self, job: str) -> Control:
         """As `wukong_scheduler.removal.Removal.cancel`."""
         world = self.world

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from tests.simulation.__main__ import main
 from tests.simulation.mutations import MUTATIONS, catch
@@ -27,6 +29,18 @@ def test_the_seeds_have_every_fault_and_most_jobs_are_done() -> None:
     assert ends.count("done") > len(ends) / 2
     assert {"TaskError", "cancelled", "ExecutorLost"} <= set(ends)
     assert not any(outcome.happened.keys() & NOT_YET.keys() for outcome in outcomes)
+
+
+def test_a_death_that_the_platform_reports_is_looked_at_at_once() -> None:
+    traces = [simulate(seed, tasks=20, faults=["crash"], tracing=True).trace for seed in range(60)]
+    scheduler = [[line.split() for line in trace if "scheduler-0" in line] for trace in traces]
+    found = [
+        (line, following) for lines in scheduler for line, following in pairwise(lines) if line[2:4] == ["is", "told"]
+    ]
+    assert found
+    for told, following in found:
+        assert following[2] in ("finds", "fails")
+        assert float(following[0]) - float(told[0]) < 0.3  # a message; the lease is 0.8 s at least
 
 
 @pytest.mark.parametrize("seed", [1, 30, 42])

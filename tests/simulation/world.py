@@ -121,7 +121,7 @@ class World:
         self.mds.put_ring(self.ring)
         self.nodes = Nodes(plan.nodes, self.loop)
         self.pages = PageReader()
-        self.functions = Functions(self.loop, plan.environments, self.chance.deliveries, self._handle)
+        self.functions = Functions(self.loop, plan.environments, self._deliveries, self._handle, self._died)
         #: By token.
         self.executions: dict[str, Execution] = {}
         self.jobs = {f"job{number}": graph for number, graph in enumerate(plan.graphs)}
@@ -180,6 +180,12 @@ class World:
         else:
             yield self.chance.call(process, effect, f"invoke {invocation.record}", False)
 
+    def tell(self, invocation: Invocation, holder: str, at_once: bool) -> None:
+        """The platform tells the scheduler of an invocation that came to nothing, through a queue: once or more."""
+        if self.plan.told:
+            for _ in range(self.loop.rng.choice([1, 1, 1, 2])):
+                self.loop.after(self.loop.rng.random() * self.plan.lease, self._told, invocation, holder, at_once)
+
     def is_running(self, job: str) -> bool:
         held = self.mds._jobs.get(job)
         return held is not None and held.meta.state == "running"
@@ -204,8 +210,37 @@ class World:
                     failing[job] = self.loop.rng.choice(programs)
         return failing
 
+    def _deliveries(self, invocation: Invocation) -> list[float]:
+        delays = self.chance.deliveries(invocation)
+        if not delays:
+            self.tell(invocation, "", True)
+        return delays
+
+    def _died(self, process: Process, invocation: Invocation) -> None:
+        for token in [token for token, execution in self.executions.items() if execution.process is process]:
+            self.tell(invocation, token, True)
+
+    def _told(self, invocation: Invocation, holder: str, at_once: bool) -> None:
+        """A message of the queue, which comes again while nobody could deal with it."""
+
+        def again() -> None:
+            if self.open_jobs:
+                self.loop.after(self.plan.lease, self._told, invocation, holder, at_once)
+
+        scheduler = self.scheduler
+        if scheduler.process.alive:
+            message = scheduler.ended(invocation.job, invocation.record, holder, at_once)
+            scheduler.process.spawn(message, lambda actor: again() if actor.error is not None else None)
+        else:
+            again()
+
     def _handle(self, process: Process, invocation: Invocation) -> Control:
-        outcome = yield from Execution(self, process, invocation).handle()
+        execution = Execution(self, process, invocation)
+        try:
+            outcome = yield from execution.handle()
+        except WukongError:
+            self.tell(invocation, execution.token, False)
+            raise
         self.note(process.name, f"{invocation.job}/{invocation.record}: {outcome}")
 
     def _disasters(self) -> Control:

@@ -32,6 +32,7 @@ class Functions:
         environments: Most executions at once.
         deliveries: Draws after how many seconds an invocation is delivered: once, several times or never.
         handler: What an execution does, in its process.
+        died: Told of executions that died.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Functions:
         environments: int,
         deliveries: Callable[[Invocation], list[float]],
         handler: Callable[[Process, Invocation], Control],
+        died: Callable[[Process, Invocation], None],
     ) -> None:
         self._loop = loop
         self._environments = environments
         self._deliveries = deliveries
         self._handler = handler
+        self._died = died
         self._waiting: deque[tuple[Invocation, float]] = deque()
         #: Executions so far, and those under way.
         self.started = 0
@@ -74,5 +77,9 @@ class Functions:
             if self.running.pop(process.name, None) is not None:
                 self._start_waiting()
 
-        process.on_death = ended
+        def dead() -> None:
+            self._died(process, invocation)
+            ended()
+
+        process.on_death = dead
         process.spawn(self._handler(process, invocation), lambda _: ended())

@@ -67,6 +67,7 @@ class Plan:
         budget: How often each fault happens at most.
         deaths: How many holders a record may lose before its job ends; three in reality, more to see more.
         large_bytes: From how many bytes on a value is large.
+        told: The platform tells the scheduler of invocations that came to nothing.
     """
 
     seed: int
@@ -85,6 +86,7 @@ class Plan:
     budget: int
     deaths: int
     large_bytes: int
+    told: bool
 
     def __str__(self) -> str:
         shapes = ", ".join(f"{len(graph.deps)} tasks" for graph in self.graphs)
@@ -92,7 +94,8 @@ class Plan:
         return (
             f"seed {self.seed}: {shapes}; policy {self.policy}, {self.groups} groups, parallelism {self.parallelism}, "
             f"{self.environments} environments, {self.nodes} nodes, beat {self.beat:g} s, lease {self.lease:g} s, "
-            f"latency {self.latency:g} s{', narrow limits' if self.narrow else ''}; faults: {faults}"
+            f"latency {self.latency:g} s{', narrow limits' if self.narrow else ''}"
+            f"{', told of lost invocations' if self.told else ''}; faults: {faults}"
         )
 
 
@@ -144,6 +147,7 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         budget=rng.choice([1, 2, 6]),
         deaths=rng.choice([3, 20]),
         large_bytes=rng.choice([2_000, 100_000]),
+        told=rng.random() < 0.5,
     )
 
 
