@@ -55,7 +55,7 @@ class Client:
     def upload_one(self, content: str, token: str, value: Value) -> Control:
         world, owner = self.world, upload_owner(content, token)
         yield self.call(lambda: world.nodes.put(owner, "value", token, {"value": value}, DEADLINE))
-        mark = f"M|{owner}|value|{token}|{value.nbytes}".encode()
+        mark = f"S|{owner}|value|{token}|{value.nbytes}".encode()
         yield self.call(lambda: world.mds.place_input(content, self.job, mark, owner, DEADLINE))
         return mark
 

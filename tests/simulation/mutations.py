@@ -84,7 +84,7 @@ def _sweep_that_blocks(self: MemoryJob, record: str, token: str, now: int, *args
 def _offers_count(self: FanIns, record: str, arrival: Any) -> Answer:
     answer = _arrive(self, record, arrival)
     if answer.verdict is Verdict.NOT_YET and arrival.offers:
-        missing = f"M|job0|{arrival.child}|nobody|1".encode()
+        missing = f"S|job0|{arrival.child}|nobody|1".encode()
         self.marks.setdefault(arrival.child, {}).update((edge, missing) for edge in arrival.offers)
     return answer
 
@@ -121,7 +121,7 @@ def _freed_once(self: Uploads, job: str) -> list[str]:
 
 
 def _mark_first(self: SimulatedValues, owner: str, name: str, packed: Any, token: str, seconds: float) -> bytes:
-    return f"M|{owner}|{name}|{token}|{packed.nbytes}".encode()
+    return f"S|{owner}|{name}|{token}|{packed.nbytes}".encode()
 
 
 def _id_by_sequence(self: Execution, instruction: Any) -> str:

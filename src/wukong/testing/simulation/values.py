@@ -1,6 +1,6 @@
 """A model of the KVS and of marks: values are plain tokens, nodes hold them and can vanish.
 
-A mark is readable text: `I` carries the value itself, `M` names what is stored, `B` names a value in a bundle.
+A mark is readable text: `I` carries the value itself, `S` names what is stored, `G` a value in a bundle.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Nodes:
                 raise Intruded(f"the value {name!r} of job {reader} is to be read from the mark {of.decode()}")
             return Value(int(rest[0]), int(rest[1]))
         kept = self._node(owner, named).get((owner, named, rest[0]))
-        inside = rest[1] if kind == "B" else named
+        inside = rest[1] if kind == "G" else named
         if inside != name and not owner.startswith(INPUT):
             raise Intruded(f"the value {name!r} of job {reader} is to be read from the mark {of.decode()}")
         if kept is None or kept.until <= self._clock():
@@ -132,7 +132,7 @@ class SimulatedValues:
     def store(self, owner: str, name: str, packed: Value, token: str, seconds: float) -> bytes:
         """Write a value; returns the mark that says where it is."""
         self._ask(f"put {name}", lambda: self._nodes.put(owner, name, token, {name: packed}, seconds))
-        return f"M|{owner}|{name}|{token}|{packed.nbytes}".encode()
+        return f"S|{owner}|{name}|{token}|{packed.nbytes}".encode()
 
     def store_apart(self, owner: str, name: str, packed: Value, token: str, seconds: float) -> bytes:
         """The same: no mark holds a value here that was to be written."""
@@ -143,7 +143,7 @@ class SimulatedValues:
         named = f"bundle-{items[0][0]}"
         values = dict(items)
         self._ask(f"put {named}", lambda: self._nodes.put(owner, named, token, values, seconds))
-        return [f"B|{owner}|{named}|{token}|{name}|{packed.nbytes}".encode() for name, packed in items]
+        return [f"G|{owner}|{named}|{token}|{name}|{packed.nbytes}".encode() for name, packed in items]
 
     def load_many(self, items: Sequence[tuple[str, str, bytes]]) -> list[Value]:
         """The values of several (owner, name, mark)."""
