@@ -16,6 +16,7 @@ from wukong.mds.store import Answer, Status, Verdict
 from wukong.testing.mds_fan_ins import FanIns
 from wukong.testing.mds_job import MemoryJob
 from wukong.testing.mds_uploads import Uploads
+from wukong.testing.simulation.loop import Control
 from wukong.testing.simulation.values import SimulatedValues
 
 _begin, _sync, _offload, _arrive = MemoryJob.begin, MemoryJob.sync, MemoryJob.offload, FanIns.arrive
@@ -40,15 +41,6 @@ def _without_token(self: MemoryJob, record: str, token: str, generation: int) ->
     if self.meta.state != "running":
         return Status.STOP
     return self.records.get(record) or Status.GONE
-
-
-def _sync_without_renewal(self: MemoryJob, record: str, *args: Any) -> Any:
-    live = self.records.get(record)
-    until, look = (live.until, live.look) if live is not None else (0, 0)
-    synced = _sync(self, record, *args)
-    if live is not None:
-        live.until, live.look = until, look
-    return synced
 
 
 def _end_with_claims(self: MemoryJob, record: str, *args: Any) -> Any:
@@ -124,6 +116,10 @@ def _mark_first(self: SimulatedValues, owner: str, name: str, packed: Any, token
     return f"S|{owner}|{name}|{token}|{packed.nbytes}".encode()
 
 
+def _no_pulse(self: Execution) -> Control:
+    yield from ()
+
+
 def _id_by_sequence(self: Execution, instruction: Any) -> str:
     return f"{self.record}-{instruction.sequence}"
 
@@ -170,7 +166,6 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "what was given away runs again": _job("begin", _begin_without_given),
     "a sweep blocks the invocation that it asked for": _job("begin", _sweep_that_blocks),
     "the token is not checked": _job("_held", _without_token),
-    "a sync does not renew the lease": _job("sync", _sync_without_renewal),
     "a record ends although it claimed something": _job("sync", _end_with_claims),
     "claims are freed before their record ends": _job("sync", _free_claims_early),
     "a result that is committed twice counts twice": _job("_commit", _every_commit_counts),
@@ -184,7 +179,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "the end of any invocation ends the lease": _job("lost", _lost_by_anybody),
     "what a release frees is told once": lambda: patch.object(Uploads, "drop", _freed_once),
     "a late writer survives the purge": _job("sync", _sync_after_purge),
-    "there is no pulse": lambda: patch.object(Execution, "pulse", lambda self: iter(())),
+    "there is no pulse": lambda: patch.object(Execution, "pulse", _no_pulse),
     "claimed tasks are given away": lambda: patch.object(Walk, "_cut", _cut_claims),
 }
 

@@ -27,10 +27,10 @@ FAULTS = {
     "raise": "a task raises",
 }
 
-#: Faults that are not survived yet, and why. They happen only where they are asked for by name.
+#: Faults that are not survived here yet, and why. They happen only where they are asked for by name.
 NOT_YET = {
     "node-loss": "a KVS node vanishes with its data: lost values are not computed again",
-    "forget": "the metadata store forgets its last second: executors do not send again what was acknowledged",
+    "forget": "the metadata store forgets its last second; the simulated executors do not send again what they have to then",
 }
 
 #: Seconds of work in one graph, on average.
