@@ -30,7 +30,7 @@ FAULTS = {
 #: Faults that are not survived here yet, and why. They happen only where they are asked for by name.
 NOT_YET = {
     "node-loss": "a KVS node vanishes with its data: lost values are not computed again",
-    "forget": "the metadata store forgets its last second; the simulated executors do not send again what they have to then",
+    "forget": "the metadata store forgets its last second; simulated executors do not send again what they have to then",
 }
 
 #: Seconds of work in one graph, on average.
