@@ -97,7 +97,7 @@ class Commands:
     def _sync(self, words: Words, inside: Sequence[Words]) -> str:
         said: list[str] = []
         answers: list[str] = []
-        end, current = words[5] == b"1", int(words[6])
+        end, current = words[5] == b"1", int(words[6].split()[0])
         rest = iter(words[10 + 2 * int(words[9]) :])  # behind the counters
         for _ in range(int(next(rest))):
             child = TASKS[int(next(rest))]

@@ -58,12 +58,17 @@ class ExecutorLost(WukongError):
     """
 
     def __init__(self, task: object, probable_cause: str) -> None:
-        super().__init__(
-            f"the executor that ran task {task!r} was lost: {probable_cause}. "
-            "If it ran out of memory, use smaller chunks or a larger memory_mb."
-        )
+        super().__init__(f"the executor that ran task {task!r} was lost: {probable_cause}. {_to_do(probable_cause)}")
         self.task = task
         self.probable_cause = probable_cause
+
+
+def _to_do(cause: str) -> str:
+    if "out of memory" in cause:
+        return "Use smaller chunks, or a larger memory_mb."
+    if "time limit" in cause:
+        return "Cut the task into smaller ones, or raise the function's time limit."
+    return "If the task ends its process itself (os._exit, a crash in native code), the function's log says where."
 
 
 class InputLost(WukongError):

@@ -78,6 +78,12 @@ LARGE_BYTES = Variable(
     "bytes from which a task's output is large: under the policy wukong2020 what uses it then runs where it is",
     str(64 * 1024 * 1024),
 )
+MAX_DEATHS = Variable(
+    "WUKONG_MAX_DEATHS",
+    "how often a task may end the environment that runs it before its job fails; the first executor of a piece of work "
+    "does not count, since it does not tell of each task",
+    "5",
+)
 DIRECT = Variable("WUKONG_DIRECT", "1 where clients may reach the stores themselves, else they use the proxy", "0")
 LISTEN = Variable("WUKONG_LISTEN", "host:port to listen on; port 0 lets the system choose", "127.0.0.1:0")
 NODE_ID = Variable("WUKONG_NODE_ID", "name of a KVS node; it decides which keys the node holds")

@@ -34,6 +34,8 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
     keys.owners: (JOB, NUMBER),
     keys.sinks: (JOB,),
     keys.slowest: (JOB,),
+    keys.first: (JOB,),
+    keys.deaths: (JOB,),
     keys.targets: (JOB,),
     keys.events: (JOB,),
     keys.job_inputs: (JOB,),

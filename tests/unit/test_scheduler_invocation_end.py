@@ -49,11 +49,11 @@ def killed(text: str) -> dict[str, str]:
         (killed("exit status 3"), "exit status 3"),
         (
             error("Sandbox.Timedout", f"RequestId: {REQUEST} Error: Task timed out after 3.00 seconds"),
-            "the function's time limit (Task timed out after 3.00 seconds; cut the task, or raise the limit)",
+            "the function's time limit (Task timed out after 3.00 seconds)",
         ),
         (
             {"errorMessage": f"2026-01-01T00:00:00.000Z {REQUEST} Task timed out after 900.10 seconds"},
-            "the function's time limit (Task timed out after 900.10 seconds; cut the task, or raise the limit)",
+            "the function's time limit (Task timed out after 900.10 seconds)",
         ),
         (
             error("Runtime.ImportModuleError", "Unable to import module 'wukong_executor.handler'"),

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.records import Record
-from wukong.mds.store import JobSpec
+from wukong.mds.store import JobSpec, Sync
 from wukong.testing.clock import Clock
 from wukong.testing.mds import MemoryMds
 from wukong_scheduler.sweeper import Sweeper
@@ -18,7 +18,7 @@ def _sweeper(mds: MemoryMds, invoked: list[str]) -> Sweeper:
         invoked.extend(records)
 
     nobody = cast("Any", SimpleNamespace())
-    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f", prices=nobody)
+    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f", max_deaths=5, prices=nobody)
 
 
 def test_nothing_is_swept_when_the_store_has_started_again() -> None:
@@ -54,3 +54,22 @@ def test_a_store_that_starts_again_within_a_sweep_ends_it() -> None:
     mds.sweep = sweep  # type: ignore[method-assign]
     assert not sweeper.sweep()
     assert len(invoked) == 1
+
+
+def test_a_stalled_job_starts_again_at_once_and_three_times_in_all() -> None:
+    mds = MemoryMds(Clock())
+    invoked: list[str] = []
+    sweeper = _sweeper(mds, invoked)
+    spec = JobSpec(1, 1, 1, [0], 4, Ring(1, (Node("n", "h:1"),)), 1000.0)
+    mds.submit("j", spec, [b"page"], [Record("0", [0]), Record("1", [1])], 10.0)
+    for generation in range(3):
+        for record in ("0", "1"):
+            assert mds.begin("j", record, "token", 10.0).generation == generation
+            assert mds.sync("j", record, "token", generation, 10.0, Sync(end=True)).ended
+        assert sweeper.sweep()
+    assert invoked == ["0", "1"] * 2
+    info = mds.job("j")
+    assert info is not None
+    assert info.state == "failed"
+    assert info.failure is not None
+    assert "was started 3 times" in info.failure.message

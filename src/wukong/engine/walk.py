@@ -185,6 +185,11 @@ class Walk:
             return Wait(due - now)
         return self._send(Report([], [], end=True), now)
 
+    @property
+    def preparing(self) -> int:
+        """The task whose page, marks or inputs the main thread gets now; -1 where it does something else."""
+        return -1 if self._current is None else self._current
+
     def task_finished(self, task: int, seconds: float, now: float, large: bool = False) -> None:
         """A task's value is in memory; `seconds` is how long it ran. Whether it is `large` counts for some policies."""
         self._task_seconds += (seconds - self._task_seconds) * (NEWEST if self._task_seconds else 1.0)

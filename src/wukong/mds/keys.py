@@ -46,6 +46,16 @@ def fan_in(job: str, generation: int, child: int) -> str:
     return f"w:{job}:f:{generation}:{child}"
 
 
+def first(job: str) -> str:
+    """Hash: first record -> its entries, to start the job again."""
+    return f"w:{job}:first"
+
+
+def deaths(job: str) -> str:
+    """Hash: task -> how many holders ended while they ran it."""
+    return f"w:{job}:d"
+
+
 def owners(job: str, generation: int) -> str:
     """Hash: child -> the record that claimed it, or empty while only marks exist."""
     return f"w:{job}:o:{generation}"

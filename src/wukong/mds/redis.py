@@ -96,7 +96,7 @@ class RedisMds:
             redis.pipeline(writes)
             args: list[Arg] = [keys.prefix(job), len(pages), _ms(lease), len(records)]
             args.extend(chain.from_iterable((record.id, pack_tasks(record.entries)) for record in records))
-            opened = scripts.OPEN.call(redis, [meta, keys.look(job), keys.events(job)], args)
+            opened = scripts.OPEN.call(redis, [meta, keys.look(job), keys.events(job), keys.first(job)], args)
             if opened == b"gone":
                 # It was purged meanwhile, and not all of this was there to be removed.
                 _unlink(redis, [*(keys.page(job, i) for i in range(len(pages))), held, keys.targets(job)])
@@ -133,16 +133,30 @@ class RedisMds:
 
     def sweep(self, job: str, pause: float) -> Sweep:
         with self._pool.connection() as redis:
-            state, expired, stalled, *due = cast(
+            state, expired, stalled, generation, *due = cast(
                 list[Any],
-                scripts.SWEEP.call(redis, [keys.meta(job), keys.look(job)], [keys.prefix(job), _ms(pause)]),
+                scripts.SWEEP.call(
+                    redis,
+                    [keys.meta(job), keys.look(job), keys.deaths(job)],
+                    [keys.prefix(job), _ms(pause)],
+                ),
             )
         return Sweep(
             state.decode(),
             [_due(*found) for found in due],
             bool(stalled),
             bool(expired),
+            generation,
         )
+
+    def restart(self, job: str, generation: int, lease: float) -> list[str] | None:
+        with self._pool.connection() as redis:
+            created = scripts.RESTART.call(
+                redis,
+                [keys.meta(job), keys.look(job), keys.first(job)],
+                [keys.prefix(job), generation, _ms(lease)],
+            )
+        return None if created is None else [record.decode() for record in cast(list[bytes], created)]
 
     def lost(self, job: str, record: str, holder: str, why: str, at_once: bool) -> bool:
         with self._pool.connection() as redis:
@@ -180,7 +194,7 @@ class RedisMds:
                 doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
                 doomed.append(keys.owners(job, gen))
             doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)])
-            doomed.append(keys.slowest(job))
+            doomed += [keys.slowest(job), keys.first(job), keys.deaths(job)]
             _unlink(redis, doomed)
 
     # Uploads.
@@ -259,7 +273,13 @@ class RedisMds:
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
         args: list[Arg] = [keys.prefix(job), record, token, generation, _ms(lease), int(sync.end)]
         counted = [(name, amount) for name in NAMES if (amount := getattr(sync.counters, name))]
-        args += [sync.current, sync.memory, sync.memory_limit, len(counted), *chain.from_iterable(counted)]
+        args += [
+            f"{sync.current} {sync.current_key}",
+            sync.memory,
+            sync.memory_limit,
+            len(counted),
+            *chain.from_iterable(counted),
+        ]
         args.append(len(sync.arrivals))
         for arrival in sync.arrivals:
             args += [arrival.child, arrival.need, len(arrival.marks)]
@@ -477,8 +497,20 @@ def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
     )
 
 
-def _due(record: bytes, begins: int, invokes: int, current: bytes, memory: bytes, limit: bytes, why: bytes) -> Due:
-    return Due(record.decode(), int(begins), invokes, int(current), int(memory), int(limit), why.decode())
+def _due(record: bytes, begins: bytes, invokes: int, current: bytes, *rest: Any) -> Due:
+    memory, limit, why, deaths = rest
+    task, _, key = current.decode().partition(" ")
+    return Due(
+        record.decode(),
+        int(begins),
+        invokes,
+        int(task),
+        int(memory),
+        int(limit),
+        why.decode(),
+        key,
+        deaths,
+    )
 
 
 def _answer(answer: list[bytes]) -> Answer:

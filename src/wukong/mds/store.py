@@ -221,6 +221,7 @@ class Sync:
         slowest: Runs of tasks since then that may be among the job's slowest; at most `SLOWEST` of them.
         end: End the record, unless this call claims something or leaves an offer unanswered.
         retried: Tasks that raised since then and are run again.
+        current_key: The current task's name for the user.
     """
 
     arrivals: Sequence[Arrival] = ()
@@ -233,6 +234,7 @@ class Sync:
     slowest: Sequence[TaskTime] = ()
     end: bool = False
     retried: Sequence[Retried] = ()
+    current_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,8 @@ class Due:
     """A record that the sweep found silent: never begun, or its holder's lease ran out (`begins` > 0).
 
     `why` is what the platform said about the end of its last holder, or of an invocation that nobody began; empty
-    where it said nothing.
+    where it said nothing. `key` is the current task's name for the user. `deaths` is how many holders have ended while
+    they ran that task, or, where none is current, how many of this record's did before they ran one.
     """
 
     record: str
@@ -260,6 +263,8 @@ class Due:
     memory: int
     memory_limit: int
     why: str = ""
+    key: str = ""
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +275,7 @@ class Sweep:
     due: Sequence[Due] = ()
     stalled: bool = False
     expired: bool = False
+    generation: int = 0
 
 
 class Mds(Protocol):
@@ -309,6 +315,13 @@ class Mds(Protocol):
         ran. If its token holds the record, or if it never ran and nobody has begun the record, `at_once` ends the lease
         and has the next sweep look at the record; returns whether that is so. Where somebody else holds the record,
         nothing changes.
+        """
+
+    def restart(self, job: str, generation: int, lease: float) -> list[str] | None:
+        """Start a job again that stalled in this generation: its first records, in the next one.
+
+        What was committed stays. Returns the records to invoke, none where the job is not stalled (any more); None
+        where its first records are lost.
         """
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:

@@ -110,6 +110,10 @@ class MemoryMds:
         with self._step() as now:
             return job in self._jobs and self._jobs[job].lost(record, holder, why, at_once, now)
 
+    def restart(self, job: str, generation: int, lease: float) -> list[str] | None:
+        with self._step() as now:
+            return self._jobs[job].restart(generation, now, _ms(lease)) if job in self._jobs else []
+
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         with self._step() as now:
             return self._jobs[job].close(state, failure, now) if job in self._jobs else "gone"
@@ -230,9 +234,8 @@ class MemoryMds:
 
     def marks(self, job: str, generation: int, child: int, edges: Sequence[int]) -> list[bytes | None]:
         with self._step():
-            if job not in self._jobs or generation != 0:
-                return [None] * len(edges)
-            return self._jobs[job].fan_ins.read(child, edges)
+            fan_ins = self._jobs[job].fan_ins if job in self._jobs else []
+            return fan_ins[generation].read(child, edges) if generation < len(fan_ins) else [None] * len(edges)
 
     # Counters.
 

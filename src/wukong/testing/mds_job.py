@@ -50,10 +50,9 @@ class MemoryJob:
         """Loading -> running, with the initial records; returns the state."""
         if self.meta.state != "loading":
             return self.meta.state
-        for record in records:
-            self.records[record.id] = LiveRecord(list(record.entries), (), 0, now + lease)
+        self.first.update((record.id, list(record.entries)) for record in records)
+        self._start(now + lease)
         self.meta.state = "running"
-        self.meta.count(Counters(invocations=len(records)))
         self.events.add_state(now, "running")
         return self.meta.state
 
@@ -67,13 +66,13 @@ class MemoryJob:
         if live.holder not in (None, token) and live.until > now:
             return Begun(Status.BUSY)
         if live.holder != token:
-            live.begins += 1
+            live.begin()
             self.meta.count(Counters(executors=1, cold_starts=int(cold)))
         live.holder = token
         live.hold(now, lease)
         return Begun(
             status=Status.OK,
-            generation=0,
+            generation=self.meta.generation,
             begins=live.begins,
             depth=live.depth,
             first_tasks=list(self.meta.spec.first_tasks),
@@ -94,7 +93,8 @@ class MemoryJob:
         if isinstance(live, Status):
             return Synced(live)
         live.hold(now, lease)
-        live.current, live.memory, live.memory_limit = sync.current, sync.memory, sync.memory_limit
+        live.current, live.key = sync.current, sync.current_key
+        live.memory, live.memory_limit = sync.memory, sync.memory_limit
         self.meta.count(sync.counters)
         answers = [self._arrive(record, live, arrival) for arrival in sync.arrivals]
         self._commit(sync.results, now)
@@ -115,7 +115,7 @@ class MemoryJob:
         )
         ended = sync.end and not pending
         if ended:
-            self.fan_ins.forget(live.claims)
+            self.fan_ins[generation].forget(live.claims)
             del self.records[record]
         return Synced(Status.OK, answers, self._room(), ended)
 
@@ -181,9 +181,21 @@ class MemoryJob:
             if live.until <= now:
                 live.invokes += 1
                 live.look = now + pause * 2 ** min(live.invokes - 2, 10)
-                due.append(live.due(name))
+                due.append(live.due(name, live.count_death(self.deaths)))
         self.meta.count(Counters(invocations=len(due)))
-        return Sweep("running", due, stalled, now > self.meta.deadline)
+        return Sweep("running", due, stalled, now > self.meta.deadline, self.meta.generation)
+
+    def restart(self, generation: int, now: int, lease: int) -> list[str] | None:
+        """Start a stalled job again, in a new generation."""
+        meta = self.meta
+        if meta.state != "running" or meta.generation != generation or not meta.left or self.records:
+            return []
+        if not self.first:
+            return None
+        meta.generation += 1
+        self.fan_ins.append(FanIns())
+        self._start(now + lease)
+        return list(self.first)
 
     def lost(self, record: str, holder: str, why: str, at_once: bool, now: int) -> bool:
         """Note what the platform says about an invocation; true if the next sweep looks at its record."""
@@ -193,6 +205,8 @@ class MemoryJob:
         if live.holder is not None and not (holder and live.holder.startswith(holder)):
             return False
         live.why = live.begins, why
+        if live.holder is not None and not at_once:
+            live.current, live.key = -1, ""
         if not at_once or (live.holder is None and holder):
             return False
         live.until = live.look = now
@@ -214,10 +228,13 @@ class MemoryJob:
         name = self.name
         names = [keys.meta(name), *(keys.page(name, i) for i in self.pages)]
         names += [keys.record(name, record) for record in self.records]
-        names += [keys.fan_in(name, 0, child) for child in self.fan_ins.marks]
+        for generation, fan_ins in enumerate(self.fan_ins):
+            names += [keys.fan_in(name, generation, child) for child in fan_ins.marks]
+            names += [keys.owners(name, generation)] if fan_ins.owners else []
         held: dict[str, Sized] = {
             keys.look(name): self.records,
-            keys.owners(name, 0): self.fan_ins.owners,
+            keys.first(name): self.first,
+            keys.deaths(name): self.deaths,
             keys.sinks(name): self.results,
             keys.events(name): self.events,
             keys.targets(name): self.targets,
@@ -229,12 +246,19 @@ class MemoryJob:
 
     def _clear(self) -> None:
         self.records: dict[str, LiveRecord] = {}
-        self.fan_ins = FanIns()
+        self.fan_ins = [FanIns()]  # by generation
+        self.first: dict[str, list[int]] = {}
+        self.deaths: dict[int, int] = {}
         self.results: dict[int, bytes] = {}
         self.events = EventStream()
         self.targets = b""
         self.pages: dict[int, bytes] = {}
         self.meta.slowest = []
+
+    def _start(self, look: int) -> None:
+        for name, entries in self.first.items():
+            self.records[name] = LiveRecord(entries, (), 0, look)
+        self.meta.count(Counters(invocations=len(self.first)))
 
     def _held(self, record: str, token: str, generation: int) -> LiveRecord | Status:
         """The guard: the record if the token holds it, else why the call is refused."""
@@ -243,12 +267,12 @@ class MemoryJob:
         live = self.records.get(record)
         if live is None:
             return Status.GONE
-        if generation != 0 or live.holder != token:
+        if generation != self.meta.generation or live.holder != token:
             return Status.STALE
         return live
 
     def _arrive(self, record: str, live: LiveRecord, arrival: Arrival) -> Answer:
-        answer = self.fan_ins.arrive(record, arrival)
+        answer = self.fan_ins[-1].arrive(record, arrival)
         if answer.verdict is Verdict.CLAIMED:
             live.claims[arrival.child] = None
         return answer

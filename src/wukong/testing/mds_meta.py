@@ -19,6 +19,7 @@ class JobMeta:
     Attributes:
         spec: What the scheduler fixed.
         state: loading, running, done, failed, cancelled or gone.
+        generation: How often it was started again.
         left: Sinks without a result.
         created: When it was created.
         ended: When it ended, or 0.
@@ -33,6 +34,7 @@ class JobMeta:
     def __init__(self, spec: JobSpec, now: int) -> None:
         self.spec = spec
         self.state = "loading"
+        self.generation = 0
         self.left = spec.sinks
         self.created = now
         self.ended = 0
@@ -71,7 +73,7 @@ class JobMeta:
         spec = self.spec
         return JobInfo(
             state=self.state,
-            generation=0,
+            generation=self.generation,
             tasks=spec.tasks,
             sinks=spec.sinks,
             sinks_left=self.left,

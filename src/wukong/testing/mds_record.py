@@ -22,10 +22,13 @@ class LiveRecord:
         begins: How many holders it had.
         invokes: How many invocations were asked for.
         current: The task that ran at the last beat, or -1.
+        key: Its name for the user.
         memory: Bytes in use at the last beat.
         memory_limit: Bytes that the function may use.
         why: What the platform said, and the `begins` of that time.
         claims: Fan-ins that it owns, in the order of their claims.
+        counted: Up to which of its holders deaths were counted.
+        idle: How many of its holders ended before they ran a task.
         given: By offload id, how many pieces were accepted and the tasks in them.
     """
 
@@ -38,9 +41,12 @@ class LiveRecord:
     begins: int = 0
     invokes: int = 1
     current: int = -1
+    key: str = ""
     memory: int = 0
     memory_limit: int = 0
     why: tuple[int, str] = (0, "")
+    counted: int = 0
+    idle: int = 0
     claims: dict[int, None] = field(default_factory=dict)
     given: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
@@ -48,8 +54,28 @@ class LiveRecord:
         """Renew the lease; the sweep looks again when it runs out."""
         self.until = self.look = now + lease
 
-    def due(self, name: str) -> Due:
+    def begin(self) -> None:
+        """Somebody new holds it: invocations and last words are counted and told of this one."""
+        self.begins += 1
+        self.invokes = 1
+        self.current, self.key, self.memory, self.memory_limit = -1, "", 0, 0
+
+    def count_death(self, by_task: dict[int, int]) -> int:
+        """How often the current task, or this record where none ran, ended a holder; each holder counts once."""
+        uncounted = self.begins > self.counted
+        if self.current < 0:
+            if uncounted:
+                self.counted = self.begins
+                self.idle += 1
+            return self.idle
+        if uncounted and self.begins > 1:
+            self.counted = self.begins
+            by_task[self.current] = by_task.get(self.current, 0) + 1
+        return by_task.get(self.current, 0)
+
+    def due(self, name: str, deaths: int) -> Due:
         """What the sweep tells of this record."""
         begins, why = self.why
         why = why if begins == self.begins else ""
-        return Due(name, self.begins, self.invokes, self.current, self.memory, self.memory_limit, why)
+        last = self.current, self.memory, self.memory_limit
+        return Due(name, self.begins, self.invokes, *last, why, self.key, deaths)

@@ -103,7 +103,7 @@ def test_a_task_that_ran_again_counts_with_its_last_run(store: Store) -> None:
 def test_the_slowest_tasks_go_with_the_job(store: Store) -> None:
     store.submit()
     store.holder().sync(slowest=[TaskTime(1, "x", 900)], results=[(1, b"N")], end=True)
-    assert store.of_job() == ["e", "m", "p:0", "s", "slow"]
+    assert store.of_job() == ["e", "first", "m", "p:0", "s", "slow"]
     store.mds.purge("job", 60)
     assert store.of_job() == ["m"]
     assert list(store.info().slowest) == []

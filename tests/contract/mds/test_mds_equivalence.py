@@ -52,6 +52,7 @@ class Calls:
             "purge": 4,
             "lost": 20,
             "prolong": 10,
+            "restart": 20,
         }
         name = self._random.choices(list(weights), list(weights.values()))[0]
         job, lease = pick(JOBS), 60.0
@@ -93,6 +94,8 @@ class Calls:
                 return name, (job, [3, 1, 2, 0])
             case "sweep":
                 return name, (job, 60.0)
+            case "restart":
+                return name, (job, generation, lease)
             case "lost":
                 return name, (job, record, pick(["", *TOKENS]), pick(["killed", "a: b\nc", ""]), pick([True, False]))
             case "pages":
@@ -122,8 +125,10 @@ class Calls:
         logs = [LogText(i, "stdout", f"text {i}\n", f"key {i}") for i in range(chance.choice([0, 0, 1, 2]))]
         slow = [TaskTime(i, f"key {i}", chance.randrange(9)) for i in chance.sample(range(9), chance.choice([0, 1, 4]))]
         retried = [Retried(i, 2, f"error {i}", f"key {i}") for i in range(chance.choice([0, 0, 0, 1, 2]))]
+        current = chance.randrange(-1, 9)
+        key = f"a key, {current}"
         end = chance.random() < 0.15
-        return Sync(arrivals, results, chance.randrange(9), 5, 6, counters, logs, slow, end, retried)
+        return Sync(arrivals, results, current, 5, 6, counters, logs, slow, end, retried, current_key=key)
 
     def _tasks(self) -> list[int]:
         return self._random.choices(range(50), k=self._random.randrange(6))
@@ -161,7 +166,9 @@ def told(mds: Mds, call: tuple[str, Any]) -> Any:
             answers = [(item.verdict, sorted(item.marks)) for item in answer.answers]
             return answer.status, answers, answer.room, answer.ended
     if name == "sweep":
-        return answer.state, list(answer.due), answer.stalled, answer.expired
+        return answer.state, list(answer.due), answer.stalled, answer.expired, answer.generation
+    if name == "restart":
+        return answer and sorted(answer)
     if name == "drop_inputs":
         return sorted(answer)
     return answer

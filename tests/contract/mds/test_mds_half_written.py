@@ -76,7 +76,7 @@ def test_submitting_again_completes_a_half_written_job(crashed: Store) -> None:
     assert crashed.mds.submit("job", SPEC, PAGES, RECORDS, 60) == "running"
     assert crashed.info().live_records == 2
     assert crashed.mds.pages("job", [0, 1, 2]) == PAGES
-    assert crashed.of_job() == ["e", "i", "look", "m", "p:0", "p:1", "p:2", "r:0", "r:1", "t"]
+    assert crashed.of_job() == ["e", "first", "i", "look", "m", "p:0", "p:1", "p:2", "r:0", "r:1", "t"]
     assert [event.text for event in crashed.mds.events("job")] == ["running"]
 
 

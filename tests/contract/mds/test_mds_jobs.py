@@ -43,7 +43,7 @@ def test_a_submitted_job_runs_and_says_what_it_is(store: Store) -> None:
 
 def test_a_job_needs_its_keys_and_no_others(store: Store) -> None:
     store.submit([0], [1], pages=[b"a", b"b", b"c"])
-    assert store.of_job() == ["e", "look", "m", "p:0", "p:1", "p:2", "r:0", "r:1"]
+    assert store.of_job() == ["e", "first", "look", "m", "p:0", "p:1", "p:2", "r:0", "r:1"]
     assert [key for key in store.names() if not key.startswith("w:job:")] == ["w:jobs", "w:ring:3"]
 
 
@@ -95,7 +95,7 @@ def test_submitting_again_changes_nothing(store: Store) -> None:
     assert store.info() == before
     assert store.mds.pages("job", [0]) == [b"page 0"]
     assert store.mds.events("job") == events
-    assert store.of_job() == ["e", "look", "m", "p:0", "r:0", "s"]
+    assert store.of_job() == ["e", "first", "look", "m", "p:0", "r:0", "s"]
 
 
 @pytest.mark.parametrize("state", ENDS)

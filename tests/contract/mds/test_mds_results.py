@@ -86,13 +86,13 @@ def test_a_call_commits_claims_and_ends_together(store: Store) -> None:
     synced = holder.sync(Arrival(5, 2, [(0, b"a")]), results=[(7, b"I7")], end=True)
     assert (synced.status, synced.ended) == (Status.OK, True)
     assert store.info().sinks_left == 1
-    assert store.of_job() == ["e", "f:0:5", "look", "m", "o:0", "p:0", "r:1", "s"]
+    assert store.of_job() == ["e", "f:0:5", "first", "look", "m", "o:0", "p:0", "r:1", "s"]
 
 
 def test_the_last_commit_ends_the_record_too(store: Store) -> None:
     store.submit()
     assert store.holder().sync(results=[(7, b"I7")], end=True).ended
-    assert store.of_job() == ["e", "m", "p:0", "s"]
+    assert store.of_job() == ["e", "first", "m", "p:0", "s"]
     assert store.info().live_records == 0
 
 

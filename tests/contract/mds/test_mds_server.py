@@ -54,7 +54,7 @@ def test_every_key_of_a_job_expires_with_it(server: Store, redis: Connection) ->
     holder.offload("x", [3])
     holder.sync(logs=[LogText(1, "stdout", "x")])
     names = [name for name in server.names() if name.startswith("w:job:")]
-    assert len(names) == 13
+    assert len(names) == 14
     moments = set(redis.pipeline([["EXPIRETIME", name] for name in names]))
     assert len(moments) == 1
     assert abs(cast(int, moments.pop()) - (time.time() + 100 + GRACE)) < 30

@@ -172,7 +172,7 @@ def test_what_is_said_of_one_holder_is_not_told_of_the_next(store: Store) -> Non
     store.mds.lost("job", "0", "abcd", "killed", True)
     store.eventually(lambda: store.stranger(token="next").begin().status is Status.OK)
     assert store.mds.lost("job", "0", "next", "", True)
-    assert found(store) == [Due("0", 2, 2, -1, 0, 0, "")]
+    assert found(store) == [Due("0", 2, 2, -1, 0, 0, "", deaths=1)]
 
 
 def test_one_that_only_explains_does_not_end_the_lease(store: Store) -> None:
@@ -180,7 +180,7 @@ def test_one_that_only_explains_does_not_end_the_lease(store: Store) -> None:
     store.holder(token="abcd-1", lease=0.1)
     assert not store.mds.lost("job", "0", "abcd", "it raised", False)
     assert store.mds.sweep("job", 60).due == []
-    assert found(store) == [Due("0", 1, 2, -1, 0, 0, "it raised")]
+    assert found(store) == [Due("0", 1, 2, -1, 0, 0, "it raised", deaths=1)]
 
 
 def test_the_end_of_anybody_else_changes_nothing(store: Store) -> None:

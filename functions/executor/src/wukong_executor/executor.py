@@ -111,6 +111,7 @@ class Executor:
         self._stopping = threading.Event()
         self._beat_error: BaseException | None = None
         self._running: tuple[int, float] = (-1, 0.0)
+        self._announced = -1
         self._tasks_run = 0
         self._times = Timesheet(started, clock)
         self._slowest = Slowest()
@@ -204,6 +205,8 @@ class Executor:
                 continue
             self._running = (-1, clock())
             output.task = -1
+            if begun > 1:
+                self._announce(walk.preparing)
             if type(instruction) is Wait:
                 times.enter(Phase.WAITING)
                 with lock:
@@ -218,9 +221,17 @@ class Executor:
                 times.enter(Phase.RUNNING)
 
     def _announce(self, task: int) -> None:
-        """Write which task runs next: an earlier holder died, and if this one does, it shall be known of what."""
+        """Write for which task the next step is, or -1: an earlier holder died, and if this one does, of what?"""
+        if task == self._announced:
+            return
+        self._announced = task
         self._times.enter(Phase.REPORTING)
-        words = Sync(current=task, memory=self._resident.look()[0], memory_limit=self._memory_limit)
+        words = Sync(
+            current=task,
+            current_key=self._name(task),
+            memory=self._resident.look()[0],
+            memory_limit=self._memory_limit,
+        )
         generation, lease = self._begun.generation, self._environment.lease_seconds
         synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
         self._times.enter(Phase.RUNNING)
@@ -364,12 +375,14 @@ class Executor:
         self._times.enter(Phase.REPORTING)
         resident, peak = self._resident.look()
         totals = self._totals(peak)
+        current, _ = self._running
         with self._lock:
             slowest = self._slowest.take()
         call = Sync(
             arrivals=sync.arrivals,
             results=sync.results,
-            current=self._running[0],
+            current=current,
+            current_key=self._name(current),
             memory=resident,
             memory_limit=self._memory_limit,
             counters=totals.since(self._counted),
@@ -386,7 +399,7 @@ class Executor:
         return synced
 
     def _name(self, task: int) -> str:
-        return name(self._programs.keys.get(task, task))
+        return name(self._programs.keys.get(task, task)) if task >= 0 else ""
 
     def _totals(self, peak: int) -> Counters:
         phases, milliseconds = self._times.read()

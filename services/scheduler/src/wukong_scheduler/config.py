@@ -32,6 +32,7 @@ class Config:
     spreading: Spreading
     failure_queue: str
     lease: float
+    max_deaths: int
     parallelism: int
     policy: str
     deadline: float
@@ -64,6 +65,7 @@ class Config:
             spreading=Spreading.read(environ),
             failure_queue=settings.FAILURE_QUEUE.get(environ),
             lease=float(settings.LEASE_SECONDS.get(environ)),
+            max_deaths=_from_one(settings.MAX_DEATHS, environ),
             parallelism=int(settings.PARALLELISM.get(environ)),
             policy=check_policy(settings.POLICY.get(environ)),
             deadline=float(settings.DEADLINE_SECONDS.get(environ)),
@@ -74,6 +76,13 @@ class Config:
             runtime=runtime,
             offer=offer,
         )
+
+
+def _from_one(variable: settings.Variable, environ: Mapping[str, str]) -> int:
+    text = variable.get(environ)
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{variable.name} is {text!r}; it must be a whole number from 1 on")
+    return int(text)
 
 
 def _manifest(stated: str) -> tuple[Runtime, Offer | None]:

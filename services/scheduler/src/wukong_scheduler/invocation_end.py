@@ -89,7 +89,7 @@ def _explained(answer: Mapping[str, Any]) -> tuple[Ended, str]:
         return Ended.DIED, "out of memory"
     if kind == "Sandbox.Timedout" or "Task timed out after" in message:
         limit = message[message.find("Task timed out") :]
-        return Ended.DIED, f"the function's time limit ({limit}; cut the task, or raise the limit)"
+        return Ended.DIED, f"the function's time limit ({limit})"
     if kind == "Runtime.ExitError":
         return Ended.DIED, message.removeprefix("Runtime exited with error: ")
     if kind.startswith(("Runtime.", "Sandbox.")):

@@ -95,6 +95,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
         *(mds, invocations.start_directly, removal, keeping),
         lease=config.lease,
         function=config.function,
+        max_deaths=config.max_deaths,
         prices=config.prices,
     )
     try:

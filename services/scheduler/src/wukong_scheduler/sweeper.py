@@ -19,7 +19,7 @@ from wukong_scheduler.invocation_end import InvocationEnd
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import TOMBSTONE, Removal
-from wukong_scheduler.sweeping import expiring, forgotten, judge
+from wukong_scheduler.sweeping import expiring, forgotten, judge, stalled
 
 _log = logging.getLogger(__name__)
 
@@ -36,15 +36,17 @@ class Sweeper:
         *,
         lease: float,
         function: str,
+        max_deaths: int,
         prices: Prices,
     ) -> None:
-        """`lease` is an executor's, in seconds."""
+        """`lease` is an executor's, in seconds; `max_deaths` how often a task may end one before its job fails."""
         self._mds = mds
         self._invoke = invoke
         self._removal = removal
         self._lease = lease
         self._keeping = keeping
         self._function = function
+        self._max_deaths = max_deaths
         self._prices = prices
         self._reconnects = mds.reconnects
         self._stopped = asyncio.Event()
@@ -101,6 +103,14 @@ class Sweeper:
         if is_job_id(end.job) and self._mds.lost(end.job, end.record, end.holder, end.why, end.at_once):
             self._sweep(end.job)
 
+    def _restart(self, job: str, generation: int) -> None:
+        records = self._mds.restart(job, generation, self._lease)
+        if records is None:
+            self._mds.close(job, "failed", stalled(generation, "its first records are lost too"))
+            return
+        _log.warning("job %s had no executor left and not all results; it starts again", job)
+        self._invoke(job, dict.fromkeys(records, ()))
+
     def _cost(self, job: str) -> float:
         info = self._mds.job(job)
         return self._prices.cost(info.counters.mb_ms, info.counters.invocations) if info else 0.0
@@ -108,7 +118,10 @@ class Sweeper:
     def _sweep(self, job: str) -> None:
         found = self._mds.sweep(job, self._lease)
         if found.state == "running":
-            verdict = judge(found, self._function, self._cost(job) if found.expired else 0.0)
+            cost = self._cost(job) if found.expired else 0.0
+            verdict = judge(found, self._function, self._max_deaths, cost)
+            if verdict.restart:
+                self._restart(job, found.generation)
             if verdict.failure is not None:
                 _log.warning("job %s failed: %s", job, verdict.failure.message)
                 self._mds.close(job, "failed", verdict.failure)

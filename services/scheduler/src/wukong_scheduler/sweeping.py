@@ -10,11 +10,14 @@ from wukong.mds.failure import Failure
 from wukong.mds.store import Due, JobInfo, Sweep
 from wukong.prices import dollars
 
-#: A record whose holders died this often is not started again.
-MAX_DEATHS = 3
-
-#: Invocations of a record that nobody ever began; the pauses between them double, so this is hours.
+#: Invocations of a record since its last holder, if any; the pauses between them double, so this is hours.
 MAX_INVOCATIONS = 12
+
+#: Holders of one record, as a multiple of the deaths that are allowed for one task: they died of different tasks then.
+RECORD_DEATHS = 4
+
+#: How often a job is started, the first time included.
+GENERATIONS = 3
 
 #: Share of the memory limit from which on a silent end probably was for want of memory.
 NEARLY_FULL = 0.7
@@ -24,18 +27,20 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do about one running job: invoke executors for records again, or end the job."""
+    """What to do about one running job: invoke executors for records again, start all of it again, or end it."""
 
     invoke: Sequence[str] = ()
+    restart: bool = False
     failure: Failure | None = None
 
 
-def judge(sweep: Sweep, function: str, cost: float = 0.0) -> Verdict:
+def judge(sweep: Sweep, function: str, max_deaths: int, cost: float = 0.0) -> Verdict:
     """Decide about a running job.
 
     Args:
         sweep: What was found.
         function: The name of the executor function, for errors.
+        max_deaths: How often one task may end its executor, or one record before it runs a task.
         cost: US dollars that the job has cost, for the error of one whose deadline has passed.
     """
     if sweep.expired:
@@ -48,22 +53,18 @@ def judge(sweep: Sweep, function: str, cost: float = 0.0) -> Verdict:
             )
         )
     if sweep.stalled:
-        return Verdict(
-            failure=Failure(
-                error="ClusterUnavailable",
-                message="the job has no executor left and not all of its results: "
-                "the metadata store lost a part of it, perhaps in a restart. Submit it again",
-            )
-        )
+        if sweep.generation + 1 < GENERATIONS:
+            return Verdict(restart=True)
+        return Verdict(failure=stalled(sweep.generation, "each time"))
     for due in sweep.due:
-        if due.begins >= MAX_DEATHS:
-            return Verdict(failure=_lost(due))
-        if due.begins == 0 and due.invokes > MAX_INVOCATIONS:
+        if due.deaths >= max_deaths or due.begins >= RECORD_DEATHS * max_deaths:
+            return Verdict(failure=_lost(due, max_deaths))
+        if due.invokes > MAX_INVOCATIONS:
             return Verdict(
                 failure=Failure(
                     error="ClusterUnavailable",
                     message=f"the function {function!r} was invoked {MAX_INVOCATIONS} times for one piece "
-                    "of the job and no executor ever began it; look at its log and its concurrency limit"
+                    "of the job and no executor began it; look at its log and its concurrency limit"
                     + (f". The platform says of the last one: {due.why}" if due.why else ""),
                 )
             )
@@ -93,16 +94,32 @@ def expiring(info: JobInfo, now: float, keep: float) -> bool:
     return info.state == "done" and info.expires < now + keep
 
 
-def _lost(due: Due) -> Failure:
-    cause = f"its executors ended {due.begins} times"
-    cause += f", the last one with: {due.why}" if due.why else " without a word"
+def stalled(generation: int, why: str) -> Failure:
+    """The end of a job that has no executor left, no matter how often it was started."""
+    return Failure(
+        error="ClusterUnavailable",
+        message=f"the job was started {generation + 1} times, and has no executor left and not all of its results: the "
+        f"metadata store lost a part of it, {why}. Look at that store's log, memory and restarts, then submit it again",
+        attributes={"generations": generation + 1},
+    )
+
+
+def _lost(due: Due, max_deaths: int) -> Failure:
+    named = due.current >= 0 and due.deaths >= max_deaths
+    if named:
+        cause = f"the task ended {due.deaths} executors"
+    elif due.deaths >= max_deaths:
+        cause = f"the executors of one piece of work ended {due.deaths} times before they ran a task"
+    else:
+        cause = f"the executors of one piece of work ended {due.begins} times, at different tasks"
+    cause += f", the last one with: {due.why}" if due.why else ", without a word"
     if due.memory_limit:
         cause += f", with {due.memory / MIB:,.0f} of {due.memory_limit / MIB:,.0f} MiB in use at the last beat"
         if not due.why.startswith("out of memory") and due.memory > NEARLY_FULL * due.memory_limit:
             cause += " (probably out of memory)"
     return Failure(
         error="ExecutorLost",
-        message=str(ExecutorLost(due.current, cause)) if due.current >= 0 else f"an executor was lost: {cause}.",
-        task=due.current,
+        message=str(ExecutorLost(due.key or due.current, cause)) if named else f"an executor was lost: {cause}.",
+        task=due.current if named else -1,
         attributes={"probable_cause": cause},
     )

@@ -11,6 +11,8 @@ if held[2] then
   if not mine then return 0 end
 end
 redis.call('HSET', KEYS[2], 'why', held[3] .. ':' .. ARGV[3])
+-- Who gave up by itself was not ended by a task.
+if held[2] and ARGV[4] ~= '1' then redis.call('HDEL', KEYS[2], 'current') end
 if not mine or ARGV[4] ~= '1' then return 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

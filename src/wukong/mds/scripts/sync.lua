@@ -1,6 +1,6 @@
 -- sync: beat, report, commit and end of one holder, in one step.
 -- KEYS: meta, look, record, sinks, events, slowest.
--- ARGV: prefix, record id, token, generation, lease (ms), end (0/1), current task, memory, memory limit,
+-- ARGV: prefix, record id, token, generation, lease (ms), end (0/1), current task and its name, memory, memory limit,
 --       number of counters, then for each: name, amount,
 --       number of arrivals, then for each: child, need, marks, (edge, mark)..., offers, edge...,
 --       number of results, then for each: sink, mark,
