@@ -391,3 +391,50 @@ def test_what_is_known_of_waiting_tasks_is_worth_more_than_the_mean() -> None:
     (asked,) = policy.asked
     assert asked[:2] == (3, 3)
     assert asked[2] == pytest.approx((10.0 + 2.0 + 0.01) / 3)
+
+
+def test_a_walk_short_of_time_reports_gives_all_away_and_ends() -> None:
+    walk = walk_over(PAIR, [0, 1])
+    assert run(walk) == 0
+    ready = walk.next(0.0)
+    assert type(ready) is RunTask  # and is not run
+    walk.hand_over()
+    assert walk.next(0.0) == Report([Arrivals(2, 2, [Edge(0, 0, None)])], [], end=False)
+    assert walk.next(0.0) == Wait()
+    walk.reported([], [ReportAnswer(2, "N", [0], [], [])], room=0, ended=False)
+    assert walk.background(0.1, 0.0, tick=True) is None
+    offload = walk.next(0.1)
+    assert offload == Offload(1, [Piece([1], [])], end=True)
+    walk.offloaded(1, 1, [])
+    assert walk.next(0.2) == Report([], [], end=True)
+    walk.reported([], [], room=0, ended=True)
+    assert walk.next(0.3) == Stop()
+    assert dropped(walk) == [0]
+
+
+def test_what_a_walk_claims_while_it_hands_over_is_given_away_with_its_inputs() -> None:
+    walk = walk_over(PAIR, [0])
+    assert run(walk) == 0
+    walk.hand_over()
+    assert walk.next(0.0) == Report([Arrivals(2, 2, [Edge(0, 0, None)])], [], end=True)
+    walk.reported([], [ReportAnswer(2, "C", [], [0], [(1, b"one")])], room=0, ended=False)
+    assert walk.next(0.0) == Offload(1, [Piece([2], [(0, None), (1, b"one")])], end=True)
+    walk.offloaded(1, 1, [(0, b"zero")])
+    assert walk.next(0.0) == Report([], [], end=True)
+    assert dropped(walk) == [0]
+
+
+def test_a_walk_short_of_time_tells_what_it_did_before_others_may_end_the_job() -> None:
+    walk = walk_over(OnePage([[], []], frozenset({1})), [0, 1])
+    assert run(walk) == 0
+    walk.hand_over()
+    assert walk.next(0.0) == Report([], [], end=False)
+    walk.reported([], [], room=0, ended=False)
+    assert type(walk.next(0.0)) is Offload
+
+
+def test_claims_of_a_former_holder_are_worked_off_before_a_hand_over() -> None:
+    walk = walk_over(PAIR, [0, 1], claims=[2])
+    assert run(walk) == 0
+    walk.hand_over()
+    assert run(walk) == 1

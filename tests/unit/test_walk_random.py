@@ -92,6 +92,7 @@ class Job:
     pages: list[GraphPage]
     time: float = 0.0
     bound: bool = True
+    hand_overs: float = 0.0
 
     def clock(self) -> float:
         return self.time
@@ -121,6 +122,8 @@ class Executor:
         return successor
 
     def main(self, rng: random.Random) -> None:
+        if rng.random() < self.job.hand_overs:
+            self.walk.hand_over()
         instruction = self.walk.next(self.clock())
         if type(instruction) is RunTask:
             task, inputs = instruction
@@ -165,8 +168,8 @@ class Executor:
                 self.drop()
             case Report():
                 self.report(instruction, rng)
-            case Offload(sequence, pieces):
-                accepted = rng.randint(0, len(pieces)) if self.job.bound else len(pieces)
+            case Offload(sequence, pieces, end):
+                accepted = rng.randint(0, len(pieces)) if self.job.bound and not end else len(pieces)
                 marks = {}
                 for piece in pieces[:accepted]:
                     assert not self.job.policy.stores_all or all(mark is not None for _, mark in piece.inputs)
@@ -209,12 +212,14 @@ class Executor:
         self.drop()
 
 
-def walk_through(rng: random.Random, policy: str, deaths: float, bound: bool = True) -> tuple[Stores, list[Executor]]:
+def walk_through(
+    rng: random.Random, policy: str, deaths: float, bound: bool = True, hand_overs: float = 0.0
+) -> tuple[Stores, list[Executor]]:
     graph = random_dag(rng)
     out = graph.out_edges()
     pages = [GraphPage(graph, out, first) for first in range(0, len(graph.deps), PAGE)]
     stores = Stores(graph, faults=deaths > 0)
-    job = Job(policy_named(policy, 0.1, 1), stores, pages, bound=bound)
+    job = Job(policy_named(policy, 0.1, 1), stores, pages, bound=bound, hand_overs=hand_overs)
     leaves = [task for task, deps in enumerate(graph.deps) if not deps]
     executors: list[Executor] = []
 
@@ -256,6 +261,17 @@ def test_every_task_runs_once_and_every_sink_is_right(policy: str, seed: int) ->
 @pytest.mark.parametrize(("policy", "seed"), CASES)
 def test_holders_that_die_lose_no_result(policy: str, seed: int) -> None:
     walk_through(random.Random(seed), policy, deaths=DEATHS[policy])
+
+
+@pytest.mark.parametrize(("policy", "seed"), CASES[::3])
+def test_holders_that_hand_over_at_any_moment_lose_and_repeat_nothing(policy: str, seed: int) -> None:
+    stores, _ = walk_through(random.Random(seed), policy, deaths=0, hand_overs=0.1)
+    assert stores.runs == dict.fromkeys(range(len(stores.graph.deps)), 1)
+
+
+@pytest.mark.parametrize(("policy", "seed"), CASES[::3])
+def test_holders_that_hand_over_and_die_lose_no_result(policy: str, seed: int) -> None:
+    walk_through(random.Random(seed), policy, deaths=DEATHS[policy], hand_overs=0.05)
 
 
 @pytest.mark.parametrize("seed", range(100))

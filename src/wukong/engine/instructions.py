@@ -76,10 +76,14 @@ class Piece(NamedTuple):
 
 
 class Offload(NamedTuple):
-    """Create one record per piece and invoke an executor for each one accepted. Answered by `Walk.offloaded`."""
+    """Create one record per piece and invoke an executor for each one accepted. Answered by `Walk.offloaded`.
+
+    With `end` all of them are accepted, since this holder does no more.
+    """
 
     sequence: int
     pieces: list[Piece]
+    end: bool = False
 
 
 class Renew(NamedTuple):

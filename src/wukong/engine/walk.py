@@ -22,6 +22,9 @@ of these tasks. They run here only where the job has no room for another record.
 waits for is asked about again a few times, at a distance, before that value is stored; a walk with nothing else to do
 waits for that.
 
+A walk that is short of time *hands over*: it runs nothing more, reports what arrived, gives all that is ready away as
+one piece, and ends. What it claims by that is ready too.
+
 Values. The walk never sees one; `wukong.engine.holdings` knows which are here, and who still needs them.
 
 Two threads drive a walk, under one lock: the main one asks `next` and runs tasks; the beat's asks `background`. At
@@ -37,10 +40,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from math import inf
 
+from wukong.engine.claim import Claim
 from wukong.engine.fan_ins import REPORT_EDGES, FanIns
 from wukong.engine.holdings import Holdings
 from wukong.engine.instructions import (
@@ -49,7 +52,6 @@ from wukong.engine.instructions import (
     FetchPages,
     Instruction,
     Offload,
-    Piece,
     Renew,
     Report,
     ReportAnswer,
@@ -58,6 +60,7 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
+from wukong.engine.offloads import Offloads
 from wukong.engine.pages import Page, Pages
 from wukong.engine.policy.groups import contiguous
 from wukong.engine.policy.policy import Policy
@@ -67,17 +70,6 @@ PIECES_AT_ONCE = 500
 
 #: Weight of the newest task in the running mean of durations.
 NEWEST = 0.2
-
-
-@dataclass(slots=True)
-class _Claim:
-    """A claimed fan-in: the edges that arrived here, and the marks of the others (None: to be read).
-
-    Until the marks are read, a holder that is not the first one adds the edges whose parents it runs again.
-    """
-
-    local: set[int]
-    marks: list[tuple[int, bytes]] | None
 
 
 class Walk:
@@ -98,14 +90,13 @@ class Walk:
         self._known: set[int] = set()  # tasks that are ready, running or finished here
         self._pages = Pages(first_tasks)
         self._fan_ins = FanIns(policy.at_once)
-        self._claims: dict[int, _Claim] = {}
+        self._claims: dict[int, Claim] = {}
         self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
         self._unread: dict[int, list[int]] = {}  # by page that is not loaded: owned tasks whose inputs come by mark
         self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
         self._results: list[int] = []
         self._results_since = 0.0
-        self._offloads: dict[int, list[Piece]] = {}
-        self._sequence = 0
+        self._offloads = Offloads(self._pages, self._holdings)
         self._busy = False
         #: Nothing is left to do, or nothing of it counts any more.
         self.ended = False
@@ -115,7 +106,8 @@ class Walk:
         self._oldest_at_beat: int | None = None
         self._offload_again = False  # the pages that a cut needed were fetched first
         self._last_report = 0.0
-        self._untold = False  # a task ran that no report has told of, under a policy that spreads work at once
+        self._untold = False  # a task ran that no report has told of, where others may end the job by what is given
+        self._handing_over = False
 
     # What the holder starts with.
 
@@ -131,7 +123,7 @@ class Walk:
         self._known.update(given)  # somebody else's, also where this walk comes by again
         self._held = sorted(set(claims) - self._known, reverse=True)
         self._known.update(self._held)
-        self._claims.update((child, _Claim(set(), None)) for child in self._held)
+        self._claims.update((child, Claim(set(), None)) for child in self._held)
         roots = [task for task in reversed(entries) if task not in self._known]
         self._known.update(roots)
         if self._holdings.inputs:
@@ -150,6 +142,8 @@ class Walk:
         """What the main thread shall do. `Wait` if there is nothing before the other thread's answer, or some time."""
         if self.ended:
             return Stop()
+        if self._handing_over and not self._held:
+            return self._hand_over(now)
         if self._at_once and not self._busy and (instruction := self._spread(now)):
             return instruction
         task = self._current
@@ -189,6 +183,17 @@ class Walk:
     def preparing(self) -> int:
         """The task whose page, marks or inputs the main thread gets now; -1 where it does something else."""
         return -1 if self._current is None else self._current
+
+    def seconds_of(self, task: int) -> float:
+        """What a task is expected to take."""
+        return self.expected.get(task, self._task_seconds)
+
+    def hand_over(self) -> None:
+        """Time is short: nothing runs here any more, unless claims of a former holder wait for what is run here."""
+        self._handing_over = self._untold = True
+        if self._current is not None:
+            self._ready.append(self._current)
+            self._current = None
 
     def task_finished(self, task: int, seconds: float, now: float, large: bool = False) -> None:
         """A task's value is in memory; `seconds` is how long it ran. Whether it is `large` counts for some policies."""
@@ -257,7 +262,7 @@ class Walk:
         """
         if self.ended:
             return None
-        if self._busy:
+        if self._busy or (self._handing_over and not self._held):
             return Renew() if tick and now - self._last_report >= self._beat else None
         if due := self._store_or_report(now, dry=False):
             return due
@@ -286,7 +291,7 @@ class Walk:
             child = answer.child
             if answer.verdict == "C":
                 local = fan_ins.close(child)
-                self._own(child, _Claim(set(local), answer.marks))
+                self._own(child, Claim(set(local), answer.marks))
                 self._queue(child, local.values())
             elif answer.verdict == "T":
                 for parent in fan_ins.close(child).values():
@@ -310,17 +315,10 @@ class Walk:
     def offloaded(self, sequence: int, accepted: int, marks: Iterable[tuple[int, bytes]]) -> None:
         """The first `accepted` pieces of an offload have other owners now; the others come back."""
         self._busy = False
-        holdings = self._holdings
-        pieces = self._offloads.pop(sequence)
-        self._room = self._room - accepted if accepted == len(pieces) else 0
-        holdings.marks.update((task, mark) for task, mark in marks if task in holdings.here)
-        for piece in pieces[:accepted]:
-            for task in piece.entries:
-                page = self._pages.get(task)
-                for parent in page.deps(task) if page else ():
-                    holdings.settle(parent)
+        returned = self._offloads.answered(sequence, accepted, marks)
+        self._room = 0 if returned else self._room - accepted
         back = self._giving if self._at_once else self._ready
-        for piece in pieces[accepted:]:
+        for piece in returned:
             back.extendleft(piece.entries)
 
     def stopped(self) -> None:
@@ -329,7 +327,7 @@ class Walk:
 
     # Inside: fan-ins that are owned.
 
-    def _own(self, task: int, claim: _Claim) -> None:
+    def _own(self, task: int, claim: Claim) -> None:
         """A fan-in was claimed."""
         self._known.add(task)
         self._claims[task] = claim
@@ -372,7 +370,8 @@ class Walk:
             self._busy = True
             return store
         due = inf if dry else now - self._beat
-        arrivals, complete = self._fan_ins.report(now, now if self._at_once else due, self._holdings.marks)
+        until = now if self._at_once and not self._handing_over else due
+        arrivals, complete = self._fan_ins.report(now, until, self._holdings.marks)
         results: list[tuple[int, bytes | None]] = []
         if self._results and (self._results_since <= due or arrivals):
             results = [(task, self._holdings.marks.get(task)) for task in self._results[:REPORT_EDGES]]
@@ -380,7 +379,8 @@ class Walk:
             complete = complete and not self._results
         if not arrivals and not results:
             return None
-        return self._send(Report(arrivals, results, end=dry and complete and not self._held), now)
+        end = dry and complete and not (self._held or self._ready or self._giving)
+        return self._send(Report(arrivals, results, end), now)
 
     def _send(self, report: Report, now: float) -> Report:
         self._busy = True
@@ -391,7 +391,7 @@ class Walk:
     def _not_yet(self, child: int, offered: list[int]) -> None:
         """Others will complete a fan-in for which only offers were made."""
         fan_ins = self._fan_ins
-        if self._at_once and not self._holdings.large.isdisjoint(offered):
+        if self._at_once and not self._handing_over and not self._holdings.large.isdisjoint(offered):
             pause = self._policy.on_not_yet(fan_ins.polled(child), fan_ins.has_last(child))
             if pause is not None:
                 fan_ins.ask_later(child, pause)
@@ -469,9 +469,24 @@ class Walk:
         self._ready.extendleft(task for task in reversed(taken) if task in self._claims)
         return self._offload(contiguous(given, count)) if given else None
 
-    def _offload(self, groups: Iterable[Sequence[int]]) -> Offload:
-        pieces = [self._holdings.piece(group, self._pages) for group in groups]
-        self._sequence += 1
-        self._offloads[self._sequence] = pieces
+    def _hand_over(self, now: float) -> Instruction:
+        """Report what arrived, then give all that is ready away, then end."""
+        if self._busy:
+            return Wait()
+        if instruction := self._store_or_report(now, dry=True):
+            return instruction
+        tasks = sorted((*self._ready, *self._giving))
+        if not tasks or self._untold:
+            return self._send(Report([], [], end=not tasks), now)
+        if unknown := self._pages.unknown(tasks, self._leaves):
+            return FetchPages(unknown)
+        for task in tasks:
+            if task in self._claims:
+                return self._read_marks(task, self._pages.of(task).deps(task))
+        self._ready.clear()
+        self._giving.clear()
+        return self._offload([tasks], end=True)
+
+    def _offload(self, groups: Iterable[Sequence[int]], end: bool = False) -> Offload:
         self._busy = True
-        return Offload(self._sequence, pieces)
+        return self._offloads.give(groups, end)

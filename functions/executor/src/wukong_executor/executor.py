@@ -27,6 +27,7 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
+from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, ExecutorLost
@@ -50,6 +51,7 @@ from wukong_executor.reporter import report
 from wukong_executor.resident import Resident
 from wukong_executor.retrying import Retrying
 from wukong_executor.size import estimated_bytes
+from wukong_executor.time_left import TimeLeft
 from wukong_executor.timesheet import Slowest, Timesheet
 
 #: Seconds that stored values outlive the job's deadline.
@@ -57,6 +59,9 @@ GRACE = 900
 
 #: The part of the function's memory in which values that were dropped may stay.
 RECENT_SHARE = 0.25
+
+#: Holders of a record that work as ever. Those after them keep less in memory and give more away.
+TRUSTED_HOLDERS = 2
 
 #: What starting an executor costs, as a part of the beat that was chosen as a few times that.
 INVOCATION_OF_BEAT = 0.25
@@ -75,8 +80,21 @@ class Executor:
         pages: Sequence[int],
         memory_limit: int,
         started: float,
+        time_left: TimeLeft,
     ) -> None:
-        """`pages` are the indices of what `begun.pages` holds; `started` is when the invocation came, by `clock`."""
+        """One holder.
+
+        Args:
+            environment: What it works with.
+            job: The job.
+            record: The record.
+            token: The holder's.
+            begun: What `begin` answered.
+            pages: The indices of what `begun.pages` holds.
+            memory_limit: Bytes that the function may use; 0 if unknown.
+            started: When the invocation came, by `clock`.
+            time_left: Until when it may go on, by `clock`.
+        """
         assert begun.ring is not None
         self._environment = environment
         self._mds = environment.mds
@@ -87,6 +105,9 @@ class Executor:
         self._memory_limit = memory_limit
         beat = environment.beat_seconds
         policy = policy_named(begun.policy, beat * INVOCATION_OF_BEAT, environment.large_bytes)
+        careful = begun.begins > TRUSTED_HOLDERS
+        if careful:
+            policy = Careful(policy)
         self._large_bytes = policy.large_bytes
         seconds = begun.seconds_left + GRACE
         self._memory = Memory(
@@ -94,7 +115,7 @@ class Executor:
             job,
             token,
             seconds,
-            int(memory_limit * RECENT_SHARE),
+            0 if careful else int(memory_limit * RECENT_SHARE),
             policy.stores_all,
         )
         self._offloading = Offloading(environment, self._memory, job, record, token, begun, seconds)
@@ -116,6 +137,8 @@ class Executor:
         self._times = Timesheet(started, clock)
         self._slowest = Slowest()
         self._resident = Resident()
+        self._time_left = time_left
+        self._handed_over = False
         self._counted = self._moved()
 
     def run(self) -> str:
@@ -173,7 +196,7 @@ class Executor:
         programs = self._programs.by_task
         lock = self._lock
         output, begun = self._output, self._begun.begins
-        times, slowest = self._times, self._slowest
+        times, slowest, time_left = self._times, self._slowest, self._time_left
         large_bytes, large = self._large_bytes, False
         with lock:
             instruction = walk.next(clock())
@@ -183,6 +206,12 @@ class Executor:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock()
+                if started + walk.seconds_of(task) > time_left.until and self._tasks_run and not self._handed_over:
+                    self._handed_over = True
+                    with lock:
+                        walk.hand_over()
+                        instruction = walk.next(started)
+                    continue
                 self._running = (task, started)
                 output.task = task
                 if begun > 1:
@@ -374,6 +403,7 @@ class Executor:
     def _sync(self, sync: Sync) -> Synced:
         self._times.enter(Phase.REPORTING)
         resident, peak = self._resident.look()
+        self._time_left.resident(resident)
         totals = self._totals(peak)
         current, _ = self._running
         with self._lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from functools import cache
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -45,6 +46,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     log.debug("record %s of job %s: begun", record, job)
     from wukong_executor.executor import Executor
     from wukong_executor.manifest import refusal
+    from wukong_executor.time_left import TimeLeft
 
     if begun.runtime and (reason := refusal(begun.runtime)):
         environment.mds.fail(job, record, token, begun.generation, Failure("VersionMismatch", reason))
@@ -52,7 +54,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"status": "refused"}
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
-    executor = Executor(environment, job, record, token, begun, pages, memory_limit, started)
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    time_left = TimeLeft(remaining() / 1000 if remaining else inf, perf_counter())
+    executor = Executor(environment, job, record, token, begun, pages, memory_limit, started, time_left)
     pulse = environment.pulse
     if pulse is not None:
         pulse.hold(job, record, token, begun.generation, environment.lease_seconds)

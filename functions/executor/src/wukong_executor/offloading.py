@@ -76,7 +76,7 @@ class Offloading:
         offload = f"{self._token}-{instruction.sequence}"
         stored: dict[int, bytes] = {}
         environment = self._environment
-        if self._wide(len(instruction.pieces)):
+        if not instruction.end and self._wide(len(instruction.pieces)):
             try:
                 return self._through_proxy(offload, instruction.pieces, stored)
             except WukongError as error:
@@ -90,6 +90,7 @@ class Offloading:
             offload,
             environment.lease_seconds,
             records,
+            instruction.end,
         )
         self._invoke(offload, records, range(accepted))
         return Given(status, accepted, stored)

@@ -1,0 +1,59 @@
+"""For a holder after two that died: what killed them may be what they had in memory together.
+
+On every beat half of the waiting tasks is given away, whether it is worth an invocation or not. Each executor then
+holds less, and a death from memory that fills up over many tasks does not repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wukong.engine.policy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Careful:
+    """`policy`, with half of the work given away on each beat."""
+
+    policy: Policy
+
+    @property
+    def bounded(self) -> bool:
+        """As the policy."""
+        return self.policy.bounded
+
+    @property
+    def at_once(self) -> bool:
+        """As the policy."""
+        return self.policy.at_once
+
+    @property
+    def stores_all(self) -> bool:
+        """As the policy."""
+        return self.policy.stores_all
+
+    @property
+    def large_bytes(self) -> int | None:
+        """As the policy."""
+        return self.policy.large_bytes
+
+    def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
+        """As the policy."""
+        return self.policy.initial_groups(leaves, parallelism)
+
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+        """At least one piece, which is half of what waits."""
+        return max(self.policy.on_beat(waiting, room, task_seconds, aged), min(1, waiting, room))
+
+    def on_fan_out(self, children: int, large: bool) -> int:
+        """As the policy."""
+        return self.policy.on_fan_out(children, large)
+
+    def on_claim(self, waiting: int, large: bool) -> bool:
+        """As the policy."""
+        return self.policy.on_claim(waiting, large)
+
+    def on_not_yet(self, polled: int, last: bool) -> float | None:
+        """As the policy."""
+        return self.policy.on_not_yet(polled, last)
