@@ -6,6 +6,7 @@ from itertools import chain
 
 import pytest
 
+from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.groups import MOST_AT_START, contiguous
 from wukong.engine.policy.heartbeat import LEAVES_PER_GROUP, Heartbeat
 from wukong.engine.policy.named import POLICIES, check_policy, policy_named
@@ -93,3 +94,18 @@ def test_a_beat_gives_away_what_is_worth_an_invocation(
 def test_groups_differ_by_one_at_most_and_none_is_empty() -> None:
     assert contiguous([1, 2, 3, 4, 5], 2) == [[1, 2, 3], [4, 5]]
     assert contiguous([1, 2], 5) == [[1], [2]]
+
+
+@every_policy
+def test_a_careful_holder_gives_half_away_where_its_policy_would_not(policy: Policy) -> None:
+    careful = Careful(policy)
+    assert [careful.on_beat(waiting, 3, 0.0, False) for waiting in (0, 1, 2, 100)] == [0, 1, 1, 1]
+    assert careful.on_beat(100, 0, 9.0, True) == 0
+    assert careful.on_beat(100, 30, 9.0, True) == max(1, policy.on_beat(100, 30, 9.0, True))
+    for name in ("bounded", "at_once", "stores_all", "large_bytes"):
+        assert getattr(careful, name) == getattr(policy, name)
+    assert careful.initial_groups(range(9), 4) == policy.initial_groups(range(9), 4)
+    for large in (True, False):
+        assert careful.on_fan_out(5, large) == policy.on_fan_out(5, large)
+        assert careful.on_claim(5, large) == policy.on_claim(5, large)
+        assert careful.on_not_yet(2, large) == policy.on_not_yet(2, large)
