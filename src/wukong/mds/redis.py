@@ -13,16 +13,13 @@ from typing import Any, cast
 from wukong.errors import ClusterUnavailable
 from wukong.kvs.keys import INPUT
 from wukong.kvs.ring import Ring
-from wukong.mds import keys, scripts
-from wukong.mds.budget import over_budget
-from wukong.mds.counters import NAMES, Counters
+from wukong.mds import keys, replies, scripts
+from wukong.mds.counters import NAMES
 from wukong.mds.failure import Failure
-from wukong.mds.records import Record, pack_inputs, unpack_inputs
+from wukong.mds.records import Record, pack_inputs
 from wukong.mds.store import (
     SLOWEST,
-    Answer,
     Begun,
-    Due,
     Event,
     JobInfo,
     JobSpec,
@@ -30,10 +27,8 @@ from wukong.mds.store import (
     Sweep,
     Sync,
     Synced,
-    TaskTime,
-    Verdict,
 )
-from wukong.mds.tasks import pack_tasks, unpack_tasks
+from wukong.mds.tasks import pack_tasks
 from wukong.redis.command import Arg
 from wukong.redis.connection import Connection
 from wukong.redis.pool import Pool
@@ -106,8 +101,8 @@ class RedisMds:
         with self._pool.connection() as redis:
             slowest: list[Arg] = ["ZREVRANGE", keys.slowest(job), 0, SLOWEST - 1, "WITHSCORES"]
             fields, live, slow = redis.pipeline([["HGETALL", keys.meta(job)], ["ZCARD", keys.look(job)], slowest])
-        meta = _mapping(cast(list[bytes], fields))
-        return _job_info(meta, cast(int, live), cast(list[bytes], slow)) if meta else None
+        meta = replies.mapping(cast(list[bytes], fields))
+        return replies.job_info(meta, cast(int, live), cast(list[bytes], slow)) if meta else None
 
     def jobs(self) -> list[tuple[str, float]]:
         with self._pool.connection() as redis:
@@ -117,7 +112,7 @@ class RedisMds:
     def events(self, job: str, after: str = "0", count: int = 1000) -> list[Event]:
         with self._pool.connection() as redis:
             entries = redis.call("XRANGE", keys.events(job), f"({after}", "+", "COUNT", count)
-        return [_event(sequence, _mapping(fields)) for sequence, fields in cast(list[Any], entries)]
+        return [replies.event(sequence, replies.mapping(fields)) for sequence, fields in cast(list[Any], entries)]
 
     def results(self, job: str, tasks: Sequence[int]) -> list[bytes | None]:
         if not tasks:
@@ -143,7 +138,7 @@ class RedisMds:
             )
         return Sweep(
             state.decode(),
-            [_due(*found) for found in due],
+            [replies.due(*found) for found in due],
             bool(stalled),
             bool(expired),
             generation,
@@ -268,7 +263,7 @@ class RedisMds:
                 [token, _ms(lease), record, int(cold)],
                 [["GET", keys.page(job, index)] for index in pages],
             )
-        return _begun(cast(list[Any], reply), () if None in bodies else cast(list[bytes], bodies))
+        return replies.begun(cast(list[Any], reply), () if None in bodies else cast(list[bytes], bodies))
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
         args: list[Arg] = [keys.prefix(job), record, token, generation, _ms(lease), int(sync.end)]
@@ -309,7 +304,7 @@ class RedisMds:
         if status != b"OK":
             return Synced(Status(status.decode()))
         room, ended, *answers = rest
-        return Synced(Status.OK, [_answer(answer) for answer in answers], room, bool(ended))
+        return Synced(Status.OK, [replies.answer(answer) for answer in answers], room, bool(ended))
 
     def renew(self, job: str, record: str, token: str, generation: int, lease: float) -> Status:
         with self._pool.connection() as redis:
@@ -415,104 +410,3 @@ def _members(redis: Connection, key: str) -> list[str]:
 
 def _unlink(redis: Connection, doomed: Sequence[str]) -> None:
     redis.pipeline([["UNLINK", *doomed[i : i + UNLINK_KEYS]] for i in range(0, len(doomed), UNLINK_KEYS)])
-
-
-def _mapping(flat: Sequence[bytes]) -> dict[str, bytes]:
-    return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
-
-
-def _job_info(meta: dict[str, bytes], live: int, slowest: Sequence[bytes]) -> JobInfo:
-    def number(name: str) -> int:
-        return int(meta.get(name, b"0"))
-
-    return JobInfo(
-        state=meta["state"].decode(),
-        generation=number("gen"),
-        tasks=number("tasks"),
-        sinks=number("sinks"),
-        sinks_left=number("left"),
-        parallelism=number("parallelism"),
-        ring_version=number("ring"),
-        live_records=live,
-        created=number("created") / 1000,
-        ended=number("ended") / 1000,
-        deadline=number("deadline") / 1000,
-        expires=float(number("expire_at")),
-        json_results=meta.get("json") == b"1",
-        counters=Counters(**{name: number(name) for name in NAMES}),
-        failure=_failure(meta),
-        slowest=[_task_time(slowest[i], slowest[i + 1]) for i in range(0, len(slowest), 2)],
-        policy=meta.get("policy", b"").decode(),
-    )
-
-
-def _failure(meta: dict[str, bytes]) -> Failure | None:
-    if "error" in meta:
-        return Failure.from_json(meta["error"])
-    return over_budget(float(meta["budget"]), float(meta["spent"])) if "spent" in meta else None
-
-
-def _task_time(member: bytes, score: bytes) -> TaskTime:
-    task, _, key = member.decode().partition(" ")
-    return TaskTime(int(task), key, int(score))
-
-
-def _event(sequence: bytes, fields: dict[str, bytes]) -> Event:
-    return Event(
-        sequence.decode(),
-        fields["kind"].decode(),
-        fields["text"].decode(errors="replace"),
-        int(fields.get("task", b"-1")),
-        fields.get("stream", b"").decode(),
-        fields.get("key", b"").decode(),
-        int(fields.get("attempt", b"0")),
-    )
-
-
-def _begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
-    if reply[0] != b"OK":
-        return Begun(Status(reply[0].decode()))
-    _, begins, now, generation, deadline, parallelism, json_results, firsts, ring, flat, runtime, policy = reply
-    first_tasks = array("I")
-    first_tasks.frombytes(firsts)
-    fields = _mapping(flat)
-    given = [data.partition(b":")[2] for name, data in fields.items() if name.startswith("g:")]
-    return Begun(
-        status=Status.OK,
-        generation=int(generation),
-        begins=begins,
-        depth=int(fields["depth"]),
-        first_tasks=first_tasks,
-        ring=Ring.from_json(ring.decode()),
-        seconds_left=(int(deadline) - now) / 1000,
-        parallelism=int(parallelism),
-        json_results=json_results == b"1",
-        runtime=runtime.decode(),
-        policy=policy.decode(),
-        entries=unpack_tasks(fields["entries"]),
-        inputs=unpack_inputs(fields["inputs"]),
-        claims=[int(name[2:]) for name in fields if name.startswith("c:")],
-        given=unpack_tasks(b"".join(given)),
-        pages=pages,
-    )
-
-
-def _due(record: bytes, begins: bytes, invokes: int, current: bytes, *rest: Any) -> Due:
-    memory, limit, why, deaths = rest
-    task, _, key = current.decode().partition(" ")
-    return Due(
-        record.decode(),
-        int(begins),
-        invokes,
-        int(task),
-        int(memory),
-        int(limit),
-        why.decode(),
-        key,
-        deaths,
-    )
-
-
-def _answer(answer: list[bytes]) -> Answer:
-    marks = [(int(answer[i]), answer[i + 1]) for i in range(1, len(answer), 2)]
-    return Answer(Verdict(answer[0].decode()), marks)

@@ -34,7 +34,6 @@ from wukong.errors import ClusterUnavailable, ExecutorLost
 from wukong.graph.attempt import Failed
 from wukong.graph.name import name
 from wukong.graph.program import run
-from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
@@ -51,6 +50,7 @@ from wukong_executor.reporter import report
 from wukong_executor.resident import Resident
 from wukong_executor.retrying import Retrying
 from wukong_executor.size import estimated_bytes
+from wukong_executor.tally import Tally
 from wukong_executor.time_left import TimeLeft
 from wukong_executor.timesheet import Slowest, Timesheet
 
@@ -133,13 +133,12 @@ class Executor:
         self._beat_error: BaseException | None = None
         self._running: tuple[int, float] = (-1, 0.0)
         self._announced = -1
-        self._tasks_run = 0
         self._times = Timesheet(started, clock)
         self._slowest = Slowest()
         self._resident = Resident()
         self._time_left = time_left
         self._handed_over = False
-        self._counted = self._moved()
+        self._tally = Tally(self._mds, self._kvs, self._offloading, self._times, memory_limit)
 
     def run(self) -> str:
         """Walk the record to its end; returns how it ended.
@@ -196,7 +195,7 @@ class Executor:
         programs = self._programs.by_task
         lock = self._lock
         output, begun = self._output, self._begun.begins
-        times, slowest, time_left = self._times, self._slowest, self._time_left
+        times, slowest, tally, time_left = self._times, self._slowest, self._tally, self._time_left
         large_bytes, large = self._large_bytes, False
         with lock:
             instruction = walk.next(clock())
@@ -206,7 +205,7 @@ class Executor:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock()
-                if started + walk.seconds_of(task) > time_left.until and self._tasks_run and not self._handed_over:
+                if started + walk.seconds_of(task) > time_left.until and tally.tasks_run and not self._handed_over:
                     self._handed_over = True
                     with lock:
                         walk.hand_over()
@@ -224,7 +223,7 @@ class Executor:
                 with lock:
                     memory[task] = value
                     del value
-                    self._tasks_run += 1
+                    tally.tasks_run += 1
                     if seconds > slowest.floor and programs[task] is not None:
                         slowest.add(task, seconds)
                     walk.task_finished(task, seconds, now, large)
@@ -302,7 +301,7 @@ class Executor:
                     raise _TaskRaised(failures.of_task(signer, self._job, task, key, error, attempt)) from None
             interruption.sleep(pause)
             attempt += 1
-            self._tasks_run += 1
+            self._tally.tasks_run += 1
 
     # Instructions; either thread.
 
@@ -404,7 +403,7 @@ class Executor:
         self._times.enter(Phase.REPORTING)
         resident, peak = self._resident.look()
         self._time_left.resident(resident)
-        totals = self._totals(peak)
+        counters = self._tally.take(peak)
         current, _ = self._running
         with self._lock:
             slowest = self._slowest.take()
@@ -415,13 +414,12 @@ class Executor:
             current_key=self._name(current),
             memory=resident,
             memory_limit=self._memory_limit,
-            counters=totals.since(self._counted),
+            counters=counters,
             logs=[replace(log, key=self._name(log.task)) for log in self._output.take()],
             retried=[replace(one, key=self._name(one.task)) for one in self._retrying.take()],
             slowest=[TaskTime(task, self._name(task), round(seconds * 1e6)) for task, seconds in slowest],
             end=sync.end,
         )
-        self._counted = totals
         generation, lease = self._begun.generation, self._environment.lease_seconds
         synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
         if synced.status is Status.OK:
@@ -430,25 +428,6 @@ class Executor:
 
     def _name(self, task: int) -> str:
         return name(self._programs.keys.get(task, task)) if task >= 0 else ""
-
-    def _totals(self, peak: int) -> Counters:
-        phases, milliseconds = self._times.read()
-        return replace(
-            self._moved(),
-            tasks_run=self._tasks_run,
-            peak_memory=peak,
-            mb_ms=milliseconds * (self._memory_limit >> 20),
-            **phases,
-        )
-
-    def _moved(self) -> Counters:
-        """What this process has moved in its life."""
-        mds, kvs = self._mds, self._kvs.counters()
-        return Counters(
-            round_trips=mds.round_trips + kvs.round_trips,
-            bytes_read=mds.bytes_read + kvs.bytes_read,
-            bytes_written=mds.bytes_written + kvs.bytes_written + self._offloading.streamed,
-        )
 
     def _drop(self) -> None:
         self._memory.drop(self._walk.dropped)
