@@ -68,6 +68,9 @@ class Execution:
         self.armed = False
         self.beat_error: Exception | None = None
         self.running: tuple[int, float] = (-1, 0.0)
+        self.announced = -1
+        self.tasks_run = 0
+        self.handed_over = False
         self.changed = Signal()
         self.answers: Iterator[Any] = iter(())
 
@@ -146,6 +149,13 @@ class Execution:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock.now
+                if self.tasks_run and not self.handed_over and self.world.chance.strikes("hand-over"):
+                    self.world.note(self.process.name, f"! has no time for task {task}")
+                    self.handed_over = True
+                    walk.hand_over()
+                    instruction = walk.next(started)
+                    continue
+                self.tasks_run += 1
                 self.running = (task, started)
                 if self.begun.begins > 1:
                     yield from self.announce(task)
@@ -158,6 +168,8 @@ class Execution:
                 instruction = walk.next(now)
                 continue
             self.running = (-1, clock.now)
+            if self.begun.begins > 1:
+                yield from self.announce(walk.preparing)
             if type(instruction) is Wait:
                 while type(instruction := walk.next(clock.now)) is Wait:
                     yield self.changed.within(instruction.seconds)
@@ -169,7 +181,10 @@ class Execution:
             instruction = walk.next(clock.now)
 
     def announce(self, task: int) -> Control:
-        synced = yield from self.sync(Sync())
+        if task == self.announced:
+            return
+        self.announced = task
+        synced = yield from self.sync(Sync(), task)
         if synced.status is not Status.OK:
             self.stop()
 
@@ -262,7 +277,9 @@ class Execution:
                 inputs.append((task, (yield from self.input(task, mark, stored))))
             pieces.append(Record("", piece.entries, inputs, self.begun.depth + 1))
         lease = world.plan.lease
-        status, accepted = yield from self.mds("offload", self.token, self.begun.generation, offload, lease, pieces)
+        status, accepted = yield from self.mds(
+            "offload", self.token, self.begun.generation, offload, lease, pieces, instruction.end
+        )
         for i in range(accepted):
             pages = first_pages(pieces[i].entries, self.begun.first_tasks)
             yield from world.invoke(self.process, Invocation(self.job, f"{offload}.{i}", pages))
@@ -362,11 +379,12 @@ class Execution:
     def send(self, sync: Sync) -> Synced:
         return self.ask(*self.synced(sync), True)
 
-    def sync(self, sync: Sync) -> Control:
-        return (yield from self.call(*self.synced(sync), True))
+    def sync(self, sync: Sync, current: int | None = None) -> Control:
+        return (yield from self.call(*self.synced(sync, current), True))
 
-    def synced(self, sync: Sync) -> tuple[str, Callable[[], Synced]]:
-        sync = Sync(sync.arrivals, sync.results, self.running[0], end=sync.end)
+    def synced(self, sync: Sync, current: int | None = None) -> tuple[str, Callable[[], Synced]]:
+        current = self.running[0] if current is None else current
+        sync = Sync(sync.arrivals, sync.results, current, end=sync.end)
         generation, lease = self.begun.generation, self.world.plan.lease
         effect = lambda: self.world.mds.sync(self.job, self.record, self.token, generation, lease, sync)  # noqa: E731
         return _sync_name(sync) if self.world.tracing else "sync", effect

@@ -131,10 +131,10 @@ class Promises:
         if failure.error == "TaskError":
             return self._world.fails(job, failure.task)
         if failure.error == "ExecutorLost":
-            return "probable_cause" in failure.attributes and any(
-                name == job and sum(map(self._disturbed, holders)) >= self._world.plan.deaths
-                for (name, _), holders in self.holders.items()
+            disturbed = sum(
+                sum(map(self._disturbed, holders)) for (name, _), holders in self.holders.items() if name == job
             )
+            return "probable_cause" in failure.attributes and disturbed >= self._world.plan.deaths
         if failure.error == "ClusterUnavailable":
             return any(name.startswith(f"{job}/") and lost >= MAX_INVOCATIONS for name, lost in chance.lost.items())
         return False

@@ -12,7 +12,7 @@ from wukong.mds.records import Record
 from wukong.mds.store import JobSpec
 from wukong.testing.simulation.functions import Invocation
 from wukong.testing.simulation.loop import Call, Control, Process, Sleep
-from wukong_scheduler.sweeping import judge
+from wukong_scheduler.sweeping import judge, stalled
 
 #: Seconds that a job has.
 DEADLINE = 50_000.0
@@ -83,14 +83,22 @@ class Scheduler:
         found = yield self.call("sweep", lambda: world.mds.sweep(job, world.plan.lease))
         if found.state != "running":
             return
-        verdict = judge(found, "executor")
+        verdict = judge(found, "executor", world.plan.deaths)
         if found.due:
             world.note(self.process.name, f"finds {[due.record for due in found.due]} of {job} due")
         if verdict.failure is not None:
             failure = verdict.failure
             world.note(self.process.name, f"fails {job}: {failure.message}")
             yield self.call("close", lambda: world.mds.close(job, "failed", failure))
-        for record in verdict.invoke:
+        again: list[str] | None = []
+        if verdict.restart:
+            lease = world.plan.lease
+            again = yield self.call("restart", lambda: world.mds.restart(job, found.generation, lease))
+            world.note(self.process.name, f"starts {job} again: {again}")
+        if again is None:
+            failure = stalled(found.generation, "its first records are lost too")
+            yield self.call("close", lambda: world.mds.close(job, "failed", failure))
+        for record in (*verdict.invoke, *(again or ())):
             yield from world.invoke(self.process, Invocation(job, record, ()))
 
     def ended(self, job: str, record: str, holder: str, at_once: bool) -> Control:

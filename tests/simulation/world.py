@@ -20,7 +20,6 @@ import wukong.engine.pages
 import wukong.engine.walk
 import wukong.testing.mds_fan_ins
 import wukong_executor.reporter
-import wukong_scheduler.sweeping
 from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.policy.named import policy_named
 from wukong.engine.policy.policy import Policy
@@ -300,7 +299,7 @@ def simulate(
 @contextlib.contextmanager
 def _limits(plan: Plan) -> Iterator[None]:
     """Have the limits of a plan for a while."""
-    limits = [(wukong_scheduler.sweeping, "MAX_DEATHS", plan.deaths), *(NARROW if plan.narrow else ())]
+    limits = NARROW if plan.narrow else ()
     before = [getattr(module, name) for module, name, _ in limits]
     try:
         for module, name, value in limits:

@@ -20,6 +20,7 @@ FAULTS = {
     "break": "a connection to the metadata store breaks, an executor's or the scheduler's; "
     "nobody knows whether the message took effect",
     "repeat": "a message to the metadata store takes effect twice; the second answer counts",
+    "hand-over": "an executor's time is nearly over, at any task but its first",
     "restart": "the scheduler dies, with all that it had under way, and starts again",
     "long-write": "from some moment on each write of an executor to the KVS takes up to half a lease",
     "hold-lock": "a task holds the interpreter lock for two leases",
@@ -30,7 +31,7 @@ FAULTS = {
 #: Faults that are not survived here yet, and why. They happen only where they are asked for by name.
 NOT_YET = {
     "node-loss": "a KVS node vanishes with its data: lost values are not computed again",
-    "forget": "the metadata store forgets its last second; simulated executors do not send again what they have to then",
+    "forget": "the metadata store forgets its last second; simulated executors send nothing again then",
 }
 
 #: Seconds of work in one graph, on average.
@@ -65,7 +66,7 @@ class Plan:
         narrow: Limits of batches are so small that small graphs reach them.
         faults: Fault -> how likely it is at each occasion.
         budget: How often each fault happens at most.
-        deaths: How many holders a record may lose before its job ends; three in reality, more to see more.
+        deaths: How many holders a task, or a record before it runs one, may end; five in reality, more to see more.
         large_bytes: From how many bytes on a value is large.
         told: The platform tells the scheduler of invocations that came to nothing.
     """
