@@ -68,6 +68,7 @@ class Report:
         tasks: Tasks of the graph.
         tasks_run: Runs of tasks.
         tasks_run_again: Runs beyond the first ones; there are some only after a fault.
+        healed: Runs that computed a value again because it was lost.
         executors: Executors that took part.
         cold_starts: Executors that started in a fresh environment.
         invocations: Invocations of the executor function.
@@ -86,6 +87,7 @@ class Report:
     tasks: int
     tasks_run: int
     tasks_run_again: int
+    healed: int
     executors: int
     cold_starts: int
     invocations: int
@@ -134,6 +136,8 @@ class Report:
     def _rows(self) -> list[tuple[str, list[str]]]:
         """Titles, each with one line or more."""
         again = f" ({self.tasks_run_again:,} of them again)" if self.tasks_run_again else ""
+        if self.healed:
+            again = f" ({self.tasks_run_again:,} of them again, {self.healed:,} for lost values)"
         runs = f"{_count(self.tasks_run, 'run')} of {_count(self.tasks, 'task')}{again} in {self.wall:.3f} s"
         executors = _count(self.executors, "executor")
         cold = f"({self.cold_starts:,} cold, {_count(self.invocations, 'invocation')})"

@@ -59,9 +59,21 @@ class Holdings:
             if self.large:
                 self.large.discard(task)
 
-    def missing(self, tasks: Iterable[int]) -> list[tuple[int, bytes]]:
-        """Which of these values are not in memory, and where they can be read."""
-        return [(task, self._readable(task)) for task in tasks if task not in self.here]
+    def absent(self, tasks: Iterable[int]) -> list[int]:
+        """Which of these values are not in memory."""
+        here = self.here
+        return [task for task in tasks if task not in here]
+
+    def mark(self, task: int) -> bytes | None:
+        """Where a value was stored, as far as is known."""
+        mark = self.marks.get(task)
+        return self.inputs.get(task) if mark is None else mark
+
+    def found(self, task: int, mark: bytes) -> None:
+        """A value is somewhere else than it was."""
+        self.marks[task] = mark
+        if task in self.inputs:
+            self.inputs[task] = mark
 
     def piece(self, entries: Sequence[int], pages: Pages) -> Piece:
         """Tasks to give away, with what they need; an entry whose page is not here needs nothing."""
@@ -69,7 +81,7 @@ class Holdings:
         for task in entries:
             if (page := pages.get(task)) is not None:
                 for parent in page.deps(task):
-                    inputs[parent] = self.marks.get(parent) or self.inputs.get(parent)
+                    inputs[parent] = self.mark(parent)
         return Piece(list(entries), list(inputs.items()))
 
     def write(self, fan_in: int, tasks: Iterable[int]) -> None:
@@ -93,7 +105,3 @@ class Holdings:
         for task in tasks:
             self.uses[task] += 1
         return Store(list(tasks), [group for group in together.values() if len(group) > 1])
-
-    def _readable(self, task: int) -> bytes:
-        mark = self.marks.get(task)
-        return self.inputs[task] if mark is None else mark

@@ -20,16 +20,35 @@ class FetchPages(NamedTuple):
 
 
 class FetchMarks(NamedTuple):
-    """Read where the values of some edges of a claimed fan-in are. Answered by `Walk.marks_read`."""
+    """Read where the values of some edges of a fan-in are. Answered by `Walk.marks_read`, with those that are known."""
 
     child: int
     edges: list[int]
 
 
 class Fetch(NamedTuple):
-    """Bring values into memory: (task, mark). Answered by `Walk.fetched`."""
+    """Bring values into memory: (task, mark). Answered by `Walk.fetched`, and `Pulls.lost` for those that are gone."""
 
     values: list[tuple[int, bytes]]
+
+
+class Seek(NamedTuple):
+    """Ask whether somebody has computed a lost value again, or is at it. Answered by `Pulls.sought`.
+
+    Attributes:
+        task: The value.
+        mark: Where it could not be read. Others who look for it then leave it to this walk, if they are not at it.
+            None for a value that was stored nowhere.
+    """
+
+    task: int
+    mark: bytes | None
+
+
+class Heal(NamedTuple):
+    """Store a value that was computed again, and tell others where. Answered by `Pulls.healed`."""
+
+    task: int
 
 
 class Edge(NamedTuple):
@@ -119,4 +138,4 @@ class ReportAnswer:
     marks: list[tuple[int, bytes]] | None
 
 
-Instruction = RunTask | FetchPages | FetchMarks | Fetch | Report | Store | Offload | Renew | Wait | Stop
+Instruction = RunTask | FetchPages | FetchMarks | Fetch | Seek | Heal | Report | Store | Offload | Renew | Wait | Stop

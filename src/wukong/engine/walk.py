@@ -32,8 +32,10 @@ most one instruction that talks to the stores about fan-ins and pieces is out at
 never ends while an answer is still to come.
 
 The work of a holder that is not the first: roots = entries + claims - what was given away. What a claim needs has a
-mark, or was only in the former holder's memory; then its task is among what is run again. So such claims are held back
-until all else is done, the smallest first, and meanwhile nothing is given away.
+mark, or was only in the former holder's memory; then its task is mostly among what is run again. So such claims are
+held back until all else is done, the smallest first, and meanwhile nothing is given away.
+
+Values that nobody can read any more are computed again; `wukong.engine.pulls` says how.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ from wukong.engine.offloads import Offloads
 from wukong.engine.pages import Page, Pages
 from wukong.engine.policy.groups import contiguous
 from wukong.engine.policy.policy import Policy
+from wukong.engine.pulls import Pulls
 
 #: Records made in one step, under a policy that gives work away at once.
 PIECES_AT_ONCE = 500
@@ -89,6 +92,8 @@ class Walk:
         self._current: int | None = None  # what the main thread runs, or fetches pages, marks or inputs for
         self._known: set[int] = set()  # tasks that are ready, running or finished here
         self._pages = Pages(first_tasks)
+        #: Values that are lost; the shell answers to it.
+        self.pulls = Pulls(self._pages, self._holdings)
         self._fan_ins = FanIns(policy.at_once)
         self._claims: dict[int, Claim] = {}
         self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
@@ -160,8 +165,9 @@ class Walk:
                 return self._read_marks(task, deps)
             if page.inputs and (mark := page.inputs.get(task)) is not None:
                 self._holdings.marks[task] = mark
-            if missing := self._holdings.missing(deps):
-                return Fetch(missing)
+            absent = self._holdings.absent(deps)
+            if absent or self.pulls.untold:
+                return self._bring(absent, now)
             return RunTask(task, deps)
         if self._busy:
             return Wait()
@@ -198,6 +204,9 @@ class Walk:
     def task_finished(self, task: int, seconds: float, now: float, large: bool = False) -> None:
         """A task's value is in memory; `seconds` is how long it ran. Whether it is `large` counts for some policies."""
         self._task_seconds += (seconds - self._task_seconds) * (NEWEST if self._task_seconds else 1.0)
+        if self.pulls.running == task:
+            self.pulls.finished(task)
+            return
         self._current = None
         page = self._pages.of(task)
         out = page.out(task)
@@ -246,9 +255,19 @@ class Walk:
         self._holdings.here.update(tasks)
 
     def marks_read(self, child: int, marks: Iterable[tuple[int, bytes]]) -> None:
-        """Where the other inputs of a claimed fan-in are."""
-        self._claims[child].marks = list(marks)
-        self._expect_inputs(child, self._pages.of(child))
+        """Where the other inputs of a fan-in are, as far as that is known."""
+        if self.pulls.reading == child:
+            self.pulls.marks_read(marks)
+            return
+        claim, page = self._claims[child], self._pages.of(child)
+        claim.marks = list(marks)
+        if child != self._current and len(claim.local) + len(claim.marks) < len(page.deps(child)):
+            # Who computes the others again runs it too. It asks anew when it comes to that.
+            claim.marks = None
+            self._giving.remove(child)
+            self._ready.append(child)
+            return
+        self._expect_inputs(child, page)
 
     # The beat's thread.
 
@@ -352,12 +371,22 @@ class Walk:
                 return
             claim.marks = []
         del self._claims[task]
-        for edge, mark in claim.marks:
+        marks = dict(claim.marks)
+        for edge, parent in enumerate(deps):
             if edge in claim.local:
-                continue  # somebody else ran the parent too
-            parent = deps[edge]
+                continue  # also if somebody else ran the parent too
             self._holdings.expect(parent)
-            self._holdings.marks.setdefault(parent, mark)
+            if edge in marks:
+                self._holdings.marks.setdefault(parent, marks[edge])
+
+    def _bring(self, absent: list[int], now: float) -> Instruction:
+        """Read values that the next task needs, or compute again those that cannot be read."""
+        if instruction := self.pulls.next(now):
+            return instruction
+        if values := [(task, mark) for task in absent if (mark := self.pulls.readable(task)) is not None]:
+            return Fetch(values)
+        self.pulls.want(absent)
+        return self._bring(absent, now)
 
     def _read_marks(self, task: int, deps: Sequence[int]) -> FetchMarks:
         local = self._claims[task].local

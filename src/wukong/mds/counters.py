@@ -16,6 +16,7 @@ class Counters:
 
     Attributes:
         tasks_run: Runs of tasks.
+        healed: Those of them that computed a value again because it was lost.
         executors: Executors that began.
         cold_starts: Those that began in a fresh environment.
         invocations: Invocations that were asked for.
@@ -33,6 +34,7 @@ class Counters:
     """
 
     tasks_run: int = 0
+    healed: int = 0
     executors: int = 0
     cold_starts: int = 0
     invocations: int = 0

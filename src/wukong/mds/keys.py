@@ -66,6 +66,11 @@ def sinks(job: str) -> str:
     return f"w:{job}:s"
 
 
+def healed(job: str) -> str:
+    """Hash: task -> `M` and the mark of its value, which was lost and computed again, or `L` and who is at it."""
+    return f"w:{job}:h"
+
+
 def slowest(job: str) -> str:
     """Sorted set: task and its name -> microseconds that it ran; the few largest."""
     return f"w:{job}:slow"

@@ -23,6 +23,7 @@ from wukong.mds.store import (
     Event,
     JobInfo,
     JobSpec,
+    Sought,
     Status,
     Sweep,
     Sync,
@@ -189,7 +190,7 @@ class RedisMds:
                 doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
                 doomed.append(keys.owners(job, gen))
             doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)])
-            doomed += [keys.slowest(job), keys.first(job), keys.deaths(job)]
+            doomed += [keys.slowest(job), keys.first(job), keys.deaths(job), keys.healed(job)]
             _unlink(redis, doomed)
 
     # Uploads.
@@ -334,6 +335,27 @@ class RedisMds:
             reply = scripts.OFFLOAD.call(redis, [keys.meta(job), keys.look(job), keys.record(job, record)], args)
         status, *accepted = cast(list[Any], reply)
         return Status(status.decode()), accepted[0] if accepted else 0
+
+    def seek(
+        self, job: str, record: str, token: str, generation: int, lease: float, task: int, mark: bytes | None
+    ) -> Sought:
+        with self._pool.connection() as redis:
+            reply = scripts.SEEK.call(
+                redis,
+                [keys.meta(job), keys.look(job), keys.record(job, record), keys.healed(job)],
+                [keys.prefix(job), record, token, generation, _ms(lease), task, int(mark is not None), mark or b""],
+            )
+        status, *rest = cast(list[Any], reply)
+        return Sought(Status(status.decode()), *((rest[1] or None, bool(rest[0])) if rest else ()))
+
+    def heal(self, job: str, record: str, token: str, generation: int, lease: float, task: int, mark: bytes) -> Status:
+        with self._pool.connection() as redis:
+            reply = scripts.HEAL.call(
+                redis,
+                [keys.meta(job), keys.look(job), keys.record(job, record), keys.healed(job)],
+                [record, token, generation, _ms(lease), task, mark],
+            )
+        return Status(cast(bytes, reply).decode())
 
     def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:
         with self._pool.connection() as redis:

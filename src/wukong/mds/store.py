@@ -248,6 +248,18 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """The answer to `seek`: the mark of a lost value that somebody computed again, or whether that is left to do.
+
+    It is not `free` while somebody else is at it.
+    """
+
+    status: Status
+    mark: bytes | None = None
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """A record that the sweep found silent: never begun, or its holder's lease ran out (`begins` > 0).
 
@@ -400,6 +412,19 @@ class Mds(Protocol):
 
         Piece i becomes record `{offload}.{i}`, whatever id it carries. With `end` all are accepted. Renews the lease.
         """
+
+    def seek(
+        self, job: str, record: str, token: str, generation: int, lease: float, task: int, mark: bytes | None
+    ) -> Sought:
+        """Ask for a value that is lost, before computing it again. Renews the lease.
+
+        With the `mark` where it could not be read, it is left to the caller if it is free: until `heal`, or until
+        another holder has the caller's record or its lease ran out, it is free for nobody else. Without one, for a
+        value that was stored nowhere, everybody may compute it.
+        """
+
+    def heal(self, job: str, record: str, token: str, generation: int, lease: float, task: int, mark: bytes) -> Status:
+        """Tell where a lost value is that was computed again. Renews the lease."""
 
     def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:
         """End the job with a task's error."""

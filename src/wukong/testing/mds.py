@@ -17,7 +17,7 @@ from wukong.kvs.ring import Ring
 from wukong.mds import keys
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
-from wukong.mds.store import Begun, Event, JobInfo, JobSpec, Status, Sweep, Sync, Synced
+from wukong.mds.store import Begun, Event, JobInfo, JobSpec, Sought, Status, Sweep, Sync, Synced
 from wukong.testing.mds_job import MemoryJob
 from wukong.testing.mds_meta import JobMeta
 from wukong.testing.mds_uploads import Uploads
@@ -215,6 +215,20 @@ class MemoryMds:
                 return Status.STOP, 0
             held = self._jobs[job]
             return held.offload(record, token, generation, offload, now, _ms(lease), pieces, end)
+
+    def seek(
+        self, job: str, record: str, token: str, generation: int, lease: float, task: int, mark: bytes | None
+    ) -> Sought:
+        with self._step() as now:
+            if job not in self._jobs:
+                return Sought(Status.STOP)
+            return self._jobs[job].seek(record, token, generation, now, _ms(lease), task, mark)
+
+    def heal(self, job: str, record: str, token: str, generation: int, lease: float, task: int, mark: bytes) -> Status:
+        with self._step() as now:
+            if job not in self._jobs:
+                return Status.STOP
+            return self._jobs[job].heal(record, token, generation, now, _ms(lease), task, mark)
 
     def fail(self, job: str, record: str, token: str, generation: int, failure: Failure) -> Status:
         with self._step() as now:

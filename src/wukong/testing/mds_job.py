@@ -23,6 +23,7 @@ from wukong.mds.store import (
     JobInfo,
     JobSpec,
     LogText,
+    Sought,
     Status,
     Sweep,
     Sync,
@@ -154,6 +155,35 @@ class MemoryJob:
         self.meta.count(Counters(invocations=len(accepted)))
         return Status.OK, len(accepted)
 
+    def seek(
+        self, record: str, token: str, generation: int, now: int, lease: int, task: int, mark: bytes | None
+    ) -> Sought:
+        """Where a lost value is, or whether to compute it again."""
+        live = self._held(record, token, generation)
+        if isinstance(live, Status):
+            return Sought(live)
+        live.hold(now, lease)
+        kept = self.healed.get(task)
+        if isinstance(kept, bytes):
+            if kept != mark:
+                return Sought(Status.OK, kept)
+        elif kept is not None and kept != (record, token):
+            other = self.records.get(kept[0])
+            if other is not None and other.holder == kept[1] and other.until > now:
+                return Sought(Status.OK)
+        if mark is not None:
+            self.healed[task] = record, token
+        return Sought(Status.OK, free=True)
+
+    def heal(self, record: str, token: str, generation: int, now: int, lease: int, task: int, mark: bytes) -> Status:
+        """Tell where a lost value is that was computed again."""
+        live = self._held(record, token, generation)
+        if isinstance(live, Status):
+            return live
+        live.hold(now, lease)
+        self.healed[task] = mark
+        return Status.OK
+
     def fail(self, record: str, token: str, generation: int, failure: Failure, now: int) -> Status:
         """End the job with a task's error."""
         live = self._held(record, token, generation)
@@ -239,6 +269,7 @@ class MemoryJob:
             keys.events(name): self.events,
             keys.targets(name): self.targets,
             keys.slowest(name): self.meta.slowest,
+            keys.healed(name): self.healed,
         }
         return names + [key for key, content in held.items() if len(content)]
 
@@ -250,6 +281,7 @@ class MemoryJob:
         self.first: dict[str, list[int]] = {}
         self.deaths: dict[int, int] = {}
         self.results: dict[int, bytes] = {}
+        self.healed: dict[int, bytes | tuple[str, str]] = {}  # task -> mark, or record and token of who is at it
         self.events = EventStream()
         self.targets = b""
         self.pages: dict[int, bytes] = {}

@@ -53,6 +53,8 @@ class Calls:
             "lost": 20,
             "prolong": 10,
             "restart": 20,
+            "seek": 60,
+            "heal": 20,
         }
         name = self._random.choices(list(weights), list(weights.values()))[0]
         job, lease = pick(JOBS), 60.0
@@ -79,6 +81,10 @@ class Calls:
                 self._records.append(f"{offload}.0")
                 pieces = [Record("", self._tasks(), self._marks(), pick([1, 2])) for _ in range(pick([0, 1, 2, 3]))]
                 return name, (*held, offload, lease, pieces, self._random.random() < 0.2)
+            case "seek":
+                return name, (*held, lease, self._random.randrange(4), pick([None, *MARKS[:2]]))
+            case "heal":
+                return name, (*held, lease, self._random.randrange(4), pick(MARKS[:2]))
             case "fail":
                 return name, (*held, Failure("TaskError", "it raised", 3))
             case "close":

@@ -18,19 +18,21 @@ from wukong.engine.instructions import (
     Fetch,
     FetchMarks,
     FetchPages,
+    Heal,
     Instruction,
     Offload,
     Renew,
     Report,
     ReportAnswer,
     RunTask,
+    Seek,
     Store,
     Wait,
 )
 from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
-from wukong.errors import ClusterUnavailable, ExecutorLost
+from wukong.errors import ClusterUnavailable, InputLost
 from wukong.graph.attempt import Failed
 from wukong.graph.name import name
 from wukong.graph.program import run
@@ -271,7 +273,8 @@ class Executor:
         memory = self._memory.by_task
         if program is None:
             self._times.enter(Phase.READING)
-            self._memory.load([(task, self._programs.inputs[task])])
+            if self._memory.load([(task, self._programs.inputs[task])]):
+                raise InputLost(self._name(task))
             self._times.enter(Phase.RUNNING)
             return memory[task]
         interruption = self._interruption
@@ -315,12 +318,20 @@ class Executor:
                     self._walk.pages_loaded(pages)
             case Fetch(values):
                 self._times.enter(Phase.READING)
-                self._memory.load(values)
+                lost = set(self._memory.load(values))
                 with self._lock:
-                    self._walk.fetched([task for task, _ in values])
+                    self._walk.fetched([task for task, _ in values if task not in lost])
+                    self._walk.pulls.lost(lost)
             case FetchMarks(child, edges):
                 self._times.enter(Phase.REPORTING)
-                self._fetch_marks(child, edges)
+                found = zip(edges, self._mds.marks(self._job, self._begun.generation, child, edges), strict=True)
+                with self._lock:
+                    self._walk.marks_read(child, [(edge, mark) for edge, mark in found if mark is not None])
+            case Seek(task, mark):
+                self._times.enter(Phase.REPORTING)
+                self._seek(task, mark)
+            case Heal(task):
+                self._heal(task)
             case Store(tasks, together):
                 self._times.enter(Phase.WRITING)
                 marks = self._memory.store_all(tasks, together)
@@ -337,13 +348,26 @@ class Executor:
                 return False
         return True
 
-    def _fetch_marks(self, child: int, edges: list[int]) -> None:
-        marks = self._mds.marks(self._job, self._begun.generation, child, edges)
-        found = [(edge, mark) for edge, mark in zip(edges, marks, strict=True) if mark is not None]
-        if len(found) < len(edges):
-            raise ExecutorLost(child, "its inputs were only in the memory of an executor that died")
+    def _seek(self, task: int, mark: bytes | None) -> None:
+        generation, lease = self._begun.generation, self._environment.lease_seconds
+        sought = self._mds.seek(self._job, self._record, self._token, generation, lease, task, mark)
         with self._lock:
-            self._walk.marks_read(child, found)
+            if sought.status is Status.OK:
+                self._walk.pulls.sought(task, sought.mark, sought.free, clock())
+            else:
+                self._stop()
+
+    def _heal(self, task: int) -> None:
+        self._times.enter(Phase.WRITING)
+        mark = self._memory.inline(task, INLINE_BYTES) or self._memory.store(task)
+        self._times.enter(Phase.REPORTING)
+        generation, lease = self._begun.generation, self._environment.lease_seconds
+        status = self._mds.heal(self._job, self._record, self._token, generation, lease, task, mark)
+        with self._lock:
+            if status is Status.OK:
+                self._walk.pulls.healed(task, mark)
+            else:
+                self._stop()
 
     def _report(self, instruction: Report) -> None:
         self._times.enter(Phase.WRITING)  # until the first call
@@ -403,7 +427,7 @@ class Executor:
         self._times.enter(Phase.REPORTING)
         resident, peak = self._resident.look()
         self._time_left.resident(resident)
-        counters = self._tally.take(peak)
+        counters = self._tally.take(peak, self._walk.pulls.runs)
         current, _ = self._running
         with self._lock:
             slowest = self._slowest.take()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from wukong.errors import WukongError
+from wukong.kvs.store import ValueMissing
 from wukong.values.codec import Packed, UnpicklableValue
 from wukong.values.mark import NotJson, json_mark, stands_alone
 from wukong.values.values import Values
@@ -119,7 +120,8 @@ class Memory:
 
     def written(self, task: int) -> None:
         """What was announced is stored."""
-        self._stored[task] = self._packed.pop(task).nbytes
+        if (packed := self._packed.pop(task, None)) is not None:
+            self._stored[task] = packed.nbytes
 
     def nbytes(self, task: int) -> int:
         """The bytes of a value here."""
@@ -143,8 +145,8 @@ class Memory:
             return stored
         return self.inline(task, RESULT_BYTES) or self.store(task)
 
-    def load(self, values: Sequence[tuple[int, bytes]]) -> None:
-        """Bring values into memory by their marks."""
+    def load(self, values: Sequence[tuple[int, bytes]]) -> list[int]:
+        """Bring values into memory by their marks; returns those that are lost."""
         wanted: list[tuple[int, bytes]] = []
         for task, mark in values:
             if (kept := self._recent.take(task)) is not None:
@@ -153,6 +155,11 @@ class Memory:
                 wanted.append((task, mark))
         try:
             found = self._values.load_many([(self._job, str(task), mark) for task, mark in wanted])
+        except ValueMissing:
+            if len(wanted) == 1:
+                return [wanted[0][0]]
+            half = len(wanted) // 2
+            return self.load(wanted[:half]) + self.load(wanted[half:])
         except WukongError:
             raise  # of the stores
         except Exception as error:
@@ -165,6 +172,7 @@ class Memory:
             self.by_task[task] = value
             if (nbytes := self._values.nbytes(mark)) > INLINE_BYTES:
                 self._stored[task] = nbytes
+        return []
 
     def _pack(self, task: int) -> Packed:
         packed = self._packed.get(task)

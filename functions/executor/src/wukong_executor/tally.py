@@ -28,12 +28,18 @@ class Tally:
         self._taken = self._moved()
         self.tasks_run = 0
 
-    def take(self, peak: int) -> Counters:
-        """What came since this was asked last; `peak` is the most bytes that the process ever had."""
+    def take(self, peak: int, healed: int) -> Counters:
+        """What came since this was asked last.
+
+        Args:
+            peak: The most bytes that the process ever had.
+            healed: Runs of tasks whose values were lost, so far.
+        """
         phases, milliseconds = self._times.read()
         totals = replace(
             self._moved(),
             tasks_run=self.tasks_run,
+            healed=healed,
             peak_memory=peak,
             mb_ms=milliseconds * (self._memory_limit >> 20),
             **phases,
