@@ -268,17 +268,72 @@ def test_a_full_node_is_told(valkey_address: str, valkey_password: str) -> None:
     assert (caught.value.address, caught.value.name, caught.value.nbytes) == (valkey_address, "x", 4_000_000)
 
 
-def test_a_node_that_is_gone_is_told_and_the_others_are_purged(valkey_address: str, valkey_password: str) -> None:
-    # Nothing listens on port 1.
-    ring = Ring(1, (Node("gone", "127.0.0.1:1"), Node("here", valkey_address)))
-    kvs = RedisKvs(ring, password=valkey_password)
-    here = [str(n) for n in range(100) if ring.place(keys.stripe("job", str(n), "t", 0)).id == "here"]
-    gone = next(str(n) for n in range(100) if str(n) not in here)
+# Nothing listens on port 1.
+GONE = Node("gone", "127.0.0.1:1")
+
+
+@pytest.fixture
+def half_gone(valkey_address: str, valkey_password: str) -> Iterator[RedisKvs]:
+    """Of two nodes only one answers."""
+    kvs = RedisKvs(Ring(1, (GONE, Node("here", valkey_address))), password=valkey_password)
+    yield kvs
+    kvs.close()
+
+
+def placed(kvs: RedisKvs, node: str) -> list[str]:
+    """Names of values that belong on a node."""
+    return [str(n) for n in range(100) if kvs.ring.place(keys.stripe("job", str(n), "t", 0)).id == node]
+
+
+def test_a_node_that_is_gone_is_told_when_purging_and_the_others_are_purged(half_gone: RedisKvs) -> None:
+    half_gone.put("job", "x", "t", [b"x"], MINUTE)
     with pytest.raises(ClusterUnavailable, match=r"127\.0\.0\.1:1"):
-        kvs.put("job", gone, "t", [b"x"], MINUTE)
-    kvs.put("job", here[0], "t", [b"x"], MINUTE)
-    with pytest.raises(ClusterUnavailable, match=r"127\.0\.0\.1:1"):
-        kvs.purge("job")
+        half_gone.purge("job")
     with pytest.raises(ValueMissing):
-        kvs.get("job", here[0], "t", 1)
+        half_gone.get("job", "x", "t", 1)
+
+
+def test_what_belongs_on_a_node_that_is_gone_is_on_another(half_gone: RedisKvs) -> None:
+    here, gone = placed(half_gone, "here")[0], placed(half_gone, "gone")[0]
+    half_gone.put("job", gone, "t", [b"abc"], MINUTE)
+    half_gone.put("job", here, "t", [b"def"], MINUTE)
+    places = [Place("job", name, "t", 3) for name in (gone, here)]
+    assert list(map(bytes, half_gone.get_many(places))) == [b"abc", b"def"]
+    assert bytes(half_gone.read("job", gone, "t", 3, 1, 2)) == b"bc"
+
+
+def test_what_was_on_a_node_that_is_gone_is_missing(half_gone: RedisKvs) -> None:
+    here, gone = placed(half_gone, "here")[0], placed(half_gone, "gone")[0]
+    half_gone.put("job", here, "t", [b"x"], MINUTE)
+    for read in (
+        lambda: half_gone.get_many([Place("job", here, "t", 1), Place("job", gone, "t", 1)]),
+        lambda: half_gone.read("job", gone, "t", 1, 0, 1),
+    ):
+        with pytest.raises(ValueMissing) as caught:
+            read()
+        assert caught.value.name == gone
+
+
+def test_what_was_written_elsewhere_while_a_node_was_away_is_found(two_nodes: RedisKvs, valkey_password: str) -> None:
+    first, second = two_nodes.ring.nodes
+    away = RedisKvs(Ring(1, (Node(first.id, GONE.address), second)), password=valkey_password)
+    names = [str(n) for n in range(300)]  # more than one window of a connection's reads
+    for name in names:
+        away.put("job", name, "t", [name.encode()], MINUTE)
+    away.close()
+    found = two_nodes.get_many([Place("job", name, "t", len(name)) for name in names])
+    assert [bytes(value).decode() for value in found] == names
+    assert bytes(two_nodes.read("job", "299", "t", 3, 0, 3)) == b"299"
+
+
+def test_when_no_node_answers_that_is_told() -> None:
+    kvs = RedisKvs(Ring(1, (GONE, Node("too", "127.0.0.1:2"))), password="")
+    for call in (
+        lambda: kvs.get("job", "x", "t", 1),
+        lambda: kvs.read("job", "x", "t", 1, 0, 1),
+        lambda: kvs.put("job", "x", "t", [b"x"], MINUTE),
+        lambda: kvs.purge("job"),
+    ):
+        with pytest.raises(ClusterUnavailable, match=r"127\.0\.0\.1:[12]"):
+            call()
     kvs.close()

@@ -1,26 +1,39 @@
-"""The KVS on real Redis nodes."""
+"""The KVS on real Redis nodes.
+
+A stripe is written to the first of its candidates in the ring that answers, and looked for on all of them in the same
+order, so that a node that is gone takes no more along than what it held.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import cast
+from functools import partial
+from typing import NamedTuple, TypeVar, cast
 
 from wukong.errors import ClusterUnavailable, ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.buffer import allocate
+from wukong.kvs.nodes import Nodes
 from wukong.kvs.ring import Node, Ring
 from wukong.kvs.store import Counters, Place, StoreFull, ValueMissing
 from wukong.kvs.striping import Striping
 from wukong.kvs.writer import Writer
-from wukong.redis import Buffer, Gather, MissingKey, Pool, ReplyError, WrongSize
+from wukong.redis import Arg, Buffer, Connection, Gather, MissingKey, ReplyError, WrongSize
 
 #: Keys that one round trip of a purge removes.
 BATCH = 1000
 _STRIPING = Striping()
 
-#: Seconds for which a call goes on while a node is away: one that is started again is back in less.
-PATIENCE = 2.0
+_Answer = TypeVar("_Answer")
+
+
+class _Stripe(NamedTuple):
+    """One stripe that is wanted, and where it shall go."""
+
+    key: str
+    view: memoryview
+    place: Place
 
 
 class RedisKvs:
@@ -37,7 +50,7 @@ class RedisKvs:
         self.ring = ring
         self._namespace = namespace
         self._striping = striping
-        self._pools = {node.id: Pool(node.address, password=password, patience=PATIENCE) for node in ring.nodes}
+        self._nodes = Nodes(ring, password)
 
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
         """See `Kvs.put`."""
@@ -54,24 +67,26 @@ class RedisKvs:
 
         def store(number: int, pieces: list[memoryview]) -> None:
             key = self._stripe(owner, name, token, number)
-            node = self.ring.place(key)
             stripe = Gather(pieces)
-            with self._pools[node.id].connection() as connection:
+            commands: list[tuple[Arg, ...]] = [
+                # The index first: what a purge does not know of would stay.
+                ("SADD", index, key),
+                # It lives as long as the key in it that lives longest.
+                ("PEXPIRE", index, milliseconds, "NX"),
+                ("PEXPIRE", index, milliseconds, "GT"),
+                ("SET", key, stripe, "PX", milliseconds),
+            ]
+
+            def write(connection: Connection) -> bool:
                 try:
-                    connection.pipeline(
-                        [
-                            # The index first: what a purge does not know of would stay.
-                            ("SADD", index, key),
-                            # It lives as long as the key in it that lives longest.
-                            ("PEXPIRE", index, milliseconds, "NX"),
-                            ("PEXPIRE", index, milliseconds, "GT"),
-                            ("SET", key, stripe, "PX", milliseconds),
-                        ]
-                    )
+                    connection.pipeline(commands)
                 except ReplyError as error:
                     if error.code == "OOM":
-                        raise StoreFull(node.address, name, stripe.nbytes) from error
+                        raise StoreFull(connection.address, name, stripe.nbytes) from error
                     raise
+                return True
+
+            self._first(key, write)
 
         return Writer(f"the value {name!r} of {owner!r}", nbytes, self._striping.stripe(nbytes), store)
 
@@ -82,24 +97,23 @@ class RedisKvs:
     def get_many(self, places: Sequence[Place]) -> list[memoryview]:
         """See `Kvs.get_many`."""
         buffers = [allocate(place.nbytes) for place in places]
-        wanted: dict[Node, tuple[list[str], list[memoryview], list[Place]]] = {}
+        wanted: list[_Stripe] = []
         for place, buffer in zip(places, buffers, strict=True):
-            stripe = self._striping.stripe(place.nbytes)
-            for number, start in enumerate(range(0, place.nbytes, stripe)):
+            size = self._striping.stripe(place.nbytes)
+            for number, start in enumerate(range(0, place.nbytes, size)):
                 key = self._stripe(place.owner, place.name, place.token, number)
-                names, views, owners = wanted.setdefault(self.ring.place(key), ([], [], []))
-                names.append(key)
-                views.append(buffer[start : start + stripe])
-                owners.append(place)
-        for node, (names, views, owners) in wanted.items():
-            with self._pools[node.id].connection() as connection:
-                try:
-                    connection.read_into(names, views)
-                except MissingKey as error:
-                    place = owners[names.index(error.key)]
-                    raise ValueMissing(place.owner, place.name) from error
-                except WrongSize as error:
-                    raise _refused(owners[names.index(error.key)]) from error
+                wanted.append(_Stripe(key, buffer[start : start + size], place))
+        by_node: dict[Node, list[_Stripe]] = {}
+        for stripe in wanted:
+            by_node.setdefault(self._nodes.place(stripe.key), []).append(stripe)
+        for node, stripes in by_node.items():
+            try:
+                left = self._nodes.ask(node, partial(_fill, stripes))
+            except ClusterUnavailable:
+                left = stripes
+            for stripe in left:
+                if not self._first(stripe.key, partial(_filled, stripe)):
+                    raise ValueMissing(stripe.place.owner, stripe.place.name)
         return buffers
 
     def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
@@ -111,9 +125,8 @@ class RedisKvs:
             number, start = divmod(offset, stripe)
             count = min(stripe - start, end - offset)
             key = self._stripe(owner, name, token, number)
-            with self._pools[self.ring.place(key).id].connection() as connection:
-                part = cast("bytes", connection.call("GETRANGE", key, start, start + count - 1))
-            if not part:
+            part = self._first(key, partial(_part, key, start, start + count - 1))
+            if part is None:
                 raise ValueMissing(owner, name)
             if len(part) != count:
                 raise _refused(Place(owner, name, token, nbytes))
@@ -124,15 +137,15 @@ class RedisKvs:
     def prolong(self, owner: str, seconds: float) -> None:
         """See `Kvs.prolong`. A node that cannot be reached does not keep the others from doing so."""
         milliseconds = max(1, math.ceil(seconds * 1000))
-        self._on_all(lambda node: self._prolong_node(node, owner, milliseconds))
+        self._on_all(partial(self._prolong_node, owner, milliseconds))
 
     def purge(self, owner: str) -> int:
         """See `Kvs.purge`. A node that cannot be reached does not keep the others from being purged."""
-        return self._on_all(lambda node: self._purge_node(node, owner))
+        return self._on_all(partial(self._purge_node, owner))
 
     def counters(self) -> Counters:
         """See `Kvs.counters`. Bytes are those on the wire."""
-        rows = [pool.counters() for pool in self._pools.values()]
+        rows = [pool.counters() for pool in self._nodes.pools.values()]
         return Counters(
             sum(row.round_trips for row in rows),
             sum(row.bytes_received for row in rows),
@@ -141,58 +154,98 @@ class RedisKvs:
 
     def close(self) -> None:
         """See `Kvs.close`."""
-        for pool in self._pools.values():
+        for pool in self._nodes.pools.values():
             pool.close()
 
     def _stripe(self, owner: str, name: str, token: str, number: int) -> str:
         return keys.stripe(self._namespace + owner, name, token, number)
 
-    def _on_all(self, work: Callable[[Node], int]) -> int:
+    def _on_all(self, work: Callable[[Connection], int]) -> int:
         """The sum of what every node gives; the first error only after all had their turn."""
         total = 0
         lost: ClusterUnavailable | None = None
         for node in self.ring.nodes:
             try:
-                total += work(node)
+                total += self._nodes.ask(node, work)
             except ClusterUnavailable as error:
                 lost = lost or error
         if lost is not None:
             raise lost
         return total
 
-    def _prolong_node(self, node: Node, owner: str, milliseconds: int) -> int:
+    def _first(self, key: str, action: Callable[[Connection], _Answer]) -> _Answer | None:
+        """What `action` returns on the first of a key's candidates where that is true; None if it is so on none.
+
+        Raises:
+            ClusterUnavailable: No node answers.
+        """
+        lost: ClusterUnavailable | None = None
+        answered = False
+        for node in self._nodes.candidates(key):
+            if answered and self._nodes.passed_over(node):
+                break  # and so are all that follow
+            try:
+                answer = self._nodes.ask(node, action)
+            except ClusterUnavailable as error:
+                lost = lost or error
+            else:
+                if answer:
+                    return answer
+                answered = True
+        if lost is not None and not answered:
+            raise lost
+        return None
+
+    def _prolong_node(self, owner: str, milliseconds: int, connection: Connection) -> int:
         index = keys.index(self._namespace + owner)
         count = 0
         cursor = b"0"
-        with self._pools[node.id].connection() as connection:
-            # The index first: what a purge does not know of would stay.
-            connection.call("PEXPIRE", index, milliseconds, "GT")
-            while True:
-                cursor, found = cast(
-                    "tuple[bytes, list[bytes]]", connection.call("SSCAN", index, cursor, "COUNT", BATCH)
-                )
-                if found:
-                    connection.pipeline([("PEXPIRE", key, milliseconds, "GT") for key in found])
-                    count += len(found)
-                if cursor == b"0":
-                    return count
+        # The index first: what a purge does not know of would stay.
+        connection.call("PEXPIRE", index, milliseconds, "GT")
+        while True:
+            cursor, found = cast("tuple[bytes, list[bytes]]", connection.call("SSCAN", index, cursor, "COUNT", BATCH))
+            if found:
+                connection.pipeline([("PEXPIRE", key, milliseconds, "GT") for key in found])
+                count += len(found)
+            if cursor == b"0":
+                return count
 
-    def _purge_node(self, node: Node, owner: str) -> int:
+    def _purge_node(self, owner: str, connection: Connection) -> int:
         index = keys.index(self._namespace + owner)
         removed = 0
         cursor = b"0"
-        with self._pools[node.id].connection() as connection:
-            while True:
-                # Members leave the set after their keys are gone, so that a purge that was interrupted can be
-                # repeated, and what is written meanwhile stays in the set.
-                cursor, found = cast(
-                    "tuple[bytes, list[bytes]]", connection.call("SSCAN", index, cursor, "COUNT", BATCH)
-                )
-                if found:
-                    replies = connection.pipeline([("UNLINK", *found), ("SREM", index, *found)])
-                    removed += cast("int", replies[0])
-                if cursor == b"0":
-                    return removed
+        while True:
+            # Members leave the set after their keys are gone, so that a purge that was interrupted can be
+            # repeated, and what is written meanwhile stays in the set.
+            cursor, found = cast("tuple[bytes, list[bytes]]", connection.call("SSCAN", index, cursor, "COUNT", BATCH))
+            if found:
+                replies = connection.pipeline([("UNLINK", *found), ("SREM", index, *found)])
+                removed += cast("int", replies[0])
+            if cursor == b"0":
+                return removed
+
+
+def _fill(stripes: list[_Stripe], connection: Connection) -> list[_Stripe]:
+    """Read stripes from one node; returns those that are not there."""
+    try:
+        connection.read_into([stripe.key for stripe in stripes], [stripe.view for stripe in stripes])
+    except MissingKey:
+        if len(stripes) == 1:
+            return stripes
+        found = connection.pipeline([("EXISTS", stripe.key) for stripe in stripes])
+        left = [stripe for stripe, there in zip(stripes, found, strict=True) if not there]
+        return left + _fill([stripe for stripe, there in zip(stripes, found, strict=True) if there], connection)
+    except WrongSize as error:
+        raise _refused(next(stripe.place for stripe in stripes if stripe.key == error.key)) from error
+    return []
+
+
+def _filled(stripe: _Stripe, connection: Connection) -> bool:
+    return not _fill([stripe], connection)
+
+
+def _part(key: str, first: int, last: int, connection: Connection) -> bytes:
+    return cast("bytes", connection.call("GETRANGE", key, first, last))
 
 
 def _refused(place: Place) -> ValueRefused:

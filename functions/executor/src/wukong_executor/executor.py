@@ -44,7 +44,7 @@ from wukong_executor.acknowledged import Acknowledged
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
 from wukong_executor.interruption import Interrupted, Interruption
-from wukong_executor.memory import Memory
+from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.offloading import Offloading
 from wukong_executor.output import Output
 from wukong_executor.programs import Programs

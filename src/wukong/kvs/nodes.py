@@ -1,0 +1,76 @@
+"""The nodes of a ring as one process sees them: who answers, and who is passed over for a while.
+
+A node that does not answer twice in a row is *passed over*: others are asked instead, and it only where nobody else
+answers, until a few seconds later. So a node that is gone costs little, and one that comes back is found again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from wukong.errors import ClusterUnavailable
+from wukong.kvs.ring import Node, Ring
+from wukong.redis import Connection, Pool
+
+#: Seconds to wait for a node, and for each next byte from it, before others are asked.
+TIMEOUT: Final = 5.0
+
+#: Seconds for which a node that did not answer is passed over.
+PASSED_OVER: Final = 10.0
+
+_Answer = TypeVar("_Answer")
+
+
+class Nodes:
+    """Connections to the nodes of a ring. Threads may share one.
+
+    Args:
+        ring: The nodes, and the order of candidates for each key.
+        password: Of every node.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, ring: Ring, password: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ring = ring
+        self._clock = clock
+        self.pools = {node.id: Pool(node.address, password=password, timeout=TIMEOUT) for node in ring.nodes}
+        #: Id of a node that did not answer the last time -> when it is asked again.
+        self._silent: dict[str, float] = {}
+
+    def passed_over(self, node: Node) -> bool:
+        """Whether others are asked instead of this node, for now."""
+        return self._silent.get(node.id, 0.0) > self._clock()
+
+    def place(self, key: str) -> Node:
+        """The first of a key's candidates."""
+        return self.candidates(key)[0] if self._silent else self._ring.place(key)
+
+    def candidates(self, key: str) -> list[Node]:
+        """All nodes in the order in which they should hold a key, those that are passed over behind the others."""
+        candidates = self._ring.candidates(key)
+        return sorted(candidates, key=self.passed_over) if self._silent else candidates
+
+    def ask(self, node: Node, action: Callable[[Connection], _Answer]) -> _Answer:
+        """What `action` returns, made again if the node does not answer: its connection may only have been old.
+
+        Raises:
+            ClusterUnavailable: The node does not answer. It is passed over from now on.
+        """
+        if node.id not in self._silent:
+            try:
+                return self._ask(node, action)
+            except ClusterUnavailable:
+                pass
+        try:
+            answer = self._ask(node, action)
+        except ClusterUnavailable:
+            self._silent[node.id] = self._clock() + PASSED_OVER
+            raise
+        self._silent.pop(node.id, None)
+        return answer
+
+    def _ask(self, node: Node, action: Callable[[Connection], _Answer]) -> _Answer:
+        with self.pools[node.id].connection() as connection:
+            return action(connection)
