@@ -259,15 +259,13 @@ class Walk:
         if self.pulls.reading == child:
             self.pulls.marks_read(marks)
             return
-        claim, page = self._claims[child], self._pages.of(child)
-        claim.marks = list(marks)
-        if child != self._current and len(claim.local) + len(claim.marks) < len(page.deps(child)):
-            # Who computes the others again runs it too. It asks anew when it comes to that.
-            claim.marks = None
+        claim, page, found = self._claims[child], self._pages.of(child), list(marks)
+        if child == self._current or len(claim.local) + len(found) == len(page.deps(child)):
+            claim.marks = found
+            self._expect_inputs(child, page)
+        else:  # who computes the others again runs it too, and reads the marks when it comes to that
             self._giving.remove(child)
             self._ready.append(child)
-            return
-        self._expect_inputs(child, page)
 
     # The beat's thread.
 
