@@ -273,7 +273,12 @@ GONE = Node("gone", "127.0.0.1:1")
 
 
 @pytest.fixture
-def half_gone(valkey_address: str, valkey_password: str) -> Iterator[RedisKvs]:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wukong.kvs.nodes.PATIENCE", 0.05)
+
+
+@pytest.fixture
+def half_gone(impatient: None, valkey_address: str, valkey_password: str) -> Iterator[RedisKvs]:
     """Of two nodes only one answers."""
     kvs = RedisKvs(Ring(1, (GONE, Node("here", valkey_address))), password=valkey_password)
     yield kvs
@@ -314,7 +319,9 @@ def test_what_was_on_a_node_that_is_gone_is_missing(half_gone: RedisKvs) -> None
         assert caught.value.name == gone
 
 
-def test_what_was_written_elsewhere_while_a_node_was_away_is_found(two_nodes: RedisKvs, valkey_password: str) -> None:
+def test_what_was_written_elsewhere_while_a_node_was_away_is_found(
+    two_nodes: RedisKvs, valkey_password: str, impatient: None
+) -> None:
     first, second = two_nodes.ring.nodes
     away = RedisKvs(Ring(1, (Node(first.id, GONE.address), second)), password=valkey_password)
     names = [str(n) for n in range(300)]  # more than one window of a connection's reads
@@ -326,7 +333,7 @@ def test_what_was_written_elsewhere_while_a_node_was_away_is_found(two_nodes: Re
     assert bytes(two_nodes.read("job", "299", "t", 3, 0, 3)) == b"299"
 
 
-def test_when_no_node_answers_that_is_told() -> None:
+def test_when_no_node_answers_that_is_told(impatient: None) -> None:
     kvs = RedisKvs(Ring(1, (GONE, Node("too", "127.0.0.1:2"))), password="")
     for call in (
         lambda: kvs.get("job", "x", "t", 1),

@@ -57,6 +57,11 @@ def test_the_text_says_it_all() -> None:
     )
 
 
+def test_the_text_tells_of_lost_values() -> None:
+    report = Report.of(job_pb2.Job(report=job_pb2.Report(tasks=10, tasks_run=15, healed=4)))
+    assert str(report).startswith("15 runs of 10 tasks (5 of them again, 4 for lost values) in ")
+
+
 def test_a_job_that_did_nothing_yet_has_a_report_too() -> None:
     text = str(Report.of(job_pb2.Job(report=job_pb2.Report(tasks=1))))
     assert text.startswith("0 runs of 1 task in 0.000 s by 0 executors")

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from wukong.errors import ClusterUnavailable
-from wukong.kvs.nodes import PASSED_OVER, Nodes
+from wukong.kvs.nodes import PASSED_OVER, PATIENCE, Nodes
 from wukong.kvs.ring import Node, Ring
-from wukong.redis import Connection
+from wukong.redis import Connection, ConnectionLost
 from wukong.testing.clock import Clock
 
 RING = Ring(1, tuple(Node(name, "127.0.0.1:1") for name in "abc"))
 
 
 class Servers:
-    """Stands for what nodes do: those that are `away` do not answer."""
+    """Stands for what nodes do: those that are `away` say nothing, or refuse."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: type[ClusterUnavailable] = ClusterUnavailable) -> None:
+        self.error = error
         self.away: set[str] = set()
         self.asked: list[str] = []
 
@@ -26,7 +27,7 @@ class Servers:
         def action(connection: Connection) -> None:
             self.asked.append(node.id)
             if node.id in self.away:
-                raise ClusterUnavailable("away")
+                raise self.error("away")
 
         nodes.ask(node, action)
 
@@ -38,7 +39,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def nodes(clock: Clock) -> Iterator[Nodes]:
-    nodes = Nodes(RING, "", clock)
+    nodes = Nodes(RING, "", clock, clock.advance)
     yield nodes
     for pool in nodes.pools.values():
         pool.close()
@@ -77,3 +78,32 @@ def test_a_node_that_answers_again_is_as_good_as_before(nodes: Nodes) -> None:
     servers.away.clear()
     servers.ask(nodes, node)
     assert nodes.candidates("key") == RING.candidates("key")
+
+
+def test_a_node_that_refuses_is_waited_for_a_moment(nodes: Nodes, clock: Clock) -> None:
+    servers = Servers(ConnectionLost)
+    node = RING.place("key")
+    servers.away = {node.id}
+    start = clock()
+    with pytest.raises(ConnectionLost):
+        servers.ask(nodes, node)
+    assert PATIENCE - 0.5 < clock() - start <= PATIENCE
+    assert len(servers.asked) > 5
+    assert nodes.passed_over(node)
+    asked = len(servers.asked)
+    with pytest.raises(ConnectionLost):
+        servers.ask(nodes, node)
+    assert len(servers.asked) == asked + 1, "one that was waited for in vain is not waited for again"
+
+
+def test_the_only_node_is_waited_for_each_time(clock: Clock) -> None:
+    servers = Servers(ConnectionLost)
+    node = RING.nodes[0]
+    servers.away = {node.id}
+    only = Nodes(Ring(1, (node,)), "", clock, clock.advance)
+    for _ in range(2):
+        before = clock()
+        with pytest.raises(ConnectionLost):
+            servers.ask(only, node)
+        assert clock() - before > PATIENCE - 0.5
+    only.pools[node.id].close()

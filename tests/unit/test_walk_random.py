@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Report, ReportAnswer, RunTask, Store
+from wukong.engine.instructions import (
+    Fetch,
+    FetchMarks,
+    FetchPages,
+    Heal,
+    Offload,
+    Report,
+    ReportAnswer,
+    RunTask,
+    Seek,
+    Store,
+)
 from wukong.engine.policy.named import POLICIES, policy_named
 from wukong.engine.policy.policy import Policy
 from wukong.engine.walk import Walk
@@ -81,6 +92,11 @@ class Stores:
     runs: dict[int, int] = field(default_factory=dict)
     faults: bool = False
     written: set[int] = field(default_factory=set)
+    #: How likely it is that a value is lost between its mark and its reading.
+    losses: float = 0.0
+    pulls: int = 0
+    healed: dict[int, bytes] = field(default_factory=dict)
+    healers: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -129,7 +145,10 @@ class Executor:
             task, inputs = instruction
             assert inputs == self.stores.graph.deps[task]
             self.memory[task] = 1 + sum(self.memory[parent] for parent in inputs)
-            self.stores.runs[task] = self.stores.runs.get(task, 0) + 1
+            if self.walk.pulls.running == task:
+                self.stores.pulls += 1
+            else:
+                self.stores.runs[task] = self.stores.runs.get(task, 0) + 1
             self.walk.task_finished(task, rng.choice([0.0, 0.01, 3.0]), self.clock(), rng.random() < 0.5)
             self.drop()
         else:
@@ -157,10 +176,25 @@ class Executor:
             case FetchPages(indices):
                 walk.pages_loaded([self.pages[i] for i in indices])
             case Fetch(values):
-                self.memory.update((task, int(mark)) for task, mark in values)
-                walk.fetched([task for task, _ in values])
+                lost = [task for task, _ in values if rng.random() < self.stores.losses]
+                self.memory.update((task, int(mark)) for task, mark in values if task not in lost)
+                walk.fetched([task for task, _ in values if task not in lost])
+                walk.pulls.lost(lost)
             case FetchMarks(child, edges):
-                walk.marks_read(child, [(edge, self.stores.marks[child][edge]) for edge in edges])
+                marks = self.stores.marks.get(child, {})
+                walk.marks_read(child, [(edge, marks[edge]) for edge in edges if edge in marks])
+            case Seek(task, mark):
+                at = self.stores.healed.get(task)
+                at = None if at == mark else at
+                free = at is None and self.stores.healers.get(task, self.name) == self.name
+                if free and mark is not None:
+                    self.stores.healers[task] = self.name
+                walk.pulls.sought(task, at, free, self.clock())
+            case Heal(task):
+                # No two marks are alike, as in reality.
+                self.stores.healed[task] = b"%d" % self.memory[task] + b" " * (len(self.stores.healed) + 1)
+                del self.stores.healers[task]
+                walk.pulls.healed(task, self.stores.healed[task])
             case Store(tasks, together):
                 assert all(set(group) <= set(tasks) for group in together)
                 self.stores.written.update(tasks)
@@ -213,12 +247,17 @@ class Executor:
 
 
 def walk_through(
-    rng: random.Random, policy: str, deaths: float, bound: bool = True, hand_overs: float = 0.0
+    rng: random.Random,
+    policy: str,
+    deaths: float,
+    bound: bool = True,
+    hand_overs: float = 0.0,
+    losses: float = 0.0,
 ) -> tuple[Stores, list[Executor]]:
     graph = random_dag(rng)
     out = graph.out_edges()
     pages = [GraphPage(graph, out, first) for first in range(0, len(graph.deps), PAGE)]
-    stores = Stores(graph, faults=deaths > 0)
+    stores = Stores(graph, faults=deaths > 0, losses=losses)
     job = Job(policy_named(policy, 0.1, 1), stores, pages, bound=bound, hand_overs=hand_overs)
     leaves = [task for task, deps in enumerate(graph.deps) if not deps]
     executors: list[Executor] = []
@@ -272,6 +311,17 @@ def test_holders_that_hand_over_at_any_moment_lose_and_repeat_nothing(policy: st
 @pytest.mark.parametrize(("policy", "seed"), CASES[::3])
 def test_holders_that_hand_over_and_die_lose_no_result(policy: str, seed: int) -> None:
     walk_through(random.Random(seed), policy, deaths=DEATHS[policy], hand_overs=0.05)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_values_that_are_lost_are_computed_again_and_nothing_else_is(policy: str) -> None:
+    pulls = 0
+    for seed in range(100):
+        stores, _ = walk_through(random.Random(seed), policy, deaths=0, losses=0.2)
+        assert stores.runs == dict.fromkeys(range(len(stores.graph.deps)), 1)
+        assert not stores.healers
+        pulls += stores.pulls
+    assert pulls > 100
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -1,7 +1,8 @@
 """The nodes of a ring as one process sees them: who answers, and who is passed over for a while.
 
-A node that does not answer twice in a row is *passed over*: others are asked instead, and it only where nobody else
-answers, until a few seconds later. So a node that is gone costs little, and one that comes back is found again.
+A node that is away is waited for, for a moment: one that is started again is back by then. If it is not, or does not
+answer twice in a row, it is *passed over*: others are asked instead, and it only where nobody else answers, until a few
+seconds later. So a node that is gone costs little, and one that comes back is found again.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from typing import Final, TypeVar
 
 from wukong.errors import ClusterUnavailable
 from wukong.kvs.ring import Node, Ring
-from wukong.redis import Connection, Pool
+from wukong.redis import Connection, ConnectionLost, Pool
 
 #: Seconds to wait for a node, and for each next byte from it, before others are asked.
 TIMEOUT: Final = 5.0
+
+#: Seconds for which a node that is away is waited for, and the pauses between attempts: the first and the longest.
+PATIENCE: Final = 2.0
+PAUSES: Final = (0.01, 0.2)
 
 #: Seconds for which a node that did not answer is passed over.
 PASSED_OVER: Final = 10.0
@@ -30,11 +35,19 @@ class Nodes:
         ring: The nodes, and the order of candidates for each key.
         password: Of every node.
         clock: Seconds that only grow.
+        sleep: Lets seconds pass.
     """
 
-    def __init__(self, ring: Ring, password: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        password: str,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._ring = ring
         self._clock = clock
+        self._sleep = sleep
         self.pools = {node.id: Pool(node.address, password=password, timeout=TIMEOUT) for node in ring.nodes}
         #: Id of a node that did not answer the last time -> when it is asked again.
         self._silent: dict[str, float] = {}
@@ -53,24 +66,28 @@ class Nodes:
         return sorted(candidates, key=self.passed_over) if self._silent else candidates
 
     def ask(self, node: Node, action: Callable[[Connection], _Answer]) -> _Answer:
-        """What `action` returns, made again if the node does not answer: its connection may only have been old.
+        """What `action` returns, made again while the node may only have been started again.
 
         Raises:
             ClusterUnavailable: The node does not answer. It is passed over from now on.
         """
-        if node.id not in self._silent:
+        # There is nobody to ask instead of the only node, and no sense in waiting for one that was waited for.
+        patient = node.id not in self._silent or len(self.pools) == 1
+        end = self._clock() + PATIENCE
+        pause, silences = 0.0, 0
+        while True:
             try:
-                return self._ask(node, action)
-            except ClusterUnavailable:
-                pass
-        try:
-            answer = self._ask(node, action)
-        except ClusterUnavailable:
-            self._silent[node.id] = self._clock() + PASSED_OVER
-            raise
-        self._silent.pop(node.id, None)
-        return answer
-
-    def _ask(self, node: Node, action: Callable[[Connection], _Answer]) -> _Answer:
-        with self.pools[node.id].connection() as connection:
-            return action(connection)
+                with self.pools[node.id].connection() as connection:
+                    answer = action(connection)
+            except ClusterUnavailable as error:
+                if not isinstance(error, ConnectionLost):
+                    silences += 1
+                    end = self._clock() + PATIENCE
+                if not patient or silences > 1 or self._clock() + pause >= end:
+                    self._silent[node.id] = self._clock() + PASSED_OVER
+                    raise
+            else:
+                self._silent.pop(node.id, None)
+                return answer
+            self._sleep(pause)
+            pause = min(max(2 * pause, PAUSES[0]), PAUSES[1])
