@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +34,20 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
         yield client
 
 
-@pytest.fixture
-def nodes(client: Client) -> Iterator[list[Connection]]:
-    """Connections to the KVS nodes, after the metadata store's address."""
+@contextmanager
+def reached(client: Client) -> Iterator[list[Connection]]:
+    """Connections to the KVS nodes, which come after the metadata store."""
     _, *places = addresses(client._session.connection.cluster.direct)
     connections = [Connection(address, password=password) for address, password in places]
     yield connections
     for connection in connections:
         connection.close()
+
+
+@pytest.fixture
+def nodes(client: Client) -> Iterator[list[Connection]]:
+    with reached(client) as connections:
+        yield connections
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -95,6 +104,21 @@ def test_a_node_that_loses_its_values_costs_only_the_work_to_make_them(
         report = client.report()
         assert report.healed >= lost[0] > 0
         assert report.tasks_run_again >= report.healed
+
+
+def test_a_node_that_is_killed_takes_no_job_along(tmp_path: Path) -> None:
+    with LocalCluster(environments=2, kvs_nodes=2, lease_seconds=2) as cluster, Client(cluster) as client:
+        job = client.submit_graph(parts(tmp_path), "all", policy="stateless")
+        with reached(client) as nodes:
+            until(lambda: sum(held(nodes, job.id)) >= PARTS and (tmp_path / "waits").exists())
+            number = max(range(len(nodes)), key=held(nodes, job.id).__getitem__)
+        _, *stores = [pid for role, pid in cluster.processes() if role == "store"]
+        os.kill(stores[number], signal.SIGKILL)
+        (tmp_path / "go").touch()
+        assert job.result() == EXPECTED
+        assert client.report().healed > 0
+        # And the next job is not the worse for it.
+        assert client.get({**parts(tmp_path), "gate": 1}, "all") == EXPECTED
 
 
 def test_a_job_that_loses_nothing_heals_nothing(client: Client, tmp_path: Path) -> None:
