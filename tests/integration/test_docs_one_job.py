@@ -19,7 +19,8 @@ BLOCK = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 #: Rows that come when they come.
 VARIES = re.compile(
-    r"XRANGE|HGETALL|renew |GET w:ring|WatchJob answer progress|sync of record \S+: (beat|end)|answer, after"
+    r"XRANGE|HGETALL|renew |INFO server|GET w:ring|WatchJob answer progress|sync of record \S+: (beat|end)"
+    r"|answer, after"
 )
 
 Said = list[tuple[str, str]]
