@@ -138,7 +138,7 @@ class Executor:
         return successor
 
     def main(self, rng: random.Random) -> None:
-        if rng.random() < self.job.hand_overs:
+        if rng.random() < self.job.hand_overs and self.walk.pulls.idle:
             self.walk.hand_over()
         instruction = self.walk.next(self.clock())
         if type(instruction) is RunTask:

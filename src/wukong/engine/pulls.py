@@ -70,6 +70,11 @@ class Pulls:
         self._locked: set[int] = set()  # values that others leave to this walk
         self._awaited: dict[int, float] = {}  # values that others are at, and when to ask for them again
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is lost, or all of it is here or readable again."""
+        return not (self._look or self._expand or self._pending or self._awaited or self._locked or self.untold)
+
     def readable(self, task: int) -> bytes | None:
         """Where a value can be read, as far as is known."""
         mark = self._holdings.mark(task)

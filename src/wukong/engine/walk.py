@@ -147,7 +147,7 @@ class Walk:
         """What the main thread shall do. `Wait` if there is nothing before the other thread's answer, or some time."""
         if self.ended:
             return Stop()
-        if self._handing_over and not self._held:
+        if self._handing_over and not self._held and self.pulls.idle:
             return self._hand_over(now)
         if self._at_once and not self._busy and (instruction := self._spread(now)):
             return instruction

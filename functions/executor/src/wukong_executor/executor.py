@@ -207,7 +207,7 @@ class Executor:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock()
-                if started + walk.seconds_of(task) > time_left.until and tally.tasks_run and not self._handed_over:
+                if started + walk.seconds_of(task) > time_left.until and tally.tasks_run and self._may_hand_over():
                     self._handed_over = True
                     with lock:
                         walk.hand_over()
@@ -249,6 +249,10 @@ class Executor:
                 return
             if type(instruction) is RunTask:
                 times.enter(Phase.RUNNING)
+
+    def _may_hand_over(self) -> bool:
+        """Once, and never in the middle of computing lost values again: nobody else is told of those in between."""
+        return not self._handed_over and self._walk.pulls.idle
 
     def _announce(self, task: int) -> None:
         """Write for which task the next step is, or -1: an earlier holder died, and if this one does, of what?"""
