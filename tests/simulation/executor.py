@@ -11,9 +11,21 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from wukong.engine.instructions import Fetch, FetchMarks, FetchPages, Offload, Renew, Report, RunTask, Store, Wait
+from wukong.engine.instructions import (
+    Fetch,
+    FetchMarks,
+    FetchPages,
+    Heal,
+    Offload,
+    Renew,
+    Report,
+    RunTask,
+    Seek,
+    Store,
+    Wait,
+)
 from wukong.engine.walk import Walk
-from wukong.errors import ClusterUnavailable, ExecutorLost, WukongError
+from wukong.errors import ClusterUnavailable, InputLost, WukongError
 from wukong.graph.page import Page
 from wukong.graph.page_index import first_pages
 from wukong.mds.failure import Failure
@@ -193,7 +205,8 @@ class Execution:
         values = [memory.by_task[parent] for parent in inputs]
         world.promises.runs_task(self, task, inputs)
         if task in self.graph.inputs:
-            yield from self.plain(lambda: memory.load([(task, self.uploaded[task])]))
+            if (yield from self.plain(lambda: memory.load([(task, self.uploaded[task])]))):
+                raise InputLost(task)
             return memory.by_task[task]
         if self.interrupt_wanted:
             raise Interrupted
@@ -224,10 +237,21 @@ class Execution:
                 )
                 walk.pages_loaded(map(self.open, bodies))
             case Fetch(values):
-                yield from self.plain(lambda: memory.load(values))
-                walk.fetched([task for task, _ in values])
+                lost = yield from self.plain(lambda: memory.load(values))
+                walk.fetched([task for task, _ in values if task not in lost])
+                walk.pulls.lost(lost)
             case FetchMarks(child, edges):
                 yield from self.fetch_marks(child, edges)
+            case Seek(task, mark):
+                sought = yield from self.mds(
+                    "seek", self.token, self.begun.generation, self.world.plan.lease, task, mark
+                )
+                if sought.status is Status.OK:
+                    walk.pulls.sought(task, sought.mark, sought.free, self.world.loop.now)
+                else:
+                    self.stop()
+            case Heal(task):
+                yield from self.heal(task)
             case Store(tasks, together):
                 marks = yield from self.plain(lambda: memory.store_all(tasks, together))
                 walk.stored(marks)
@@ -249,10 +273,15 @@ class Execution:
         marks = yield from self.call(
             f"marks of {child}", lambda: self.world.mds.marks(self.job, generation, child, edges), mds=True
         )
-        found = [(edge, mark) for edge, mark in zip(edges, marks, strict=True) if mark is not None]
-        if len(found) < len(edges):
-            raise ExecutorLost(child, "its inputs were only in the memory of an executor that died")
-        self.walk.marks_read(child, found)
+        self.walk.marks_read(child, [(edge, mark) for edge, mark in zip(edges, marks, strict=True) if mark is not None])
+
+    def heal(self, task: int) -> Control:
+        mark = yield from self.input(task, None, {})
+        status = yield from self.mds("heal", self.token, self.begun.generation, self.world.plan.lease, task, mark)
+        if status is Status.OK:
+            self.walk.pulls.healed(task, mark)
+        else:
+            self.stop()
 
     def report(self, instruction: Report) -> Control:
         json_results = self.begun.json_results

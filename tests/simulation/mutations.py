@@ -149,6 +149,18 @@ def _cut_claims(self: Walk, running_for: float) -> Any:
 
 
 _walk_cut = Walk._cut
+_walk_task_finished = Walk.task_finished
+
+
+def _propagate_pulled(self: Walk, task: int, seconds: float, now: float, large: bool = False) -> None:
+    pulled = self.pulls.running == task
+    _walk_task_finished(self, task, seconds, now, large)
+    if pulled:
+        for child, _, need in self._pages.of(task).out(task):
+            if need == 1 and child not in self._known:
+                self._holdings.expect(task)
+                self._known.add(child)
+                self._ready.append(child)
 
 
 def _job(name: str, instead: Any) -> Callable[[], AbstractContextManager[Any]]:
@@ -180,6 +192,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "what a release frees is told once": lambda: patch.object(Uploads, "drop", _freed_once),
     "a late writer survives the purge": _job("sync", _sync_after_purge),
     "there is no pulse": lambda: patch.object(Execution, "pulse", _no_pulse),
+    "a pulled task makes others ready": lambda: patch.object(Walk, "task_finished", _propagate_pulled),
     "claimed tasks are given away": lambda: patch.object(Walk, "_cut", _cut_claims),
 }
 

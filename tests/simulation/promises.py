@@ -59,6 +59,8 @@ class Promises:
         world, job = self._world, execution.job
         if inputs != execution.graph.deps[task]:
             raise Broken("result", f"task {task} of {job} is to run on {inputs}")
+        if execution.walk.pulls.running == task:
+            return  # once more, for a value that is lost
         self.runs.setdefault((job, task), []).append(execution.token)
         if execution.process.disturbed or not world.is_running(job):
             return
@@ -100,7 +102,8 @@ class Promises:
         return bool(holder.process.disturbed)
 
     def _readable(self, job: str, what: str, mark: bytes) -> None:
-        if not self._world.nodes.readable(mark) and self._world.is_running(job):
+        nodes = self._world.nodes
+        if not nodes.readable(mark) and not nodes.lost(mark) and self._world.is_running(job):
             raise Broken("write before count", f"{what} of {job} counts, but {mark.decode()} cannot be read")
 
     def record_ended(self, execution: Any) -> None:
@@ -130,6 +133,8 @@ class Promises:
         chance = self._world.chance
         if failure.error == "TaskError":
             return self._world.fails(job, failure.task)
+        if failure.error == "InputLost":
+            return failure.task in self._world.graph(job).inputs and "node-loss" in chance.happened
         if failure.error == "ExecutorLost":
             disturbed = sum(
                 sum(map(self._disturbed, holders)) for (name, _), holders in self.holders.items() if name == job
@@ -151,6 +156,8 @@ class Promises:
             except Intruded as error:
                 raise Broken("isolated", str(error)) from error
             except ValueMissing as error:
+                if world.nodes.lost(mark):
+                    continue  # as the client is told
                 raise Broken("result", f"{job} is done, but {error}") from error
             if found != values[sink]:
                 raise Broken("result", f"result {sink} of {job} is wrong")

@@ -256,7 +256,7 @@ class World:
                 self.scheduler.process.kill()
                 yield Sleep(rng.choice([0.0, 1.0, 5.0]) * rng.random())
                 self.scheduler = Scheduler(self, number)
-            if self.chance.strikes("node-loss"):
+            if self.chance.strikes("node-loss", 20):
                 node = rng.randrange(len(self.nodes))
                 self.note("disaster", f"! node {node} loses its data")
                 self.nodes.lose(node)

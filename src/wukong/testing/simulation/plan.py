@@ -24,13 +24,13 @@ FAULTS = {
     "restart": "the scheduler dies, with all that it had under way, and starts again",
     "long-write": "from some moment on each write of an executor to the KVS takes up to half a lease",
     "hold-lock": "a task holds the interpreter lock for two leases",
+    "node-loss": "a KVS node vanishes with its data, and an empty one takes its place",
     "cancel": "the client cancels its job",
     "raise": "a task raises",
 }
 
 #: Faults that are not survived here yet, and why. They happen only where they are asked for by name.
 NOT_YET = {
-    "node-loss": "a KVS node vanishes with its data: lost values are not computed again",
     "forget": "the metadata store forgets its last second; simulated executors send nothing again then",
 }
 

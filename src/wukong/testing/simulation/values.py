@@ -45,6 +45,7 @@ class Nodes:
         self._nodes: list[dict[tuple[str, str, str], Kept]] = [{} for _ in range(count)]
         #: When each owner was purged last, by node.
         self._purged: dict[tuple[str, int], float] = {}
+        self._lost: set[tuple[str, str, str]] = set()
 
     def put(self, owner: str, name: str, token: str, values: dict[str, Value], seconds: float) -> None:
         """Write one key."""
@@ -88,7 +89,13 @@ class Nodes:
 
     def lose(self, node: int) -> None:
         """A node vanishes with its data; an empty one takes its place."""
+        self._lost.update(self._nodes[node])
         self._nodes[node].clear()
+
+    def lost(self, of: bytes) -> bool:
+        """Whether the value that a mark stands for vanished with a node."""
+        kind, owner, named, *rest = of.decode().split("|")
+        return kind != "I" and (owner, named, rest[0]) in self._lost
 
     def left(self) -> list[Left]:
         """All keys that have not expired."""
