@@ -222,7 +222,9 @@ class RedisMds:
         with self._pool.connection() as redis:
             held = keys.job_inputs(job)
             owners: dict[str, None] = {}
-            for name in _members(redis, held):
+            if not (names := _members(redis, held)):
+                return []
+            for name in names:
                 if not name.startswith(INPUT):
                     freed = scripts.DROP_INPUT.call(redis, [keys.uploaded_input(name), held], [job, name])
                     owners.update(dict.fromkeys(cast(bytes, freed or b"").decode().split()))
