@@ -161,7 +161,8 @@ class Execution:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock.now
-                if self.tasks_run and not self.handed_over and self.world.chance.strikes("hand-over"):
+                may = self.tasks_run and not self.handed_over and walk.pulls.idle
+                if may and self.world.chance.strikes("hand-over"):
                     self.world.note(self.process.name, f"! has no time for task {task}")
                     self.handed_over = True
                     walk.hand_over()
