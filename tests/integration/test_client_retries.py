@@ -42,7 +42,7 @@ def test_a_job_forgives_as_many_errors_as_it_says(client: Client, tmp_path: Path
         ("a", 1, "ValueError: run 0"),
         ("a", 2, "ValueError: run 1"),
     ]
-    assert job.report().tasks_run == 4
+    assert job.report().tasks_run == 2
 
 
 def test_one_error_more_ends_the_job_with_the_number_of_runs(
@@ -109,6 +109,14 @@ def test_what_ends_programs_is_not_tried_again(
     with pytest.raises(TaskError, match=kind.__name__):
         client.get({"a": (leave, str(tmp_path))}, "a", retries=3)
     assert runs() == 1
+
+
+def test_runs_that_raised_are_no_progress(client: Client, tmp_path: Path) -> None:
+    job = client.submit_graph({"a": (fail_until, str(tmp_path), 10**6), "b": (str.upper, "a")}, "b", retries=10**6)
+    assert next(event for event in job.events() if isinstance(event, Retried) and event.attempt == 3)
+    report = job.report()
+    job.cancel()
+    assert (report.tasks, report.tasks_run, report.tasks_run_again) == (2, 0, 0)
 
 
 def test_a_task_that_rests_between_two_runs_is_cancelled(

@@ -66,7 +66,7 @@ class Report:
     Attributes:
         wall: Seconds from submission to the end.
         tasks: Tasks of the graph.
-        tasks_run: Runs of tasks.
+        tasks_run: Runs of tasks, without those that raised.
         tasks_run_again: Runs beyond the first ones; there are some only after a fault.
         healed: Runs that computed a value again because it was lost.
         executors: Executors that took part.

@@ -15,7 +15,7 @@ class Counters:
     """Counts of one job, or of one executor. All are sums, but `peak_memory`, which is the largest.
 
     Attributes:
-        tasks_run: Runs of tasks.
+        tasks_run: Runs of tasks, without those that raised.
         healed: Those of them that computed a value again because it was lost.
         executors: Executors that began.
         cold_starts: Those that began in a fresh environment.

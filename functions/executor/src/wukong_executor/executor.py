@@ -308,7 +308,6 @@ class Executor:
                     raise _TaskRaised(failures.of_task(signer, self._job, task, key, error, attempt)) from None
             interruption.sleep(pause)
             attempt += 1
-            self._tally.tasks_run += 1
 
     # Instructions; either thread.
 

@@ -364,7 +364,7 @@ class Report(_message.Message):
     tasks: _builtins.int
     """Tasks of the graph."""
     tasks_run: _builtins.int
-    """Tasks that ran, counting every run."""
+    """Tasks that ran, counting every run that did not raise."""
     executors: _builtins.int
     """Executors that took part."""
     invocations: _builtins.int
