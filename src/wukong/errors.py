@@ -72,14 +72,14 @@ def _to_do(cause: str) -> str:
 
 
 class InputLost(WukongError):
-    """An uploaded input, which cannot be computed again, is gone from every store.
+    """An input, uploaded or of an earlier job, is gone from every store, and cannot be computed again.
 
     Attributes:
-        key: The task whose value it was.
+        key: What it was: the hash of an upload, or a task and its job.
     """
 
     def __init__(self, key: object) -> None:
-        super().__init__(f"the uploaded input {key!r} is no longer in any store; submit the graph again")
+        super().__init__(f"the input {key!r} is no longer in any store; compute it again, and then submit again")
         self.key = key
 
 

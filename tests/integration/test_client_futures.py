@@ -255,8 +255,9 @@ def test_a_closed_client_ends_its_futures(cluster: LocalCluster, client: Client,
     brief.close()
     with pytest.raises(JobCancelled, match="client was closed"):
         future.result(timeout=20)
-    with pytest.raises(WukongError, match="client is closed"):
-        done.result()
+    for use in (done.result, client.submit(np.sum, done).result):
+        with pytest.raises(WukongError, match=r"future .* went with its client, which is closed"):
+            use()
     with pytest.raises(WukongError, match="client is closed"):
         brief.submit(abs, 1)
     until(lambda: name not in alive(client))

@@ -191,8 +191,9 @@ def test_a_closed_client_and_another_cluster_are_named(cluster: LocalCluster, cl
         (node, *_) = dict(kept.__dask_graph__()).values()
         with pytest.raises(InvalidGraph, match=r"another cluster .* than 127\.0\.0\.1:1"):
             node.args[0].stands("127.0.0.1:1")
-    with pytest.raises(WukongError, match="client is closed"):
-        client.compute(kept.sum())
+    for scheduler in (client.get, "sync"):
+        with pytest.raises(WukongError, match=r"persisted value .* went with its client, which is closed"):
+            kept.sum().compute(scheduler=scheduler)
 
 
 def test_options_go_with_the_job(client: Client, x: da.Array) -> None:

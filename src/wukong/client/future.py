@@ -141,6 +141,7 @@ class Future(concurrent.futures.Future[Any], Reference):
 
     def _stands(self) -> tuple[str, int]:
         self._outcome(None)
+        self._share.session.check_holds(f"the value of the future {self.key!r}")
         job = self._share.job
         assert job is not None
         return job.id, self._task
@@ -203,7 +204,6 @@ def read(futures: list[Future]) -> list[Any]:
             remote.setdefault(futures[position]._stands()[0], []).append(position)
     for job_id, positions in remote.items():
         session = futures[positions[0]]._share.session
-        session.check_open()
         tasks = {futures[position]._task for position in positions}
         job = job_pb2.Job(job_id=job_id, results=[job_pb2.Result(task=task) for task in tasks])
         found = results.read(job, session.connection, session.stores)

@@ -45,16 +45,20 @@ class Kept(Reference):
                 f"the persisted value {self._key!r} is one of another cluster ({here}) than {address}, which does not "
                 "have it; compute it with a client of its own cluster"
             )
-        self._job.finished()
+        self._finish()
         return self._job.id, self._task
 
     def value(self) -> Any:
         """See `Reference`."""
-        self._job.finished()
+        self._finish()
         session = self._job.session
         asked = job_pb2.Job(job_id=self._job.id, results=[job_pb2.Result(task=self._task)])
         found = session.connection.aside.call(lambda: results.read(asked, session.connection, session.stores))
         return found[self._task]
+
+    def _finish(self) -> None:
+        self._job.session.check_holds(f"the persisted value {self._key!r}")
+        self._job.finished()
 
     def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
         return value_of, (self.value(),)

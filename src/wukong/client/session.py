@@ -56,6 +56,11 @@ class Session:
         if self.closed:
             raise WukongError("this client is closed; make a new one with Client(...)")
 
+    def check_holds(self, what: str) -> None:
+        """Raise `WukongError` if this is closed, and with it a value is gone; `what` says which."""
+        if self.closed:
+            raise WukongError(f"{what} went with its client, which is closed; compute it with a client that is open")
+
     def has(self, value: object) -> bool:
         """Whether the cluster has this value already, as far as it is known here."""
         return isinstance(value, Reference) or (self.leases is not None and self.leases.keeps(value))
