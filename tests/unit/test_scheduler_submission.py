@@ -358,7 +358,7 @@ def short(request: scheduler_pb2.SubmitJobRequest) -> None:
         (both, InvalidGraph, "not both"),
         (empty, InvalidGraph, "no tasks"),
         (nothing, InvalidGraph, "no tasks"),
-        (late, LimitExceeded, "deadline_seconds"),
+        (late, LimitExceeded, "deadline_seconds .* Give less time"),
         (over, InvalidGraph, "deadline of 0 s"),
         (alone, InvalidGraph, "max_parallelism"),
         (free, InvalidGraph, "max_cost_usd is 0"),

@@ -201,7 +201,8 @@ class Submission:
         if not asked > 0:
             raise InvalidGraph(f"a deadline of {asked:g} s is over before the job begins; give a number above 0")
         if asked > self._config.deadline:
-            raise LimitExceeded("deadline_seconds", asked, self._config.deadline)
+            advice = "Give less time; operators allow more with WUKONG_DEADLINE_SECONDS."
+            raise LimitExceeded("deadline_seconds", asked, self._config.deadline, advice)
         return asked
 
     def _policy(self, options: job_pb2.JobOptions) -> tuple[str, Policy]:
