@@ -41,6 +41,12 @@ def test_it_says_how_much_and_what_holds_it() -> None:
     assert warning.filename == __file__
 
 
+def test_what_is_too_small_to_matter_is_not_named() -> None:
+    graph: dict[Any, Any] = {"one": np.ones(10_000_000), "sum": (np.sum, "one")}
+    with pytest.warns(LargeUploadWarning, match=r"most of it is in: one \(80 MB\)\. "):
+        check_size(convert(graph, "sum"), 700, lambda value: False)
+
+
 def test_of_many_parts_the_largest_are_named() -> None:
     graph: dict[Any, Any] = {f"part-{n}": np.ones(n * 100_000) for n in range(1, 10)}
     graph["all"] = (max, *graph)

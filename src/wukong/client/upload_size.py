@@ -35,7 +35,8 @@ def check_size(dag: Dag, pages: int, known: Callable[[object], bool]) -> None:
     if total <= LARGE_BYTES:
         return
     parts = [(pages, "functions and small arguments"), *((nbytes, _name(dag, task)) for task, nbytes in sizes.items())]
-    largest = ", ".join(f"{what} ({nbytes / 1e6:,.0f} MB)" for nbytes, what in sorted(parts, reverse=True)[:_NAMED])
+    named = [(nbytes, what) for nbytes, what in sorted(parts, reverse=True)[:_NAMED] if nbytes >= total / 100]
+    largest = ", ".join(f"{what} ({nbytes / 1e6:,.0f} MB)" for nbytes, what in named or [max(parts)])
     warnings.warn(
         f"this graph holds {total / 1e6:,.0f} MB of data, which are sent to the cluster; most of it is in: {largest}. "
         "Load data inside tasks, or keep it in the cluster as a future of client.submit, which any graph can use.",
