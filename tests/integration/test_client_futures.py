@@ -17,6 +17,8 @@ import pytest
 
 import wukong
 from wukong import Client, Future, InvalidGraph, JobCancelled, LocalCluster, TaskError, WukongError
+from wukong.client import upload_size
+from wukong.errors import LargeUploadWarning
 from wukong.values.values import Values
 
 
@@ -242,6 +244,13 @@ def test_values_go_with_the_last_who_wants_them(client: Client, tmp_path: Path) 
 def _sum_after(path: str, array: Any) -> float:
     wait_for(path)
     return float(array.sum())
+
+
+def test_large_arguments_are_warned_about_where_the_call_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_size, "LARGE_BYTES", 500_000)
+    with pytest.warns(LargeUploadWarning) as caught:
+        assert client.submit(np.sum, np.ones(100_000)).result() == 100_000
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_a_closed_client_ends_its_futures(cluster: LocalCluster, client: Client, tmp_path: Path) -> None:

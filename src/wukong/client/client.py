@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 import dask
 
-from wukong.client import batch, interrupted, submission
+from wukong.client import batch, interrupted, submission, upload_size
 from wukong.client.address import Cluster, checker, locate
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
@@ -25,7 +25,6 @@ from wukong.client.options import JobOptions, chosen, message
 from wukong.client.persistence import persist
 from wukong.client.report import Report
 from wukong.client.session import Session
-from wukong.client.upload_size import check_size
 from wukong.errors import WukongError
 from wukong.graph import payload
 from wukong.graph.convert import convert
@@ -133,7 +132,7 @@ class Client:
         with self._lock:
             register_user_modules(self._by_value)
         payloads = payload.cut(dag)
-        check_size(dag, sum(len(page.data) for page in payloads), self._session.has)
+        upload_size.check_size(dag, sum(len(page.data) for page in payloads), self._session.has)
         job_id = secrets.token_hex(8)
         uses = [value for value in dag.inputs.values() if isinstance(value, Reference)]
         releases = self._session.releases
@@ -300,5 +299,6 @@ class Client:
         if futures:
             # What `dask.annotate` says here is to be said there.
             here = contextvars.copy_context()
+            here.run(upload_size.remember, upload_size.place())
             self._lanes.put(functools.partial(here.run, batch.run, graph, futures, share, self.submit_graph))
         return futures

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from types import FrameType
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,24 @@ LARGE_BYTES = 100_000_000
 
 #: How many of the largest values the warning names.
 _NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a program.
+
+    Attributes:
+        filename: Its file.
+        line: Its number.
+        registry: What its module was warned about, which is not to be repeated.
+    """
+
+    filename: str
+    line: int
+    registry: dict[Any, Any]
+
+
+_called: ContextVar[Place | None] = ContextVar("called", default=None)
 
 
 def check_size(dag: Dag, pages: int, known: Callable[[object], bool]) -> None:
@@ -37,12 +57,29 @@ def check_size(dag: Dag, pages: int, known: Callable[[object], bool]) -> None:
     parts = [(pages, "functions and small arguments"), *((nbytes, _name(dag, task)) for task, nbytes in sizes.items())]
     named = [(nbytes, what) for nbytes, what in sorted(parts, reverse=True)[:_NAMED] if nbytes >= total / 100]
     largest = ", ".join(f"{what} ({nbytes / 1e6:,.0f} MB)" for nbytes, what in named or [max(parts)])
-    warnings.warn(
+    where = _called.get() or place()
+    warnings.warn_explicit(
         f"this graph holds {total / 1e6:,.0f} MB of data, which are sent to the cluster; most of it is in: {largest}. "
         "Load data inside tasks, or keep it in the cluster as a future of client.submit, which any graph can use.",
         LargeUploadWarning,
-        stacklevel=_level(),
+        where.filename,
+        where.line,
+        registry=where.registry,
     )
+
+
+def remember(where: Place) -> None:
+    """Warn as if the user had called there: for what this thread or context submits in the background."""
+    _called.set(where)
+
+
+def place() -> Place:
+    """Where the nearest caller is that is neither Wukong nor Dask."""
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").partition(".")[0] in ("wukong", "dask") and frame.f_back is not None:
+        frame = frame.f_back
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    return Place(frame.f_code.co_filename, frame.f_lineno, registry)
 
 
 def _name(dag: Dag, task: int) -> str:
@@ -52,13 +89,3 @@ def _name(dag: Dag, task: int) -> str:
         first = np.flatnonzero(dag.deps == task)[0]
         return f"an argument of {name(dag.keys[int(np.searchsorted(dag.dep_offsets, first, side='right')) - 1])}"
     return name(key)
-
-
-def _level() -> int:
-    """The level of the nearest caller that is neither Wukong nor Dask."""
-    frame: FrameType | None = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("wukong", "dask"):
-        frame = frame.f_back
-        level += 1
-    return level
