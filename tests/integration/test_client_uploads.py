@@ -28,13 +28,19 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return hashes
 
 
-def test_a_persisted_array_is_sent_once_for_all_its_jobs(client: Client, sent: list[str]) -> None:
-    x = client.persist(da.random.default_rng(1).random((400, 400), chunks=200))
+def test_an_array_that_is_here_is_sent_once_for_all_its_jobs(client: Client, sent: list[str]) -> None:
+    x = da.random.default_rng(1).random((400, 400), chunks=200).persist(scheduler="synchronous")
     expected = x.sum().compute(scheduler="synchronous")
     assert client.compute(x.sum()) == pytest.approx(expected)
     assert len(sent) == 4
     assert client.compute(x.T.sum()) == pytest.approx(expected)
     assert len(sent) == 4
+
+
+def test_an_array_that_is_persisted_in_the_cluster_is_never_sent(client: Client, sent: list[str]) -> None:
+    x = client.persist(da.random.default_rng(1).random((400, 400), chunks=200))
+    assert client.compute(x.sum()) == pytest.approx(x.sum().compute(scheduler="synchronous"))
+    assert not sent
 
 
 def test_equal_values_are_one_upload(client: Client, sent: list[str]) -> None:

@@ -230,7 +230,7 @@ def _no_process(*_: object) -> None:
 
 
 def test_the_cluster_warns_once_for_each_option_at_the_callers_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "ControlProcess", _no_process)
+    monkeypatch.setattr(local, "Supervisor", _no_process)
     with pytest.warns(LegacyOptionWarning) as caught, pytest.raises(InterruptedError):
         wukong.LocalCluster("10.0.0.1:1", n_workers=2, local_proxy_path="proxy.py", use_fargate=False)
     told = [warning.message.option for warning in caught if isinstance(warning.message, LegacyOptionWarning)]
@@ -246,7 +246,7 @@ def test_the_plan_says_what_the_options_mean(monkeypatch: pytest.MonkeyPatch) ->
         shutil.rmtree(plan.folder)
         raise InterruptedError
 
-    monkeypatch.setattr(local, "ControlProcess", keep)
+    monkeypatch.setattr(local, "Supervisor", keep)
     wanted = {
         "listen": ("host", "127.0.0.1:8786"),
         "proxy_listen": ("proxy_address", "127.0.0.1:8989"),
@@ -278,7 +278,7 @@ def test_kvs_nodes_are_given_once(published: dict[str, Any]) -> None:
 
 
 def test_an_endpoint_that_does_not_answer_is_named_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "ControlProcess", _no_process)
+    monkeypatch.setattr(local, "Supervisor", _no_process)
     monkeypatch.setattr(local, "_folder", _no_process)
     with pytest.raises(
         ClusterUnavailable, match=r"the Redis endpoint 127\.0\.0\.1:1 cannot be a KVS node: cannot conn"

@@ -36,6 +36,7 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
     keys.slowest: (JOB,),
     keys.first: (JOB,),
     keys.deaths: (JOB,),
+    keys.healed: (JOB,),
     keys.targets: (JOB,),
     keys.events: (JOB,),
     keys.job_inputs: (JOB,),
