@@ -201,3 +201,9 @@ def test_options_go_with_the_job(client: Client, x: da.Array) -> None:
         client.persist(x, deadline=-1.0)
     assert client.compute(client.persist(x, deadline=60.0, max_parallelism=1, optimize_graph=False).size) == 160_000
     assert client.compute(client.persist(dask.delayed(lambda: None)())) is None
+
+
+def test_a_persisted_graph_holds_futures_as_dask_expects_it_of_a_cluster(client: Client) -> None:
+    x = client.persist(da.ones((4, 6), chunks=(2, 3)))
+    chunk = x.dask[(x.name, 1, 0)].result()
+    np.testing.assert_array_equal(chunk, np.ones((2, 3)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dask._task_spec import Alias, Task
+from dask._task_spec import Alias
 
 from wukong.client import results
 from wukong.client.job import Job
 from wukong.errors import InvalidGraph
 from wukong.graph.dag import Key
-from wukong.graph.reference import Reference, reference_of, value_of
+from wukong.graph.reference import Reference, ReferenceTask, reference_of, value_of
 from wukong.rpc.v1 import job_pb2
 
 #: Submits a graph and the keys that are asked for.
@@ -78,7 +78,7 @@ class Kept(Reference):
 
 def keep(
     dsk: Mapping[Key, Any], keys: Sequence[Key], submit: Callable[[Mapping[Key, Any], list[Key]], Job]
-) -> list[Task]:
+) -> list[ReferenceTask]:
     """A node of a new graph for each key: one that stands for its value, which one job computes and keeps.
 
     What was persisted before is taken as it is.
@@ -88,13 +88,13 @@ def keep(
         keys: The keys.
         submit: Submits the graph.
     """
-    nodes: dict[Key, Task] = {}
+    nodes: dict[Key, ReferenceTask] = {}
     for key in keys:
         if (known := _kept(dsk, key)) is not None:
-            nodes[key] = Task(key, value_of, known)
+            nodes[key] = ReferenceTask(key, value_of, known)
     if new := [key for key in dict.fromkeys(keys) if key not in nodes]:
         job = submit(dsk, new)
-        nodes.update((key, Task(key, value_of, Kept(job, task, key))) for key, task in job.tasks().items())
+        nodes.update((key, ReferenceTask(key, value_of, Kept(job, task, key))) for key, task in job.tasks().items())
     return [nodes[key] for key in keys]
 
 

@@ -43,6 +43,7 @@ from wukong.graph.dag import Key, Program
 from wukong.graph.embedded import LONGEST_SCALAR
 from wukong.graph.order import cycle_error
 from wukong.graph.program import as_dict, as_list, as_set, as_tuple, call_node
+from wukong.graph.reference import ReferenceTask
 
 _CONTAINERS: dict[type, Callable[..., Any]] = {List: as_list, Tuple: as_tuple, Set: as_set, Dict: as_dict}
 _CASTS: dict[type, Callable[..., Any]] = {list: as_list, tuple: as_tuple, set: as_set}
@@ -259,7 +260,7 @@ class Compiler:
             return self._constant(node.value)
         if kind in _CONTAINERS:
             return self._builder.call(_CONTAINERS[kind], [self._argument(a, scope) for a in node.args])
-        if kind is not Task:
+        if kind is not Task and kind is not ReferenceTask:
             keys = tuple(node.dependencies)
             return self._builder.call(call_node, [node, keys, *[self._key(key, scope) for key in keys]])
         function = node.func
