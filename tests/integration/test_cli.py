@@ -221,7 +221,7 @@ def test_other_exits(run: Run, graph: Callable[[str, list[object]], str], tmp_pa
         ((), 2, "COMMAND"),
         (("fly",), 2, "invalid choice: 'fly'"),
         (("submit", str(tmp_path / "none.json")), 2, "cannot read"),
-        (("submit", graph("os:system", ["true"])), 1, "os:system"),
+        (("submit", graph("os:system", ["true"])), 2, "os:system"),
         (("submit", graph("no function", [])), 2, "is not of the form module:name"),
         (("jobs", "--address", "nowhere"), 2, "not of the form host:port"),
         (("up", "--address", "10.0.0.1"), 2, "loopback"),

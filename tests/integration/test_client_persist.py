@@ -32,6 +32,7 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def alive(client: Client) -> set[str]:
+    gc.collect()  # what a thread still held a moment ago may be a part of a cycle
     return {name for name, state in client.jobs() if state not in ("gone", "cancelled")}
 
 

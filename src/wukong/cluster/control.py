@@ -251,7 +251,10 @@ class Control:
         listed += [("store", place.pid) for place in Whereabouts.read(self._folder / STORES).places.values()]
         assert self._emulator is not None
         listed += [("relay", pid) for pid in self._emulator.relays()]
-        return listed + [("environment", pid) for pid in self._emulator.pids()]
+        for environment in self._emulator.pids():
+            listed.append(("environment", environment))
+            listed += [("companion", pid) for pid in _children(environment)]
+        return listed
 
     async def _close_services(self) -> None:
         while self._services:
@@ -271,6 +274,15 @@ class Control:
             endpoints.clear(self._plan.endpoints, self._plan.kvs_namespace)
         except WukongError as error:
             log.warning("values of this cluster stay in a Redis endpoint until they expire: %s", error)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started and that run; none where the kernel does not tell."""
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has just ended, or the process
+            found += map(int, children.read_text().split())
+    return found
 
 
 def _component(name: str) -> importlib.metadata.EntryPoint:

@@ -158,7 +158,9 @@ class LocalCluster:
         self.address = self._supervisor.address
 
     def processes(self) -> list[tuple[str, int]]:
-        """Role (environment, zygote, control, store, storekeeper or relay) and id of each process.
+        """Role (environment, companion, zygote, control, store, storekeeper or relay) and id of each process.
+
+        Companions are what environments keep beside them: their pulses, and the workers of an invoker.
 
         Raises:
             ClusterUnavailable: A part ended again and again, and the cluster was given up.
