@@ -31,9 +31,16 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def alive(client: Client) -> set[str]:
-    gc.collect()  # what a thread still held a moment ago may be a part of a cycle
-    return {name for name, state in client.jobs() if state not in ("gone", "cancelled")}
+@pytest.fixture
+def alive(client: Client) -> Callable[[], set[str]]:
+    """The jobs that the cluster has since the test began: it is the session's, and keeps those of other tests."""
+    before = {name for name, _ in client.jobs()}
+
+    def found() -> set[str]:
+        gc.collect()  # what a thread still held a moment ago may be a part of a cycle
+        return {name for name, state in client.jobs() if state not in ("gone", "cancelled")} - before
+
+    return found
 
 
 def fail_on(block: Any, fails: bool) -> Any:
@@ -113,7 +120,7 @@ def test_dasks_own_persist_keeps_values_in_the_cluster_too(
     assert moved == []
 
 
-def test_every_kind_of_collection(client: Client, x: da.Array) -> None:
+def test_every_kind_of_collection(client: Client, alive: Callable[[], set[str]], x: da.Array) -> None:
     frame = pd.DataFrame({"a": range(100), "b": [str(i % 7) for i in range(100)]})
     frames = dd.from_pandas(frame, npartitions=4)
     bag = db.from_sequence(range(50), npartitions=5).map(lambda i: i % 7)
@@ -128,9 +135,9 @@ def test_every_kind_of_collection(client: Client, x: da.Array) -> None:
     assert client.compute(delayed_kept) == [1, 2, 3]
     np.testing.assert_allclose(client.compute(total), x.sum().compute(scheduler="sync"))
     # Persisted again, nothing is computed and nothing copied.
-    before = alive(client)
+    before = alive()
     again = client.persist(array, bag_kept), client.persist(frames_kept)
-    assert alive(client) <= before
+    assert alive() <= before
     assert client.compute(again[1].a.sum()) == frame[frame.a > 10].a.sum()
 
 
@@ -145,7 +152,9 @@ def test_values_that_were_embedded_or_are_used_in_the_same_job_can_be_kept(clien
     assert client.compute(chained.sum()) == 8000
 
 
-def test_a_collection_also_works_without_the_cluster(client: Client, x: da.Array) -> None:
+def test_a_collection_also_works_without_the_cluster(
+    client: Client, alive: Callable[[], set[str]], x: da.Array
+) -> None:
     kept = client.persist(x + 1)
     expected = (x + 1).compute(scheduler="sync")
     np.testing.assert_array_equal(kept.compute(scheduler="sync"), expected)
@@ -154,20 +163,22 @@ def test_a_collection_also_works_without_the_cluster(client: Client, x: da.Array
     travelled = pickle.loads(pickle.dumps(kept))
     del kept
     gc.collect()
-    until(lambda: not alive(client))
+    until(lambda: not alive())
     np.testing.assert_array_equal(travelled.compute(scheduler="sync"), expected)
 
 
-def test_values_go_with_the_last_collection_that_is_made_of_them(client: Client, x: da.Array) -> None:
+def test_values_go_with_the_last_collection_that_is_made_of_them(
+    client: Client, alive: Callable[[], set[str]], x: da.Array
+) -> None:
     kept = client.persist(x)
     part = kept[:10].sum()
     del kept
     gc.collect()
     assert client.compute(part) == pytest.approx(x[:10].sum().compute(scheduler="sync"))
-    until(lambda: len(alive(client)) == 1)
+    until(lambda: len(alive()) == 1)
     del part
     gc.collect()
-    until(lambda: not alive(client))
+    until(lambda: not alive())
 
 
 def test_values_are_there_after_the_deadline_of_their_job(client: Client, x: da.Array) -> None:

@@ -101,6 +101,7 @@ def test_an_executor_only_tells_of_other_differences() -> None:
 
 
 def test_what_an_executor_found_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    refusal.cache_clear()  # other tests ran executors in this process
     here = installed()
     for packages, level in ({"numpy": "0.1"}, "WARNING"), ({"dask": "0.1"}, "ERROR"):
         accepted = replace(here, packages={**here.packages, **packages}).to_json()
