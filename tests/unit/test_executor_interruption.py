@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 
 from wukong.testing.kvs import MemoryKvs
+from wukong.testing.mds import MemoryMds
 from wukong.values.signing import Signer
 from wukong.values.values import Values
-from wukong_executor.executor import Executor
+from wukong_executor.attempts import Attempts
 from wukong_executor.interruption import Interrupted, Interruption
 from wukong_executor.memory import Memory
+from wukong_executor.programs import Programs
+from wukong_executor.retrying import Retrying
 
 
 def evaluate(interruption: Interruption, program: Any) -> Any:
-    executor = Executor.__new__(Executor)
-    executor._interruption = interruption
-    executor._memory = Memory(Values(MemoryKvs(), Signer(b"k" * 32)), "job", "token", 60, 0)
-    return executor._evaluate(0, program, [])
+    signer = Signer(b"k" * 32)
+    memory = Memory(Values(MemoryKvs(), signer), "job", "token", 60, 0)
+    programs = Programs(MemoryMds(lambda: 0.0), signer, "job", [0])
+    return Attempts(memory, programs, interruption, Retrying(), signer, "job").run(0, program, [])
 
 
 def wait_for_ever() -> None:

@@ -63,6 +63,7 @@ from wukong.engine.instructions import (
     Wait,
 )
 from wukong.engine.offloads import Offloads
+from wukong.engine.owned import Owned
 from wukong.engine.pages import Page, Pages
 from wukong.engine.policy.groups import contiguous
 from wukong.engine.policy.policy import Policy
@@ -95,9 +96,9 @@ class Walk:
         #: Values that are lost; the shell answers to it.
         self.pulls = Pulls(self._pages, self._holdings)
         self._fan_ins = FanIns(policy.at_once)
-        self._claims: dict[int, Claim] = {}
+        self._owned = Owned(self._pages, self._holdings)
+        self._claims = self._owned.claims
         self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
-        self._unread: dict[int, list[int]] = {}  # by page that is not loaded: owned tasks whose inputs come by mark
         self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
         self._results: list[int] = []
         self._results_since = 0.0
@@ -133,7 +134,7 @@ class Walk:
         self._known.update(roots)
         if self._holdings.inputs:
             for task in roots:
-                self._unread.setdefault(self._pages.index(task), []).append(task)
+                self._owned.add(task)
         else:
             self._leaves.update(roots)
         if self._at_once:
@@ -162,7 +163,7 @@ class Walk:
                 return FetchPages(self._pages.wanted(task, self._ready))
             deps = page.deps(task)
             if task in self._claims:
-                return self._read_marks(task, deps)
+                return self._owned.read_marks(task, deps)
             if page.inputs and (mark := page.inputs.get(task)) is not None:
                 self._holdings.marks[task] = mark
             absent = self._holdings.absent(deps)
@@ -178,7 +179,7 @@ class Walk:
             return instruction
         if self._held:
             child = self._held.pop()
-            self._own(child, self._claims[child])
+            self._owned.claimed(child, self._claims[child])
             self._ready.append(child)
             return self.next(now)
         if (due := self._fan_ins.next_due()) is not None:
@@ -247,8 +248,7 @@ class Walk:
     def pages_loaded(self, pages: Iterable[Page]) -> None:
         """Pages that were asked for, or that came with the start."""
         for page in pages:
-            for task in self._unread.pop(self._pages.add(page), ()):
-                self._expect_inputs(task, page)
+            self._owned.page_loaded(self._pages.add(page), page)
 
     def fetched(self, tasks: Iterable[int]) -> None:
         """Values are in memory."""
@@ -262,7 +262,7 @@ class Walk:
         claim, page, found = self._claims[child], self._pages.of(child), list(marks)
         if child == self._current or len(claim.local) + len(found) == len(page.deps(child)):
             claim.marks = found
-            self._expect_inputs(child, page)
+            self._owned.expect_inputs(child, page)
         else:  # who computes the others again runs it too, and reads the marks when it comes to that
             self._giving.remove(child)
             self._ready.append(child)
@@ -308,7 +308,8 @@ class Walk:
             child = answer.child
             if answer.verdict == "C":
                 local = fan_ins.close(child)
-                self._own(child, Claim(set(local), answer.marks))
+                self._known.add(child)
+                self._owned.claimed(child, Claim(set(local), answer.marks))
                 self._queue(child, local.values())
             elif answer.verdict == "T":
                 for parent in fan_ins.close(child).values():
@@ -342,40 +343,7 @@ class Walk:
         """The job is over, or the record has another holder: nothing of this walk counts any more."""
         self.ended = True
 
-    # Inside: fan-ins that are owned.
-
-    def _own(self, task: int, claim: Claim) -> None:
-        """A fan-in was claimed."""
-        self._known.add(task)
-        self._claims[task] = claim
-        if (page := self._pages.get(task)) is not None:
-            self._expect_inputs(task, page)
-        else:
-            self._unread.setdefault(self._pages.index(task), []).append(task)
-
-    def _expect_inputs(self, task: int, page: Page) -> None:
-        """Count an owned task among the uses of the inputs that come by mark.
-
-        It is counted as early as its page is known, so that a value with several such uses is fetched once.
-        """
-        deps = page.deps(task)
-        claim = self._claims.get(task)
-        if claim is None:
-            for parent in deps:
-                self._holdings.expect(parent)
-            return
-        if claim.marks is None:
-            if len(claim.local) < len(deps):
-                return
-            claim.marks = []
-        del self._claims[task]
-        marks = dict(claim.marks)
-        for edge, parent in enumerate(deps):
-            if edge in claim.local:
-                continue  # also if somebody else ran the parent too
-            self._holdings.expect(parent)
-            if edge in marks:
-                self._holdings.marks.setdefault(parent, marks[edge])
+    # Inside: inputs.
 
     def _bring(self, absent: list[int], now: float) -> Instruction:
         """Read values that the next task needs, or compute again those that cannot be read."""
@@ -385,10 +353,6 @@ class Walk:
             return Fetch(values)
         self.pulls.want(absent)
         return self._bring(absent, now)
-
-    def _read_marks(self, task: int, deps: Sequence[int]) -> FetchMarks:
-        local = self._claims[task].local
-        return FetchMarks(task, [edge for edge in range(len(deps)) if edge not in local])
 
     # Inside: reports.
 
@@ -464,7 +428,7 @@ class Walk:
             return FetchPages(unknown)
         for task in tasks:
             if task in self._claims:
-                return self._read_marks(task, self._pages.of(task).deps(task)) if main else None
+                return self._owned.read_marks(task, self._pages.of(task).deps(task)) if main else None
         if self._untold and self._current is None and not self._ready:
             # Nothing stays here: others may end the job before this walk has told what ran, and what it printed.
             return self._send(Report([], [], end=False), now)
@@ -509,7 +473,7 @@ class Walk:
             return FetchPages(unknown)
         for task in tasks:
             if task in self._claims:
-                return self._read_marks(task, self._pages.of(task).deps(task))
+                return self._owned.read_marks(task, self._pages.of(task).deps(task))
         self._ready.clear()
         self._giving.clear()
         return self._offload([tasks], end=True)

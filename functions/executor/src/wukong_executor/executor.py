@@ -33,14 +33,13 @@ from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, InputLost
-from wukong.graph.attempt import Failed
 from wukong.graph.name import name
-from wukong.graph.program import run
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
 from wukong_executor import failures
 from wukong_executor.acknowledged import Acknowledged
+from wukong_executor.attempts import Attempts, TaskRaised
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
 from wukong_executor.interruption import Interrupted, Interruption
@@ -125,6 +124,9 @@ class Executor:
         self._output = Output()
         self._interruption = Interruption()
         self._retrying = Retrying()
+        self._attempts = Attempts(
+            self._memory, self._programs, self._interruption, self._retrying, environment.signer, job
+        )
         self._acknowledged = Acknowledged(begun.claims)
         self._reconnects = self._mds.reconnects
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
@@ -154,7 +156,7 @@ class Executor:
         try:
             with self._output.captured(), self._interruption.installed():
                 return self._run_threads()
-        except _TaskRaised as raised:
+        except TaskRaised as raised:
             return self._fail(raised.failure)
         except ValueStuck as stuck:
             key = keys.get(stuck.task, stuck.task)
@@ -274,40 +276,13 @@ class Executor:
                 self._stop()
 
     def _evaluate(self, task: int, program: Any, inputs: Sequence[int]) -> Any:
-        memory = self._memory.by_task
         if program is None:
             self._times.enter(Phase.READING)
             if self._memory.load([(task, self._programs.inputs[task])]):
                 raise InputLost(self._name(task))
             self._times.enter(Phase.RUNNING)
-            return memory[task]
-        interruption = self._interruption
-        attempt = 1
-        while True:
-            try:
-                interruption.armed = True
-                try:
-                    if interruption.wanted:
-                        raise Interrupted
-                    value = run(program, [memory[parent] for parent in inputs])
-                finally:
-                    interruption.armed = False
-                if type(value) is not Failed:
-                    return value
-                pause = self._retrying.after(task, attempt, value, self._programs.retries(task))
-                if pause is None:
-                    return replace(value, attempt=attempt)
-            except Interrupted:
-                raise
-            except BaseException as error:  # KeyboardInterrupt and the like too: only the task can have raised it
-                pause = None
-                if isinstance(error, Exception):
-                    pause = self._retrying.after(task, attempt, error, self._programs.retries(task))
-                if pause is None:
-                    signer, key = self._environment.signer, self._programs.keys.get(task, task)
-                    raise _TaskRaised(failures.of_task(signer, self._job, task, key, error, attempt)) from None
-            interruption.sleep(pause)
-            attempt += 1
+            return self._memory.by_task[task]
+        return self._attempts.run(task, program, inputs)
 
     # Instructions; either thread.
 
@@ -505,11 +480,3 @@ class Executor:
                 self._environment.end(
                     f"task {key!r} of job {self._job}, which is over, has been running for {seconds:.1f} s"
                 )
-
-
-class _TaskRaised(Exception):
-    """The running task raised."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
