@@ -42,7 +42,12 @@ def test_a_job_forgives_as_many_errors_as_it_says(client: Client, tmp_path: Path
         ("a", 1, "ValueError: run 0"),
         ("a", 2, "ValueError: run 1"),
     ]
-    assert job.report().tasks_run == 2
+    report = job.report()
+    assert report.tasks_run == 2
+    # Its pauses are 0.05 s and 0.1 s at least.
+    assert {slow.task for slow in report.slowest} == {"a", "b"}
+    assert report.slowest[0].seconds < 0.15
+    assert report.time.waiting >= 0.15
 
 
 def test_one_error_more_ends_the_job_with_the_number_of_runs(

@@ -17,13 +17,15 @@ from wukong_executor.interruption import Interrupted, Interruption
 from wukong_executor.memory import Memory
 from wukong_executor.programs import Programs
 from wukong_executor.retrying import Retrying
+from wukong_executor.timesheet import Timesheet
 
 
 def evaluate(interruption: Interruption, program: Any) -> Any:
     signer = Signer(b"k" * 32)
     memory = Memory(Values(MemoryKvs(), signer), "job", "token", 60, 0)
     programs = Programs(MemoryMds(lambda: 0.0), signer, "job", [0])
-    return Attempts(memory, programs, interruption, Retrying(), signer, "job").run(0, program, [])
+    times = Timesheet(0.0, float)
+    return Attempts(memory, programs, interruption, Retrying(), times, signer, "job").run(0, program, [])
 
 
 def wait_for_ever() -> None:

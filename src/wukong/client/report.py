@@ -24,7 +24,8 @@ class TimeSpent:
         reading: Getting inputs from the stores, and unpickling them.
         writing: Pickling outputs that others need, and writing the large ones.
         reporting: Talking to the metadata store.
-        waiting: Nothing to run until outputs were written or reported beside it.
+        waiting: Nothing to run until outputs were written or reported beside it, or until a task that raised was to
+            run again.
     """
 
     starting: float = 0.0
@@ -50,7 +51,7 @@ class TaskTime:
 
     Attributes:
         task: The task's key, as text.
-        seconds: How long.
+        seconds: How long, all its runs together where it was run again; without the pauses in between.
     """
 
     task: str

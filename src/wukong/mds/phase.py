@@ -19,4 +19,4 @@ class Phase(enum.Enum):
     REPORTING = "reporting_us"
     """Talking to the metadata store."""
     WAITING = "waiting_us"
-    """Nothing to run until the beat's thread is done with what it writes, reports or gives away."""
+    """Nothing to run: the beat's thread writes, reports or gives something away; or a task rests until its next run."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import perf_counter as clock
 from typing import Any
 
 from wukong.graph.attempt import Failed
 from wukong.graph.program import run
 from wukong.mds.failure import Failure
+from wukong.mds.phase import Phase
 from wukong.values.signing import Signer
 from wukong_executor import failures
 from wukong_executor.interruption import Interrupted, Interruption
 from wukong_executor.memory import Memory
 from wukong_executor.programs import Programs
 from wukong_executor.retrying import Retrying
+from wukong_executor.timesheet import Timesheet
 
 
 class TaskRaised(Exception):
@@ -30,7 +33,11 @@ class TaskRaised(Exception):
 
 
 class Attempts:
-    """The runs of one holder's tasks, one after the other."""
+    """The runs of one holder's tasks, one after the other.
+
+    Attributes:
+        paused: Seconds between the runs of the present task, in which it did not run.
+    """
 
     def __init__(
         self,
@@ -38,13 +45,16 @@ class Attempts:
         programs: Programs,
         interruption: Interruption,
         retrying: Retrying,
+        times: Timesheet,
         signer: Signer,
         job: str,
     ) -> None:
+        self.paused = 0.0
         self._memory = memory.by_task
         self._programs = programs
         self._interruption = interruption
         self._retrying = retrying
+        self._times = times
         self._signer = signer
         self._job = job
 
@@ -81,5 +91,12 @@ class Attempts:
                 if pause is None:
                     key = self._programs.keys.get(task, task)
                     raise TaskRaised(failures.of_task(self._signer, self._job, task, key, error, attempt)) from None
-            interruption.sleep(pause)
+            self._pause(pause)
             attempt += 1
+
+    def _pause(self, seconds: float) -> None:
+        began = clock()
+        self._times.enter(Phase.WAITING)
+        self._interruption.sleep(seconds)
+        self._times.enter(Phase.RUNNING)
+        self.paused += clock() - began

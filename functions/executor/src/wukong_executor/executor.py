@@ -124,8 +124,9 @@ class Executor:
         self._output = Output()
         self._interruption = Interruption()
         self._retrying = Retrying()
+        self._times = Timesheet(started, clock)
         self._attempts = Attempts(
-            self._memory, self._programs, self._interruption, self._retrying, environment.signer, job
+            self._memory, self._programs, self._interruption, self._retrying, self._times, environment.signer, job
         )
         self._acknowledged = Acknowledged(begun.claims)
         self._reconnects = self._mds.reconnects
@@ -137,7 +138,6 @@ class Executor:
         self._beat_error: BaseException | None = None
         self._running: tuple[int, float] = (-1, 0.0)
         self._announced = -1
-        self._times = Timesheet(started, clock)
         self._slowest = Slowest()
         self._resident = Resident()
         self._time_left = time_left
@@ -221,7 +221,7 @@ class Executor:
                     self._announce(task)
                 value = self._evaluate(task, programs[task], inputs)
                 now = clock()
-                seconds = now - started
+                seconds = now - started - self._attempts.paused
                 if large_bytes is not None:
                     large = estimated_bytes(value) >= large_bytes
                 with lock:
@@ -276,6 +276,7 @@ class Executor:
                 self._stop()
 
     def _evaluate(self, task: int, program: Any, inputs: Sequence[int]) -> Any:
+        self._attempts.paused = 0.0
         if program is None:
             self._times.enter(Phase.READING)
             if self._memory.load([(task, self._programs.inputs[task])]):
