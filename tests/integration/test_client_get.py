@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from operator import add, mul
 from typing import Any
@@ -111,6 +112,25 @@ def test_options_of_dask_and_of_wukong_are_taken(client: Client) -> None:
     assert client.report().executors == 1
     with pytest.raises(InvalidGraph, match="deadline"):
         total.compute(scheduler=client.get, deadline=-1.0)
+    assert total.compute(scheduler=client.get, num_workers=4, optimize_graph=False, priority=1) == 100
+    assert client.compute({"total": total}, traverse=True, optimize_graph=False) == {"total": 100}
+
+
+def test_a_misspelt_option_is_refused_at_every_door(client: Client) -> None:
+    total = da.ones(100, chunks=10).sum()
+    before = {job for job, _ in client.jobs()}
+    misspelt: Any = {"dead_line": 60.0}
+    for way in (
+        functools.partial(client.compute, total),
+        functools.partial(client.persist, total),
+        functools.partial(client.get, {"a": 1}, "a"),
+        functools.partial(client.submit_graph, {"a": 1}, "a"),
+        functools.partial(total.compute, scheduler=client.get),
+        functools.partial(total.persist, scheduler=client.get),
+    ):
+        with pytest.raises(TypeError, match=r"'dead_line' is no option .* did you mean 'deadline'\?"):
+            way(**misspelt)
+    assert {job for job, _ in client.jobs()} <= before
 
 
 def test_many_threads_may_use_one_client(client: Client) -> None:

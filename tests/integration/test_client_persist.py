@@ -215,6 +215,13 @@ def test_options_go_with_the_job(client: Client, x: da.Array) -> None:
     assert client.compute(client.persist(dask.delayed(lambda: None)())) is None
 
 
+def test_arguments_are_looked_through_unless_told_not_to(client: Client, x: da.Array) -> None:
+    assert client.persist([1, 2], traverse=False) == [1, 2]
+    (kept,) = client.persist([x], traverse=True)
+    assert client.compute(kept.size) == 160_000
+    assert client.persist([x], traverse=False) == [x]
+
+
 def test_a_persisted_graph_holds_futures_as_dask_expects_it_of_a_cluster(client: Client) -> None:
     x = client.persist(da.ones((4, 6), chunks=(2, 3)))
     chunk = x.dask[(x.name, 1, 0)].result()

@@ -1,8 +1,13 @@
+import inspect
 from typing import Any
 
+import dask.local
+import dask.multiprocessing
+import dask.threaded
+import distributed
 import pytest
 
-from wukong.client.options import JobOptions, chosen, message
+from wukong.client.options import JobOptions, check, chosen, message
 from wukong.errors import InvalidGraph
 from wukong.rpc.v1 import job_pb2
 
@@ -21,10 +26,38 @@ def test_of_dasks_keywords_only_the_options_count() -> None:
     assert chosen({"num_workers": 4, "retries": 2, "optimize_graph": True}) == {"retries": 2}
 
 
-def test_an_unknown_option_is_refused_with_those_that_exist() -> None:
-    unknown: Any = {"dead_line": 3}
-    with pytest.raises(TypeError, match=r"'dead_line' is no option of a job; there are deadline, max_parallelism"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("dead_line", r"did you mean 'deadline'\? There are deadline, max_parallelism"),
+        ("max_parallel", "did you mean 'max_parallelism'"),
+        ("retry", "did you mean 'retries'"),
+        ("xyz", "; there are deadline, max_parallelism"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(name: str, said: str) -> None:
+    unknown: Any = {name: 3}
+    with pytest.raises(TypeError, match=f"{name!r} is no option of a job.*{said}"):
         message(unknown)
+    with pytest.raises(TypeError, match=f"{name!r} is no option of a job, and nothing that Dask.*{said}"):
+        chosen(unknown)
+
+
+def test_a_keyword_of_dask_may_be_the_nearest() -> None:
+    with pytest.raises(TypeError, match="did you mean 'optimize_graph'"):
+        check({"optimise_graph": False})
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [dask.threaded.get, dask.multiprocessing.get, dask.local.get_async, distributed.Client.get],
+    ids=lambda scheduler: f"{scheduler.__module__}.{scheduler.__qualname__}",
+)
+def test_what_dask_hands_to_its_schedulers_is_no_mistake(scheduler: Any) -> None:
+    # What they hand to each other, and what would have the client give something else than values.
+    inside = {"submit", "dsk", "keys", "result", "self", "kwargs", "get_id", "pack_exception", "dumps", "loads"}
+    other = {"sync", "asynchronous"}
+    check(set(inspect.signature(scheduler).parameters) - inside - other)
 
 
 @pytest.mark.parametrize(

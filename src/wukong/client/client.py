@@ -21,7 +21,7 @@ from wukong.client.inputs import bring
 from wukong.client.job import Asked, Job
 from wukong.client.kept import keep
 from wukong.client.lanes import Lanes
-from wukong.client.options import JobOptions, chosen, message
+from wukong.client.options import JobOptions, check, chosen, message
 from wukong.client.persistence import persist
 from wukong.client.report import Report
 from wukong.client.session import Session
@@ -91,13 +91,14 @@ class Client:
         Args:
             dsk: A Dask graph in any of its forms.
             keys: A key, or a list of keys; lists may be nested.
-            **keywords: Options of the job (`wukong.client.options.JobOptions`). Others, which Dask hands to every
-                scheduler, are accepted and have no meaning here.
+            **keywords: Options of the job (`wukong.client.options.JobOptions`). What else Dask hands to its schedulers
+                (`num_workers`, `priority`...) is accepted and has no meaning here.
 
         Returns:
             For a key its value, for a list a tuple, nested as the lists are.
 
         Raises:
+            TypeError: A keyword is neither.
             InvalidGraph: The graph cannot be run as it is; says why.
             TaskError: A task raised what cannot be raised here. Else its own exception is raised, caused by one.
             WukongError: Others of its kind: a lost executor, a passed deadline, a cluster that is gone...
@@ -197,7 +198,13 @@ class Client:
         return Job(self._session, job_id, None)
 
     def compute(self, *collections: Any, **options: Any) -> Any:
-        """The values of Dask collections: of one its value, of several a tuple. Options are those of `get`."""
+        """The values of Dask collections: of one its value, of several a tuple.
+
+        Args:
+            *collections: Collections, and whatever holds some: lists, tuples, dicts.
+            **options: Those of `get` and of `dask.compute`.
+        """
+        check(options)
         found = dask.compute(*collections, scheduler=self.get, **options)
         return found[0] if len(collections) == 1 else found
 
@@ -215,6 +222,7 @@ class Client:
         Returns:
             Of one argument one object, of several a tuple.
         """
+        check(options)
         # Not a method of this client: Dask would find it, and call this again.
         found = persist(collections, functools.partial(self._keep), options)
         return found[0] if len(collections) == 1 else found

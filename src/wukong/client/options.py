@@ -1,13 +1,16 @@
 """What may be asked of one job: the same keywords wherever a job is made.
 
 `get`, `submit_graph`, `compute` and `persist` take them. Another one is a line in `JobOptions` and one in `_FIELDS`,
-the field of the message `JobOptions` that it becomes.
+the field of the message `JobOptions` that it becomes. All but `submit_graph` take what Dask hands to its schedulers
+too: code that says such things to another scheduler runs here as it is. What is neither would be an option that
+somebody believes to be in force, so it is refused.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from wukong.engine.policy.named import check_policy
@@ -44,8 +47,40 @@ _FIELDS = {
 }
 
 
+#: What Dask takes for itself in `compute` and `persist`.
+_OF_DASK = ("optimize_graph", "traverse")
+
+#: What Dask hands to its own schedulers: to those of one machine, then to a cluster of dask.distributed.
+_OF_SCHEDULERS = frozenset(
+    {
+        *("cache", "callbacks", "chunksize", "func_dumps", "func_loads", "initializer", "num_workers", "pool"),
+        *("raise_exception", "rerun_exceptions_locally"),
+        *("actors", "allow_other_workers", "direct", "fifo_timeout", "priority", "resources", "workers"),
+    }
+)
+
+
+def check(keywords: Iterable[str]) -> None:
+    """Refuse a keyword that is no option, and that Dask hands to no scheduler.
+
+    Raises:
+        TypeError: There is one.
+    """
+    for name in keywords:
+        if name not in _FIELDS and name not in _OF_DASK and name not in _OF_SCHEDULERS:
+            raise TypeError(
+                f"{name!r} is no option of a job, and nothing that Dask hands to a scheduler; "
+                f"{_instead(name, [*_FIELDS, *_OF_DASK])}"
+            )
+
+
 def chosen(keywords: Mapping[str, Any]) -> JobOptions:
-    """The options among the keywords that Dask hands to every scheduler."""
+    """The options among the keywords that Dask hands to a scheduler.
+
+    Raises:
+        TypeError: One is neither.
+    """
+    check(keywords)
     return cast(JobOptions, {name: value for name, value in keywords.items() if name in _FIELDS})
 
 
@@ -59,7 +94,7 @@ def message(options: JobOptions) -> job_pb2.JobOptions:
     found = job_pb2.JobOptions()
     for name, value in options.items():
         if name not in _FIELDS:
-            raise TypeError(f"{name!r} is no option of a job; there are {', '.join(_FIELDS)}")
+            raise TypeError(f"{name!r} is no option of a job; {_instead(name, list(_FIELDS))}")
         if value is None:
             continue
         try:
@@ -71,3 +106,9 @@ def message(options: JobOptions) -> job_pb2.JobOptions:
     if found.HasField("max_cost_usd") and not 0 < found.max_cost_usd < math.inf:
         raise InvalidGraph(f"the job's option max_cost_usd={found.max_cost_usd:g} is no number of US dollars above 0")
     return found
+
+
+def _instead(name: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, 1)
+    meant = f"did you mean {nearest[0]!r}? There" if nearest else "there"
+    return f"{meant} are {', '.join(_FIELDS)}"

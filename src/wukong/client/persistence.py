@@ -18,7 +18,8 @@ def persist(arguments: Sequence[Any], scheduler: Callable[..., Any], options: di
         scheduler: A Dask scheduler that gives, for each key, the node that stands for its value from now on.
         options: Those of `dask.persist`, and the scheduler's keywords.
     """
-    collections, repack = unpack_collections(*arguments)
+    traverse = options.pop("traverse", True)
+    collections, repack = unpack_collections(*arguments, traverse=traverse)
     if not collections:
         return tuple(arguments)
     # Dask optimizes collections of one kind together, and then takes the keys of one for another's where some of
