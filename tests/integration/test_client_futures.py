@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import gc
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from operator import add, mul
 from pathlib import Path
@@ -249,8 +251,23 @@ def _sum_after(path: str, array: Any) -> float:
 def test_large_arguments_are_warned_about_where_the_call_is(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload_size, "LARGE_BYTES", 500_000)
     with pytest.warns(LargeUploadWarning) as caught:
-        assert client.submit(np.sum, np.ones(100_000)).result() == 100_000
-    assert [warning.filename for warning in caught] == [__file__]
+        future, line = client.submit(np.sum, np.ones(100_000)), sys._getframe().f_lineno
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
+    assert future.result() == 100_000
+    held = np.ones(100_000)
+    with pytest.warns(LargeUploadWarning, match="functions and small arguments"):
+        (future,) = client.map(lambda scale: scale * held.sum(), [2])
+    assert future.result() == 200_000
+
+
+def test_whoever_takes_warnings_for_errors_gets_them_where_the_call_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_size, "LARGE_BYTES", 500_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(LargeUploadWarning, match="holds 1 MB of data"):
+            client.submit(np.sum, np.ones(100_001))
 
 
 def test_a_closed_client_ends_its_futures(cluster: LocalCluster, client: Client, tmp_path: Path) -> None:

@@ -20,9 +20,6 @@ from wukong.rpc.v1 import job_pb2
 
 _CONTAINERS: dict[type, Callable[..., GraphNode]] = {list: List, tuple: Tuple, set: Set}
 
-#: Submits a graph and the keys that are asked for.
-Submit = Callable[[dict[Key, Any], list[Key]], Job]
-
 
 def calls(
     function: Callable[..., Any], arguments: Sequence[Sequence[Any]], keywords: Mapping[str, Any]
@@ -57,19 +54,18 @@ def _nodes(items: Iterable[Any]) -> bool:
     return any(isinstance(item, GraphNode) for item in items)
 
 
-def run(graph: dict[Key, Any], futures: Sequence[Future], share: Share, submit: Submit) -> None:
-    """Submit the graph and give each future its value. Whatever goes wrong is told to the futures.
+def run(futures: Sequence[Future], share: Share, submit: Callable[[], Job]) -> None:
+    """Submit a graph and give each future its value. Whatever goes wrong is told to the futures.
 
     Args:
-        graph: One task for each future, under its key.
-        futures: The futures.
+        futures: One for each task, of the same key.
         share: What they have in common.
-        submit: Submits a graph; waits for the futures in it.
+        submit: Submits the graph; waits for the futures in it.
     """
     try:
         if share.abandoned:
             return
-        job = submit(graph, [future.key for future in futures])
+        job = submit()
         share.started(job)
         tasks = job.tasks()
         waiting = {tasks[future.key]: future for future in futures}

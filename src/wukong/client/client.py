@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import secrets
 import threading
@@ -12,7 +11,7 @@ from typing import Any, Unpack
 
 import dask
 
-from wukong.client import batch, interrupted, submission, upload_size
+from wukong.client import batch, interrupted, submission
 from wukong.client.address import Cluster, checker, locate
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
@@ -23,11 +22,10 @@ from wukong.client.kept import keep
 from wukong.client.lanes import Lanes
 from wukong.client.options import JobOptions, check, chosen, message
 from wukong.client.persistence import persist
+from wukong.client.prepared import Prepared
 from wukong.client.report import Report
 from wukong.client.session import Session
 from wukong.errors import WukongError
-from wukong.graph import payload
-from wukong.graph.convert import convert
 from wukong.graph.dag import Key
 from wukong.graph.modules import register_user_modules
 from wukong.graph.reference import Reference
@@ -129,27 +127,9 @@ class Client:
         """
         self._session.check_open()
         asked = message(options)
-        dag = convert(dsk, keys)
-        with self._lock:
-            register_user_modules(self._by_value)
-        payloads = payload.cut(dag)
-        upload_size.check_size(dag, sum(len(page.data) for page in payloads), self._session.has)
-        job_id = secrets.token_hex(8)
-        uses = [value for value in dag.inputs.values() if isinstance(value, Reference)]
-        releases = self._session.releases
-        releases.hold(job_id)
-        try:
-            inputs = bring(self._session, dag, job_id, options.get("deadline"))
-            submission.submit(self._connection, job_id, dag, payloads, inputs, asked)
-            job = Job(self._session, job_id, Asked(keys, dag.index, dag.keys), uses)
-            releases.follow(job, job_id)
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                interrupted.cancel(self._connection, job_id)
-            releases.release(job_id)
-            raise
-        self._session.jobs[job_id] = job
-        return job
+        prepared = self._prepare(dsk, keys)
+        prepared.check_size(self._session.has)
+        return self._start(prepared, asked)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Call a function on the cluster; returns at once.
@@ -292,6 +272,31 @@ class Client:
         state = ", closed" if self._session.closed else ""
         return f"<Client of {self._connection.address}{state}>"
 
+    def _prepare(self, dsk: Any, keys: Any) -> Prepared:
+        with self._lock:
+            register_user_modules(self._by_value)
+        return Prepared.of(dsk, keys)
+
+    def _start(self, prepared: Prepared, asked: job_pb2.JobOptions) -> Job:
+        job_id = secrets.token_hex(8)
+        dag = prepared.dag
+        uses = [value for value in dag.inputs.values() if isinstance(value, Reference)]
+        deadline = asked.deadline_seconds if asked.HasField("deadline_seconds") else None
+        releases = self._session.releases
+        releases.hold(job_id)
+        try:
+            inputs = bring(self._session, dag, job_id, deadline)
+            submission.submit(self._connection, job_id, dag, prepared.payloads, inputs, asked)
+            job = Job(self._session, job_id, Asked(prepared.keys, dag.index, dag.keys), uses)
+            releases.follow(job, job_id)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                interrupted.cancel(self._connection, job_id)
+            releases.release(job_id)
+            raise
+        self._session.jobs[job_id] = job
+        return job
+
     def _keep(self, dsk: Any, keys: list[Key], **keywords: Any) -> list[Any]:
         options = chosen(keywords)
         graph = dsk if isinstance(dsk, Mapping) else dsk.__dask_graph__()
@@ -304,9 +309,16 @@ class Client:
         graph = batch.calls(function, arguments, kwargs)
         share = Share(self._session, len(graph))
         futures = [Future(share, key) for key in graph]
-        if futures:
-            # What `dask.annotate` says here is to be said there.
-            here = contextvars.copy_context()
-            here.run(upload_size.remember, upload_size.place())
-            self._lanes.put(functools.partial(here.run, batch.run, graph, futures, share, self.submit_graph))
+        if not futures:
+            return futures
+        try:
+            # Here, not in the background: what `dask.annotate` says is said here, and who called is to be warned.
+            prepared = self._prepare(graph, list(graph))
+        except Exception as error:
+            for future in futures:
+                future.fail(error)
+            return futures
+        prepared.check_size(self._session.has)
+        submit = functools.partial(self._start, prepared, job_pb2.JobOptions())
+        self._lanes.put(functools.partial(batch.run, futures, share, submit))
         return futures

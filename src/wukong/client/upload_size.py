@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from types import FrameType
 
 import numpy as np
 
@@ -24,26 +22,8 @@ LARGE_BYTES = 100_000_000
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A line of a program.
-
-    Attributes:
-        filename: Its file.
-        line: Its number.
-        registry: What its module was warned about, which is not to be repeated.
-    """
-
-    filename: str
-    line: int
-    registry: dict[Any, Any]
-
-
-_called: ContextVar[Place | None] = ContextVar("called", default=None)
-
-
 def check_size(dag: Dag, pages: int, known: Callable[[object], bool]) -> None:
-    """Warn if a graph holds more than `LARGE_BYTES` that have to be sent.
+    """Warn, where the user's code called, if a graph holds more than `LARGE_BYTES` that have to be sent.
 
     Args:
         dag: The graph. The sizes of its large values are estimated.
@@ -57,29 +37,23 @@ def check_size(dag: Dag, pages: int, known: Callable[[object], bool]) -> None:
     parts = [(pages, "functions and small arguments"), *((nbytes, _name(dag, task)) for task, nbytes in sizes.items())]
     named = [(nbytes, what) for nbytes, what in sorted(parts, reverse=True)[:_NAMED] if nbytes >= total / 100]
     largest = ", ".join(f"{what} ({nbytes / 1e6:,.0f} MB)" for nbytes, what in named or [max(parts)])
-    where = _called.get() or place()
+    caller = _caller()
     warnings.warn_explicit(
         f"this graph holds {total / 1e6:,.0f} MB of data, which are sent to the cluster; most of it is in: {largest}. "
         "Load data inside tasks, or keep it in the cluster as a future of client.submit, which any graph can use.",
         LargeUploadWarning,
-        where.filename,
-        where.line,
-        registry=where.registry,
+        caller.f_code.co_filename,
+        caller.f_lineno,
+        registry=caller.f_globals.setdefault("__warningregistry__", {}),
     )
 
 
-def remember(where: Place) -> None:
-    """Warn as if the user had called there: for what this thread or context submits in the background."""
-    _called.set(where)
-
-
-def place() -> Place:
-    """Where the nearest caller is that is neither Wukong nor Dask."""
+def _caller() -> FrameType:
+    """The nearest caller that is neither Wukong nor Dask."""
     frame = sys._getframe(1)
     while frame.f_globals.get("__name__", "").partition(".")[0] in ("wukong", "dask") and frame.f_back is not None:
         frame = frame.f_back
-    registry = frame.f_globals.setdefault("__warningregistry__", {})
-    return Place(frame.f_code.co_filename, frame.f_lineno, registry)
+    return frame
 
 
 def _name(dag: Dag, task: int) -> str:
