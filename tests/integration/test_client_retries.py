@@ -76,18 +76,18 @@ def test_what_a_task_says_goes_before_what_the_job_says(
     assert runs() == 2
 
 
-@pytest.mark.parametrize("way", ["compute", "persist", "array", "submit"])
+@pytest.mark.parametrize("way", ["compute", "persist", "array", "persisted array", "submit"])
 def test_every_way_to_say_it(client: Client, tmp_path: Path, way: str) -> None:
     folder = str(tmp_path)
     if way == "compute":
         assert client.compute(dask.delayed(fail_until)(folder, 1), retries=1) == "done"
     elif way == "persist":
         assert client.compute(client.persist(dask.delayed(fail_until)(folder, 1), retries=1)) == "done"
-    elif way == "array":
+    elif "array" in way:
         x = da.ones(4, chunks=4)
         with dask.annotate(retries=1):
             once = x.map_blocks(lambda block: fail_until(folder, 1, block), dtype=float, meta=x._meta)
-        assert client.compute((once + 1).sum()) == 8
+        assert client.compute(((client.persist(once) if "persisted" in way else once) + 1).sum()) == 8
     else:
         with dask.annotate(retries=1):
             future = client.submit(fail_until, folder, 1)

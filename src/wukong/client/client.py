@@ -300,7 +300,8 @@ class Client:
     def _keep(self, dsk: Any, keys: list[Key], **keywords: Any) -> list[Any]:
         options = chosen(keywords)
         graph = dsk if isinstance(dsk, Mapping) else dsk.__dask_graph__()
-        return keep(graph, keys, lambda graph, new: self.submit_graph(graph, new, **options))
+        # As Dask handed it over: the tasks alone have no annotations any more.
+        return keep(graph, keys, lambda new: self.submit_graph(dsk, new, **options))
 
     def _call(
         self, function: Callable[..., Any], arguments: Sequence[Sequence[Any]], kwargs: Mapping[str, Any]

@@ -14,9 +14,6 @@ from wukong.graph.dag import Key
 from wukong.graph.reference import Reference, ReferenceTask, reference_of, value_of
 from wukong.rpc.v1 import job_pb2
 
-#: Submits a graph and the keys that are asked for.
-Submit = Callable[[Mapping[Key, Any], list[Key]], Job]
-
 
 class Kept(Reference):
     """The value of one task of a job that was submitted to be used by others.
@@ -76,9 +73,7 @@ class Kept(Reference):
         return f"<Kept {self._key!r} of job {self._job.id}>"
 
 
-def keep(
-    dsk: Mapping[Key, Any], keys: Sequence[Key], submit: Callable[[Mapping[Key, Any], list[Key]], Job]
-) -> list[ReferenceTask]:
+def keep(dsk: Mapping[Key, Any], keys: Sequence[Key], submit: Callable[[list[Key]], Job]) -> list[ReferenceTask]:
     """A node of a new graph for each key: one that stands for its value, which one job computes and keeps.
 
     What was persisted before is taken as it is.
@@ -86,14 +81,14 @@ def keep(
     Args:
         dsk: The graph.
         keys: The keys.
-        submit: Submits the graph.
+        submit: Submits the graph, to compute the keys that it is given.
     """
     nodes: dict[Key, ReferenceTask] = {}
     for key in keys:
         if (known := _kept(dsk, key)) is not None:
             nodes[key] = ReferenceTask(key, value_of, known)
     if new := [key for key in dict.fromkeys(keys) if key not in nodes]:
-        job = submit(dsk, new)
+        job = submit(new)
         nodes.update((key, ReferenceTask(key, value_of, Kept(job, task, key))) for key, task in job.tasks().items())
     return [nodes[key] for key in keys]
 
