@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import gc
 import sys
 import threading
@@ -14,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import dask.array as da
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import pytest
+from dask.base import tokenize
 
 import wukong
 from wukong import Client, Future, InvalidGraph, JobCancelled, LocalCluster, TaskError, WukongError
@@ -143,6 +148,44 @@ def test_futures_stand_in_graphs_for_their_values(client: Client) -> None:
     del x
     gc.collect()
     np.testing.assert_array_equal(job.result(), -np.ones(100_000))
+
+
+@pytest.mark.parametrize("scheduler", ["wukong", "threads"])
+def test_futures_are_found_at_any_depth_of_dasks_own_calls(client: Client, scheduler: str) -> None:
+    options = {"scheduler": client.get if scheduler == "wukong" else scheduler}
+    three, ones = client.submit(add, 1, 2), client.submit(np.ones, 100_000)
+    assert dask.delayed(sum)([three, 4]).compute(**options) == 7
+    assert dask.delayed(_total)({"a": (ones, [three]), "b": 1}).compute(**options) == 100_004
+    assert dask.delayed(sum)(client.map(abs, [-1, -2])).compute(**options) == 3
+    assert dask.compute(three, [three, {"x": three}], da.ones(5).sum(), **options) == (3, [3, {"x": 3}], 5)
+    blocks = da.ones(4, chunks=2).map_blocks(add, three, dtype=float, meta=np.array((), dtype=float))
+    assert blocks.sum().compute(**options) == 16
+    failed = client.submit(reciprocal, 0)
+    with pytest.raises(ZeroDivisionError):
+        dask.delayed(sum)([failed, 1]).compute(**options)
+
+
+def _total(content: dict[str, Any]) -> float:
+    return float(content["a"][0].sum()) + content["a"][1][0] + content["b"]
+
+
+def test_a_future_is_a_collection_of_its_own(client: Client) -> None:
+    future = client.submit(add, 1, 2)
+    assert client.compute(future) == 3
+    assert client.compute({"x": [future]}) == {"x": [3]}
+    assert client.persist(future) is future
+    frame = dd.from_pandas(pd.DataFrame({"a": [1, 2]}), npartitions=2)
+    assert client.compute(frame.map_partitions(add, future, meta=frame).a.sum()) == 9
+    assert tokenize(future) == tokenize(future) != tokenize(client.submit(add, 1, 2))
+    assert copy.deepcopy([future]) == [future]
+
+
+def test_gather_takes_futures_only(client: Client) -> None:
+    future = client.submit(add, 1, 2)
+    assert client.gather(future) == 3
+    assert client.gather(iter([future])) == [3]
+    with pytest.raises(TypeError, match="gather was given 'x', which is no future"):
+        client.gather({"x": future})  # type: ignore[arg-type]
 
 
 def test_a_call_waits_for_its_arguments(client: Client, tmp_path: Path) -> None:

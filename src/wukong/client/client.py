@@ -155,14 +155,24 @@ class Client:
         """
         return self._call(function, list(zip(*iterables, strict=False)), kwargs)
 
-    def gather(self, futures: Iterable[Future]) -> list[Any]:
-        """The values of futures, once all are there.
+    def gather(self, futures: Future | Iterable[Future]) -> Any:
+        """The values of futures as a list, once all are there; of a single future its value.
 
         Raises:
+            TypeError: One of them is no future.
             Exception: What the first call that raised has raised.
             WukongError: A job failed, was cancelled, or a value is gone.
         """
-        return read(list(futures))
+        if isinstance(futures, Future):
+            return futures.result()
+        found = list(futures)
+        for future in found:
+            if not isinstance(future, Future):
+                raise TypeError(
+                    f"gather was given {future!r}, which is no future of Client.submit or Client.map; "
+                    "Client.compute finds futures and Dask collections at any depth"
+                )
+        return read(found)
 
     def job(self, job_id: str) -> Job:
         """A job by its id, also one that another client submitted: to wait for, cancel, read its logs and report.

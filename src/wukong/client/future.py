@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import operator
 import pickle
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
+
+import dask.threaded
 
 from wukong.client import results
 from wukong.client.job import Job
@@ -14,7 +18,7 @@ from wukong.client.session import Session
 from wukong.errors import InvalidGraph, JobCancelled, TaskError, WukongError
 from wukong.graph.attempt import Failed
 from wukong.graph.dag import Key
-from wukong.graph.reference import Reference
+from wukong.graph.reference import Reference, ReferenceTask, value_of
 from wukong.rpc.v1 import job_pb2
 from wukong.values.mark import MANIFEST_TAG
 
@@ -71,8 +75,9 @@ class Remote:
 class Future(concurrent.futures.Future[Any], Reference):
     """The value of a call that runs on the cluster: made by `Client.submit` and `Client.map`.
 
-    It works with `concurrent.futures.wait` and `as_completed`. As an argument of later calls, and in graphs, it stands
-    for its value, which then does not come here. The value stays in the cluster while the future lives.
+    It works with `concurrent.futures.wait` and `as_completed`, and is a Dask collection. As an argument of later calls,
+    and in graphs, it stands for its value, which then does not come here. The value stays in the cluster while the
+    future lives.
 
     Attributes:
         key: The key of its task, unique.
@@ -171,6 +176,26 @@ class Future(concurrent.futures.Future[Any], Reference):
         """The call will not end, because of this; without effect if the future is done."""
         with contextlib.suppress(concurrent.futures.InvalidStateError):
             self.set_exception(error)
+
+    # A collection of Dask's: so futures are found at any depth of the arguments of delayed calls and of `dask.compute`.
+
+    __dask_scheduler__ = staticmethod(dask.threaded.get)
+    __dask_optimize__ = None
+
+    def __dask_graph__(self) -> dict[Key, ReferenceTask]:
+        return {self.key: ReferenceTask(self.key, value_of, self)}
+
+    def __dask_keys__(self) -> list[Key]:
+        return [self.key]
+
+    def __dask_postcompute__(self) -> tuple[Callable[[Sequence[Any]], Any], tuple[()]]:
+        return operator.itemgetter(0), ()
+
+    def __dask_postpersist__(self) -> tuple[Callable[..., Future], tuple[()]]:
+        return lambda *_, **__: self, ()
+
+    def __dask_tokenize__(self) -> tuple[str, Key]:
+        return "wukong.Future", self.key
 
     def __reduce__(self) -> NoReturn:
         raise InvalidGraph(

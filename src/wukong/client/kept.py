@@ -60,12 +60,6 @@ class Kept(Reference):
     def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
         return value_of, (self.value(),)
 
-    def __copy__(self) -> Kept:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Kept:
-        return self
-
     def __dask_tokenize__(self) -> tuple[str, str, int]:
         return "wukong.Kept", self._job.id, self._task
 

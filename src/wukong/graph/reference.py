@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, Self
 
 from dask._task_spec import Task
 
 
 class Reference(abc.ABC):
-    """The value of a task of an earlier job. Where one is found in a graph, the task that stands for it is an input."""
+    """The value of a task of an earlier job. Where one is found in a graph, the task that stands for it is an input.
+
+    A copy is the same object.
+    """
 
     __slots__ = ()
 
@@ -28,6 +31,12 @@ class Reference(abc.ABC):
     @abc.abstractmethod
     def value(self) -> Any:
         """The value, once it is there, brought here."""
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
 
 def value_of(value: Any) -> Any:
