@@ -181,6 +181,28 @@ def test_calls_are_put_in_order() -> None:
     assert [list(Page.decode(page[32:]).deps(task)) for task in range(3)] == [[], [0], [1]]
 
 
+def test_an_id_stands_for_one_job_of_calls() -> None:
+    desk = Desk()
+    request = calls(("a", ""), ("b", "a"), targets=["b"])
+    assert desk.submit(request).state == desk.submit(request).state == job_pb2.JOB_STATE_RUNNING
+    others = [calls(("a", ""), ("b", "a"), targets=["a"]), calls(("a", ""), ("b", ""), targets=["b"])]
+    for other in others:
+        with pytest.raises(InvalidGraph, match="job 'calls-1' was submitted before with another graph"):
+            desk.submit(other)
+    assert desk.invoked == [("calls-1", ["0"])]
+    # What it was is forgotten with its release, and a repeated submission of it stays harmless.
+    desk.mds.purge("calls-1", 60)
+    assert desk.submit(others[0]).state == job_pb2.JOB_STATE_GONE
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_does_not_know_are_refused(number: float) -> None:
+    request = calls(("a", ""), targets=["a"])
+    request.tasks[0].call.kwargs["x"] = number
+    with pytest.raises(InvalidGraph, match=r"task 'a' has an argument that is not finite"):
+        Desk().submit(request)
+
+
 def test_options_are_kept_within_the_clusters_limits() -> None:
     desk = Desk(WUKONG_PARALLELISM="10", WUKONG_DEADLINE_SECONDS="100")
     for name, asked, given in [("a", 3, 3), ("b", 99, 10)]:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 
@@ -63,6 +64,7 @@ class Work:
         inputs: Marks of uploaded values, by task.
         hashes: Content hashes of those values.
         names: Names of the targets, for a job of calls.
+        request: What tells a job of calls from another one.
         warnings: Sentences for the user.
         runtime: The manifest of the executors that the graph was pickled for; empty where nothing is pickled.
     """
@@ -72,6 +74,7 @@ class Work:
     inputs: Mapping[int, bytes] = field(default_factory=dict)
     hashes: Sequence[str] = ()
     names: Sequence[str] = ()
+    request: str = ""
     warnings: Sequence[str] = ()
     runtime: str = ""
 
@@ -122,6 +125,7 @@ class Submission:
         with self._turns.of(name):
             known = self._mds.job(name)
             if known is not None and known.state != "loading":
+                self._check_same(request)
                 return scheduler_pb2.SubmitJobResponse(job_id=name, state=messages.state(known.state))
             try:
                 work = self._calls(request) if request.tasks else self._graph(request)
@@ -129,6 +133,15 @@ class Submission:
                 return scheduler_pb2.SubmitJobResponse(job_id=name, missing_pages=missing.hashes)
             state = self._write(name, work, request.options)
         return scheduler_pb2.SubmitJobResponse(job_id=name, state=messages.state(state), warnings=work.warnings)
+
+    def _check_same(self, request: scheduler_pb2.SubmitJobRequest) -> None:
+        """Raise if the job is known as one of other calls: nobody may get their results for his own."""
+        known = Targets.decode(self._mds.targets(request.job_id)).request
+        if known and known != _digest(request):
+            raise InvalidGraph(
+                f"job {request.job_id!r} was submitted before with another graph or other options, and an id stands "
+                "for one job; choose another"
+            )
 
     def _calls(self, request: scheduler_pb2.SubmitJobRequest) -> Work:
         if request.HasField("graph"):
@@ -138,8 +151,8 @@ class Submission:
             Call(
                 id=task.id,
                 function=task.call.function,
-                args=_values(task.call.args),
-                kwargs=json_format.MessageToDict(task.call.kwargs),
+                args=_plain(task.id, task.call.args),
+                kwargs=_plain(task.id, task.call.kwargs),
                 retries=task.options.retries if task.options.HasField("retries") else None,
             )
             for task in request.tasks
@@ -158,7 +171,7 @@ class Submission:
             self._config.limits,
         )
         check_payloads([len(payload) for payload in planned.payloads], len(shape.firsts), self._config.limits)
-        return Work(shape, planned.payloads, names=list(dict.fromkeys(request.targets)))
+        return Work(shape, planned.payloads, names=list(dict.fromkeys(request.targets)), request=_digest(request))
 
     def _graph(self, request: scheduler_pb2.SubmitJobRequest) -> Work:
         graph, limits = request.graph, self._config.limits
@@ -245,7 +258,7 @@ class Submission:
             seconds=self._seconds(options),
             json_results=bool(work.names),
             inputs=work.hashes,
-            targets=Targets(shape.targets.tolist(), work.names).encode(),
+            targets=Targets(shape.targets.tolist(), work.names, work.request).encode(),
             runtime=work.runtime,
             budget=self._budget(options),
             policy=name_of_policy,
@@ -267,11 +280,18 @@ class Submission:
         return state
 
 
-def _values(args: struct_pb2.ListValue) -> list[object]:
-    # The converter's annotation knows dicts only.
-    values: object = json_format.MessageToDict(args)
-    assert isinstance(values, list)
-    return values
+def _plain(task: str, arguments: struct_pb2.ListValue | struct_pb2.Struct) -> Any:
+    try:
+        return json_format.MessageToDict(arguments)
+    except (ValueError, json_format.Error):
+        raise InvalidGraph(
+            f"task {task!r} has an argument that is not finite (NaN or Infinity), which JSON does not know; send it as "
+            "a string"
+        ) from None
+
+
+def _digest(request: scheduler_pb2.SubmitJobRequest) -> str:
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
 
 
 def _check_hash(page: graph_pb2.Page) -> None:

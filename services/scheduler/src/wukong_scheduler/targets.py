@@ -14,15 +14,22 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The tasks whose values were asked for, in the order asked; and their names, in a job of calls."""
+    """What was asked for.
+
+    Attributes:
+        tasks: The tasks, in the order asked.
+        names: Their names, in a job of calls.
+        request: What tells the request of a job of calls from others.
+    """
 
     tasks: Sequence[int] = ()
     names: Sequence[str] = ()
+    request: str = ""
 
     def encode(self) -> bytes:
-        """As bytes: how many tasks, the tasks, the names as JSON."""
+        """As bytes: how many tasks, the tasks; in a job of calls the names and the request as JSON."""
         words = np.array([len(self.tasks), *self.tasks], "<u4").tobytes()
-        return words + (json.dumps(self.names).encode() if self.names else b"")
+        return words + (json.dumps([self.names, self.request]).encode() if self.names else b"")
 
     @classmethod
     def decode(cls, data: bytes) -> Targets:
@@ -30,4 +37,4 @@ class Targets:
         count = int.from_bytes(data[:4], "little")
         end = 4 + 4 * count
         tasks: list[int] = np.frombuffer(data[4:end], "<u4").tolist()
-        return cls(tasks, json.loads(data[end:]) if len(data) > end else ())
+        return cls(tasks, *(json.loads(data[end:]) if len(data) > end else ()))

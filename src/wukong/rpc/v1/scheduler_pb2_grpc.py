@@ -105,7 +105,8 @@ class SchedulerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitJob(self, request, context):
-        """Validates a job and starts it. Repeating it with the same job id changes nothing.
+        """Validates a job and starts it. Repeating it with the same job id changes nothing; other calls than those that were
+        submitted under an id are refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,9 @@ class SchedulerStub:
     UploadPages: _grpc.StreamUnaryMultiCallable[_graph_pb2.Page, _scheduler_pb2.UploadPagesResponse]
     """Sends pages ahead of the SubmitJob that names them. They are kept for some minutes."""
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.SubmitJobRequest, _scheduler_pb2.SubmitJobResponse]
-    """Validates a job and starts it. Repeating it with the same job id changes nothing."""
+    """Validates a job and starts it. Repeating it with the same job id changes nothing; other calls than those that were
+    submitted under an id are refused.
+    """
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobRef, _job_pb2.Job]
     """A job with its results."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_scheduler_pb2.WatchJobRequest, _event_pb2.JobEvent]
@@ -68,7 +70,9 @@ class SchedulerAsyncStub(SchedulerStub):
     UploadPages: _aio.StreamUnaryMultiCallable[_graph_pb2.Page, _scheduler_pb2.UploadPagesResponse]  # type: ignore[assignment]
     """Sends pages ahead of the SubmitJob that names them. They are kept for some minutes."""
     SubmitJob: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.SubmitJobRequest, _scheduler_pb2.SubmitJobResponse]  # type: ignore[assignment]
-    """Validates a job and starts it. Repeating it with the same job id changes nothing."""
+    """Validates a job and starts it. Repeating it with the same job id changes nothing; other calls than those that were
+    submitted under an id are refused.
+    """
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.JobRef, _job_pb2.Job]  # type: ignore[assignment]
     """A job with its results."""
     WatchJob: _aio.UnaryStreamMultiCallable[_scheduler_pb2.WatchJobRequest, _event_pb2.JobEvent]  # type: ignore[assignment]
@@ -109,7 +113,9 @@ class SchedulerServicer(metaclass=_abc_1.ABCMeta):
         request: _scheduler_pb2.SubmitJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scheduler_pb2.SubmitJobResponse, _abc.Awaitable[_scheduler_pb2.SubmitJobResponse]]:
-        """Validates a job and starts it. Repeating it with the same job id changes nothing."""
+        """Validates a job and starts it. Repeating it with the same job id changes nothing; other calls than those that were
+        submitted under an id are refused.
+        """
 
     @_abc_1.abstractmethod
     def GetJob(
