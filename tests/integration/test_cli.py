@@ -214,6 +214,28 @@ def test_a_value_too_large_for_the_job_is_fetched(run: Run, graph: Callable[[str
     assert json.loads(out) == {"a": "a" * 20_000_000}
 
 
+def test_an_id_stands_for_one_graph(run: Run, tmp_path: Path, client: Client) -> None:
+    path = tmp_path / "graph.json"
+    path.write_bytes(b"\xef\xbb\xbf" + GRAPH.replace("sum-1", "sum-2").encode())  # as editors on Windows write it
+    for _ in range(2):
+        assert run("submit", str(path))[:2] == (0, '{\n  "c": 9\n}\n')
+    path.write_text(GRAPH.replace("sum-1", "sum-2").replace("[1, 2]", "[1, 3]"))
+    code, out, err = run("submit", str(path))
+    assert (code, out) == (2, "")
+    assert "job 'sum-2' was submitted before with another graph" in err
+    client.job("sum-2").release()
+    client.close()  # which waits for it
+    code, out, err = run("submit", str(path))
+    assert (code, out) == (2, "")
+    assert "a job 'sum-2' was released before" in err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"Wukong {importlib.metadata.version('wukong')}\n"
+
+
 def test_other_exits(run: Run, graph: Callable[[str, list[object]], str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         unused = f"127.0.0.1:{server.getsockname()[1]}"
@@ -224,7 +246,7 @@ def test_other_exits(run: Run, graph: Callable[[str, list[object]], str], tmp_pa
         (("submit", graph("os:system", ["true"])), 2, "os:system"),
         (("submit", graph("no function", [])), 2, "is not of the form module:name"),
         (("jobs", "--address", "nowhere"), 2, "not of the form host:port"),
-        (("up", "--address", "10.0.0.1"), 2, "loopback"),
+        (("up", "--address", "10.0.0.1"), 2, "10.0.0.1 is not there. Give --address 127.0.0.1:PORT"),
         (("up", "--token", "mine"), 2, "leave --token away"),
         (("up", "--environments", "0"), 2, "environments is 0"),
         (("jobs", "--token", "wrong"), 4, "token is wrong"),

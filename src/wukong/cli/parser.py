@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 from typing import NoReturn
 
 from wukong.cli import cluster, demo, doctor, jobs, logs, submit, up
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit codes:\n" + "\n".join(f"  {code:3}  {code.meaning}" for code in Exit),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"Wukong {importlib.metadata.version('wukong')}")
     shared = _Parser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print JSON, for programs")
     shared.add_argument("--address", metavar="HOST:PORT", help="the cluster's scheduler (default: WUKONG_ADDRESS)")

@@ -78,6 +78,11 @@ class _Submission:
         connection = self._connection
         answer = connection.call(connection.scheduler.SubmitJob, request, SECONDS)
         self._submitted = True
+        if answer.state == job_pb2.JOB_STATE_GONE:
+            raise UsageError(
+                f"a job {self._job_id!r} was released before, and ids are not used twice; choose another job_id, or "
+                "leave it away"
+            )
         for warning in answer.warnings:
             complain(f"warning: {warning}")
         complain(f"job {self._job_id}")
@@ -103,7 +108,8 @@ class _Submission:
 
 def _read(path: str) -> str:
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return content.decode("utf-8-sig")  # editors on Windows mark the encoding
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:

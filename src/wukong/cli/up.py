@@ -68,5 +68,10 @@ def _cluster(arguments: argparse.Namespace) -> wukong.LocalCluster:
                 memory_mb=arguments.memory_mb,
                 kvs_nodes=arguments.kvs_nodes,
             )
-    except (ValueError, wukong.LegacyOptionWarning) as error:
+    except ValueError as error:
         raise UsageError(str(error)) from None
+    except wukong.LegacyOptionWarning:
+        raise UsageError(
+            f"`up` listens on this machine's loopback interface only, because it speaks without TLS, and "
+            f"{arguments.address} is not there. Give --address 127.0.0.1:PORT, or leave it away for any free port"
+        ) from None
