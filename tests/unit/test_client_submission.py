@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wukong.client.connection import Connection
-from wukong.client.submission import submit
+from wukong.client.submission import Submission
 from wukong.errors import ClusterUnavailable
 from wukong.graph.convert import convert
 from wukong.graph.payload import Payload
@@ -54,7 +54,11 @@ class Scheduler:
 
 
 def send(scheduler: Scheduler) -> None:
-    submit(cast("Connection", scheduler), "job", DAG, PAYLOADS, [], job_pb2.JobOptions(max_parallelism=3))
+    submission(scheduler).send()
+
+
+def submission(scheduler: Scheduler) -> Submission:
+    return Submission(cast("Connection", scheduler), "job", DAG, PAYLOADS, [], job_pb2.JobOptions(max_parallelism=3))
 
 
 def test_small_pages_travel_with_the_request() -> None:
@@ -109,3 +113,16 @@ def test_the_client_states_its_python_and_the_versions_that_matter() -> None:
 def test_the_schedulers_warnings_reach_the_user() -> None:
     with pytest.warns(RuntimeWarning, match="numpy is 1 at the client"):
         send(Scheduler(inline=1000, warnings=["numpy is 1 at the client and 2 at the executors"]))
+
+
+@pytest.mark.parametrize("inline", [5, 1000])
+def test_a_job_can_be_sent_again_with_all_that_belongs_to_it(inline: int) -> None:
+    scheduler = Scheduler(inline)
+    job = submission(scheduler)
+    job.send()
+    first, *_ = scheduler.requests
+    scheduler.pages.clear()
+    job.send()
+    assert scheduler.requests[-1] == first
+    assert first.job_id == "job"
+    assert len(scheduler.uploads) == (2 if inline == 5 else 0)

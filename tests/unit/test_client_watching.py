@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import grpc
@@ -7,7 +7,7 @@ import pytest
 
 from wukong.client import watching
 from wukong.client.connection import Connection
-from wukong.errors import ClusterUnavailable
+from wukong.errors import ClusterUnavailable, UnknownJob
 from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
 
 DONE = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_DONE)
@@ -74,8 +74,10 @@ def running(sequence: str) -> event_pb2.JobEvent:
     return event_pb2.JobEvent(sequence=sequence, state=event_pb2.StateChange(state=job_pb2.JOB_STATE_RUNNING))
 
 
-def watch(scheduler: Scheduler, end: float | None = None) -> list[event_pb2.JobEvent]:
-    return list(watching.watch(cast("Connection", scheduler), "j", end=end))
+def watch(
+    scheduler: Scheduler, end: float | None = None, submit: Callable[[], None] | None = None
+) -> list[event_pb2.JobEvent]:
+    return list(watching.watch(cast("Connection", scheduler), "j", end=end, submit=submit))
 
 
 def test_the_last_event_tells_the_job() -> None:
@@ -106,6 +108,31 @@ def test_an_end_that_tells_no_job_is_asked_for() -> None:
 def test_a_scheduler_that_stays_away_ends_the_watch() -> None:
     with pytest.raises(ClusterUnavailable, match="gone for good"):
         watch(Scheduler([[Broken()]], [ClusterUnavailable("gone for good")]))
+
+
+ALIVE = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_RUNNING)
+LOADING = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_LOADING)
+HALF = event_pb2.JobEvent(state=event_pb2.StateChange(state=job_pb2.JOB_STATE_LOADING))
+
+
+@pytest.mark.parametrize(("seen", "known"), [(UnknownJob("j"), UnknownJob("j")), (HALF, LOADING)], ids=["all", "half"])
+def test_a_job_that_the_store_forgot_is_submitted_again(seen: Any, known: Any) -> None:
+    submitted: list[str] = []
+    scheduler = Scheduler([[running("1-0"), seen], [running("5-0"), final()]], [known, ALIVE])
+    assert watch(scheduler, submit=lambda: submitted.append("j"))[-1].state.job == DONE
+    assert submitted == ["j"]
+    assert scheduler.asked == ["", "1-0"]
+
+
+def test_a_job_that_is_there_is_not_submitted_again() -> None:
+    scheduler = Scheduler([[Broken()], [HALF], [final()]], [ALIVE, ALIVE])
+    assert watch(scheduler, submit=lambda: pytest.fail("submitted"))[-1].state.job == DONE
+
+
+def test_a_job_that_nobody_here_submitted_is_unknown_when_it_is_forgotten() -> None:
+    with pytest.raises(UnknownJob):
+        watch(Scheduler([[UnknownJob("j")]], [UnknownJob("j")]))
+    assert watch(Scheduler([[HALF, final()]]))[0] == HALF
 
 
 def test_a_job_that_does_not_end_in_time_is_left_alone() -> None:

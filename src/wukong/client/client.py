@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 import dask
 
-from wukong.client import batch, interrupted, submission
+from wukong.client import batch, interrupted
 from wukong.client.address import Cluster, checker, locate
 from wukong.client.connection import Connection
 from wukong.client.events import state_name
@@ -25,6 +25,7 @@ from wukong.client.persistence import persist
 from wukong.client.prepared import Prepared
 from wukong.client.report import Report
 from wukong.client.session import Session
+from wukong.client.submission import Submission
 from wukong.errors import WukongError
 from wukong.graph.dag import Key
 from wukong.graph.modules import register_user_modules
@@ -296,8 +297,9 @@ class Client:
         releases.hold(job_id)
         try:
             inputs = bring(self._session, dag, job_id, deadline)
-            submission.submit(self._connection, job_id, dag, prepared.payloads, inputs, asked)
-            job = Job(self._session, job_id, Asked(prepared.keys, dag.index, dag.keys), uses)
+            submission = Submission(self._connection, job_id, dag, prepared.payloads, inputs, asked)
+            submission.send()
+            job = Job(self._session, job_id, Asked(prepared.keys, dag.index, dag.keys), uses, submission.send)
             releases.follow(job, job_id)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):

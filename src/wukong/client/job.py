@@ -46,7 +46,14 @@ class Job:
         session: The client's use of its cluster.
     """
 
-    def __init__(self, session: Session, job_id: str, asked: Asked | None, uses: Sequence[object] = ()) -> None:
+    def __init__(
+        self,
+        session: Session,
+        job_id: str,
+        asked: Asked | None,
+        uses: Sequence[object] = (),
+        submit: Callable[[], None] | None = None,
+    ) -> None:
         """A job of a client's session.
 
         Args:
@@ -54,10 +61,12 @@ class Job:
             job_id: The job.
             asked: What was asked for; None for a job that was submitted elsewhere.
             uses: What is kept alive until the end is seen: the futures whose values are its inputs.
+            submit: Submits it again, should the cluster's metadata store forget it before the end is seen.
         """
         self.id = job_id
         self.session = session
         self._asked = asked
+        self._submit = submit
         self._watching = threading.Lock()
         self._seen = ""
         self._ended: job_pb2.Job | None = None
@@ -219,8 +228,7 @@ class Job:
 
     def _get(self) -> job_pb2.Job:
         self._check()
-        connection = self.session.connection
-        return connection.call(connection.scheduler.GetJob, job_pb2.JobRef(job_id=self.id))
+        return watching.look(self.session.connection, self.id, self._submit)
 
     def _end(self, timeout: float | None) -> job_pb2.Job:
         """The job after its end. One thread watches it, others wait for that one."""
@@ -234,7 +242,7 @@ class Job:
             if self._ended is None:
                 self._ended = self.session.connection.aside.call(lambda: self._watch(end))
                 self._uses = ()
-                self._progressed = None
+                self._submit = self._progressed = None
                 if self._asked is not None:
                     self.session.last = Report.of(self._ended)
             return self._ended
@@ -245,7 +253,7 @@ class Job:
         shown = self.session.forward_output and self._asked is not None
         job = job_pb2.Job()
         with display(self.session.progress) as progress:
-            for message in watching.watch(self.session.connection, self.id, self._seen, end):
+            for message in watching.watch(self.session.connection, self.id, self._seen, end, self._submit):
                 self._seen = message.sequence or self._seen
                 progress.see(message)
                 if shown and message.HasField("log"):

@@ -43,8 +43,8 @@ class Releases:
     """The jobs of one client that were not released yet. Any number of threads may use it.
 
     A job is released when it is said so, when the object that stands for it is gone, or when this is closed. Until then
-    the cluster is told now and then that it is needed. A release that finds no cluster, or one whose stores are away, is
-    sent again until the connection's timeout is over.
+    the cluster is told now and then that it is needed. A release that finds no cluster, or one whose stores are away,
+    is sent again until the connection's timeout is over.
 
     Args:
         connection: To the cluster.

@@ -24,47 +24,58 @@ SECONDS = 600.0
 _UPLOADS = 3
 
 
-def submit(
-    connection: Connection,
-    job_id: str,
-    dag: Dag,
-    payloads: Sequence[Payload],
-    inputs: Iterable[graph_pb2.Input],
-    options: job_pb2.JobOptions,
-) -> None:
-    """Start a job.
+class Submission:
+    """A job that can be submitted any number of times: all that is sent of it.
 
     Pages travel with the request as long as they are small together. Else only their hashes do, and then those pages
     that the scheduler does not hold already.
-
-    Raises:
-        WukongError: The scheduler refuses the graph, or cannot be reached.
     """
-    pages = {hashlib.sha256(payload.data).hexdigest(): payload.data for payload in payloads}
-    graph = graph_pb2.Graph(
-        page_hashes=[hashlib.sha256(payload.data).hexdigest() for payload in payloads],
-        first_tasks=[payload.first for payload in payloads],
-        dep_offsets=_words(dag.dep_offsets),
-        deps=_words(dag.deps),
-        targets=_words(dag.targets),
-        inputs=inputs,
-    )
-    if sum(map(len, pages.values())) <= connection.cluster.limits.inline_pages_bytes:
-        graph.pages.extend(_messages(pages, pages))
-    request = scheduler_pb2.SubmitJobRequest(
-        job_id=job_id, graph=graph, options=options, client=_runtime(tuple(connection.cluster.runtime.packages))
-    )
-    for _ in range(_UPLOADS + 1):
-        answer = connection.call(connection.scheduler.SubmitJob, request, SECONDS)
-        missing = list(answer.missing_pages)
-        if not missing:
-            for warning in answer.warnings:
-                warnings.warn(warning, RuntimeWarning, stacklevel=2)
-            return
-        connection.call(connection.scheduler.UploadPages, functools.partial(_messages, pages, missing), SECONDS)
-    raise ClusterUnavailable(
-        f"the scheduler at {connection.address} lost the graph's pages {_UPLOADS} times before it started the job"
-    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        job_id: str,
+        dag: Dag,
+        payloads: Sequence[Payload],
+        inputs: Iterable[graph_pb2.Input],
+        options: job_pb2.JobOptions,
+    ) -> None:
+        self._connection = connection
+        self._pages = {hashlib.sha256(payload.data).hexdigest(): payload.data for payload in payloads}
+        graph = graph_pb2.Graph(
+            page_hashes=[hashlib.sha256(payload.data).hexdigest() for payload in payloads],
+            first_tasks=[payload.first for payload in payloads],
+            dep_offsets=_words(dag.dep_offsets),
+            deps=_words(dag.deps),
+            targets=_words(dag.targets),
+            inputs=inputs,
+        )
+        if sum(map(len, self._pages.values())) <= connection.cluster.limits.inline_pages_bytes:
+            graph.pages.extend(_messages(self._pages, self._pages))
+        self._request = scheduler_pb2.SubmitJobRequest(
+            job_id=job_id, graph=graph, options=options, client=_runtime(tuple(connection.cluster.runtime.packages))
+        )
+
+    def send(self) -> None:
+        """Start the job, unless the cluster has it.
+
+        Raises:
+            WukongError: The scheduler refuses the graph, or cannot be reached.
+        """
+        connection = self._connection
+        for _ in range(_UPLOADS + 1):
+            answer = connection.call(connection.scheduler.SubmitJob, self._request, SECONDS)
+            missing = list(answer.missing_pages)
+            if not missing:
+                for warning in answer.warnings:
+                    warnings.warn(warning, RuntimeWarning, stacklevel=2)
+                return
+            connection.call(
+                connection.scheduler.UploadPages, functools.partial(_messages, self._pages, missing), SECONDS
+            )
+        raise ClusterUnavailable(
+            f"the scheduler at {connection.address} lost the graph's pages {_UPLOADS} times before it started the job"
+        )
 
 
 def _words(ids: Ids) -> bytes:

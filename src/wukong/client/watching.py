@@ -1,13 +1,18 @@
-"""Follows a job until it has ended, through restarts of the scheduler."""
+"""Follows a job until it has ended, through restarts of the scheduler, and of a store that has forgotten the job.
+
+A metadata store that starts again may have lost its last second, and with it a job that was accepted in it, or a part
+of that job: it then is unknown, or loading for ever. Whoever submitted it can do so again, under the same id: that
+starts it where it is gone, completes it where it is cut short, and changes nothing where it is there.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from wukong.client.connection import Connection
-from wukong.errors import ClusterUnavailable
+from wukong.errors import ClusterUnavailable, UnknownJob
 from wukong.graph.dag import Key
 from wukong.graph.name import name
 from wukong.rpc.status import wukong_errors
@@ -22,7 +27,11 @@ FINAL = (
 
 
 def watch(
-    connection: Connection, job_id: str, after: str = "", end: float | None = None
+    connection: Connection,
+    job_id: str,
+    after: str = "",
+    end: float | None = None,
+    submit: Callable[[], None] | None = None,
 ) -> Generator[event_pb2.JobEvent, None, None]:
     """What happens to a job. The last event is a final state, with all of the job in it.
 
@@ -31,6 +40,7 @@ def watch(
         job_id: The job.
         after: The last sequence that was seen; empty to begin with the first.
         end: When to give up, on the monotonic clock; None never.
+        submit: Submits the job again; None where nobody here can.
 
     Raises:
         TimeoutError: The job had not ended at `end`.
@@ -46,6 +56,8 @@ def watch(
                 try:
                     for event in stream:
                         after = event.sequence or after
+                        if submit is not None and event.state.state == job_pb2.JOB_STATE_LOADING:
+                            break
                         final = event.HasField("state") and event.state.state in FINAL
                         if final and not event.state.HasField("job"):
                             break
@@ -54,18 +66,38 @@ def watch(
                             return
                 finally:
                     stream.cancel()
-        except ClusterUnavailable:
+        except (ClusterUnavailable, UnknownJob):
             pass
         if end is not None and time.monotonic() >= end:
             raise TimeoutError(f"job {job_id} has not ended yet")
-        # The stream broke, or said that the job has ended without telling how. This call waits for a scheduler that
-        # is away, and gives up after the timeout.
-        job = connection.call(connection.scheduler.GetJob, job_pb2.JobRef(job_id=job_id))
+        # The stream broke, or said that the job has ended without telling how, or that it is not there.
+        job = look(connection, job_id, submit)
         if job.state in FINAL:
             yield event_pb2.JobEvent(state=event_pb2.StateChange(state=job.state, job=job))
             return
         time.sleep(pause)
         pause = min(2 * pause, 1.0)
+
+
+def look(connection: Connection, job_id: str, submit: Callable[[], None] | None = None) -> job_pb2.Job:
+    """The job, submitted again where it was forgotten. Waits for a scheduler that is away.
+
+    Arguments and errors are those of `watch`.
+    """
+
+    def get() -> job_pb2.Job:
+        return connection.call(connection.scheduler.GetJob, job_pb2.JobRef(job_id=job_id))
+
+    if submit is None:
+        return get()
+    try:
+        job = get()
+        if job.state != job_pb2.JOB_STATE_LOADING:
+            return job
+    except UnknownJob:
+        pass
+    submit()
+    return get()
 
 
 def _left(end: float | None) -> float | None:

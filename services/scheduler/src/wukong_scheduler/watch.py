@@ -32,7 +32,7 @@ async def watch(
         UnknownJob: There is no such job, or it was forgotten meanwhile.
     """
     seen = after or "0"
-    told: tuple[int, int] | None = None
+    told: tuple[str, int, int] | None = None
     with announcements.bell(job) as bell:
         while True:
             bell.clear()
@@ -58,9 +58,12 @@ async def watch(
                     )
                 )
                 return
-            found = info.counters.tasks_run, info.live_records
+            found = info.state, info.counters.tasks_run, info.live_records
             if found != told:
                 told = found
+                if info.state == "loading":
+                    # Nobody can watch a job before its submission was answered: the store forgot the rest of it.
+                    yield event_pb2.JobEvent(state=event_pb2.StateChange(state=messages.state(info.state)))
                 yield event_pb2.JobEvent(progress=messages.progress(info))
             try:
                 await asyncio.wait_for(bell.wait(), PROGRESS_SECONDS)
