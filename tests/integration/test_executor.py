@@ -11,7 +11,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class Harness:
         self.environment.__dict__["lambda_client"] = self.lambda_
         self.connection = Connection(address, password=PASSWORD)
 
-    def get(self, dsk: Any, asked: list[Any], parallelism: int = 4) -> tuple[list[Any], Any]:
+    def submit(self, dsk: Any, asked: list[Any], parallelism: int = 4) -> tuple[str, Any]:
         dag = convert(dsk, asked)
         job = os.urandom(6).hex()
         mds, signer = self.environment.mds, self.environment.signer
@@ -104,6 +104,11 @@ class Harness:
         spec = JobSpec(len(dag), len(dag.targets), len(pages), firsts, parallelism, self.ring, 60)
         assert mds.submit(job, spec, pages, [Record("0", leaves)], 10) == "running"
         self.lambda_.invoke("wukong-executor", "Event", f'{{"job": "{job}", "record": "0"}}')
+        return job, dag
+
+    def get(self, dsk: Any, asked: list[Any], parallelism: int = 4) -> tuple[list[Any], Any]:
+        job, dag = self.submit(dsk, asked, parallelism)
+        mds, values = self.environment.mds, self.environment.values(self.ring)
         self.lambda_.join()
         assert [o for o in self.lambda_.outcomes if isinstance(o, BaseException)] == []
         info = mds.job(job)
@@ -125,6 +130,45 @@ class Harness:
         self.connection.close()
         self.environment.mds.close_connections()
         self.environment.kvs(self.ring).close()
+
+
+def test_what_is_written_for_a_job_that_is_gone_is_removed(
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The executor hears of the purge only when it reports what it has written."""
+    harness = Harness(address, 60.0, monkeypatch, 1)
+
+    def wait() -> int:
+        (tmp_path / "waits").touch()
+        _until((tmp_path / "go").exists)
+        return 300_000
+
+    real, written = Connection.pipeline, []
+
+    def pipeline(self: Connection, commands: Any) -> Any:
+        written.extend(command for command in commands if command[0] == "SET")
+        return real(self, commands)
+
+    try:
+        job, _ = harness.submit({"w": (wait,), "x": (np.ones, "w")}, ["x"])
+        _until((tmp_path / "waits").exists)
+        harness.environment.mds.purge(job, 60)
+        harness.environment.kvs(harness.ring).purge(job)
+        monkeypatch.setattr(Connection, "pipeline", pipeline)
+        (tmp_path / "go").touch()
+        harness.lambda_.join()
+        assert written
+        assert harness.connection.call("KEYS", f"*{job}*") == [keys.meta(job).encode()]
+    finally:
+        (tmp_path / "go").touch()
+        harness.close()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.fixture(params=[1, 2], ids=["once", "twice"])

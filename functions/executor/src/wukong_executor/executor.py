@@ -167,6 +167,11 @@ class Executor:
             task = self._running[0]
             return self._fail(failures.of_executor(error, task, keys.get(task, "")))
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told that nobody wants what it does: the job is over, or the record has another holder."""
+        return self._interruption.wanted
+
     def _run_threads(self) -> str:
         """Both threads, until the main one has nothing left to do; what the beat's has under way ends first."""
         beat: Future[None] | None = None

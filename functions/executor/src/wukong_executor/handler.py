@@ -44,6 +44,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         log.debug("record %s of job %s: %s", record, job, begun.status.value)
         return {"status": begun.status.value}
     log.debug("record %s of job %s: begun", record, job)
+    from wukong_executor import late
     from wukong_executor.executor import Executor
     from wukong_executor.manifest import refusal
     from wukong_executor.time_left import TimeLeft
@@ -65,5 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     finally:
         if pulse is not None:
             pulse.rest()
+    if executor.stopped and begun.ring is not None:
+        late.remove(environment.mds, environment.kvs(begun.ring), job)
     log.debug("record %s of job %s: %s", record, job, status)
     return {"status": status}
