@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from wukong.errors import ClusterUnavailable
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.records import Record
 from wukong.mds.store import JobSpec, Sync
@@ -34,6 +38,51 @@ def test_nothing_is_swept_when_the_store_has_started_again() -> None:
     assert invoked == []
     assert sweeper.sweep()
     assert invoked == ["0"]
+
+
+def test_the_pause_begins_when_a_store_that_was_away_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    mds = MemoryMds(clock)
+    invoked: list[str] = []
+    sweeper = _sweeper(mds, invoked)
+    spec = JobSpec(1, 1, 1, [0], 4, Ring(1, (Node("n", "h:1"),)), 1000.0)
+    mds.submit("j", spec, [b"page"], [Record("0", [0])], 10.0)
+    clock.advance(20.0)
+    with monkeypatch.context() as patch:
+
+        def away() -> None:
+            raise ClusterUnavailable("connection refused")
+
+        patch.setattr(mds, "jobs", away)
+        for _ in range(3):
+            with pytest.raises(ClusterUnavailable):
+                sweeper.sweep()
+    assert not sweeper.sweep()
+    assert invoked == []
+    assert sweeper.sweep()
+    assert invoked == ["0"]
+
+
+def test_the_store_is_looked_for_while_it_is_away_and_left_alone_for_a_lease_then() -> None:
+    mds = MemoryMds(Clock())
+    sweeper = _sweeper(mds, [])
+    calls = iter([ClusterUnavailable("away"), ClusterUnavailable("away"), False, True, True])
+    pauses: list[float] = []
+
+    def sweep() -> bool:
+        outcome = next(calls)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def stopped_within(pause: float) -> bool:
+        pauses.append(pause)
+        return len(pauses) == 6
+
+    sweeper.sweep = sweep  # type: ignore[method-assign]
+    sweeper._stopped_within = stopped_within  # type: ignore[method-assign]
+    asyncio.run(sweeper._run())
+    assert pauses == [10.0, 2.5, 2.5, 10.0, 2.5, 2.5]
 
 
 def test_a_store_that_starts_again_within_a_sweep_ends_it() -> None:

@@ -1,7 +1,7 @@
 """Finds lost invocations, dead executors, passed deadlines and forgotten jobs, and acts on them.
 
-Nothing is swept for one lease after the scheduler started, after the metadata store was away, and after it started
-again: holders wait for it too, and come back first. What it forgot then looks like silence, and is not.
+Nothing is swept for one lease after the scheduler started, and after the metadata store was there again: holders wait
+for it too, and come back first. What it forgot then looks like silence, and is not.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import TOMBSTONE, Removal
 from wukong_scheduler.sweeping import expiring, forgotten, judge, stalled
+
+#: Sweeps in the time of one lease.
+LOOKS = 4
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class Sweeper:
         self._max_deaths = max_deaths
         self._prices = prices
         self._reconnects = mds.reconnects
+        self._away = False
         self._stopped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -65,10 +69,10 @@ class Sweeper:
     async def _run(self) -> None:
         pause = self._lease
         while not await self._stopped_within(pause):
-            pause = self._lease
+            pause = self._lease / LOOKS
             try:
-                if await asyncio.to_thread(self.sweep):
-                    pause = self._lease / 4
+                if not await asyncio.to_thread(self.sweep):
+                    pause = self._lease
             except WukongError as error:
                 _log.warning("no sweep: %s", error)
             except Exception:
@@ -83,20 +87,30 @@ class Sweeper:
     def sweep(self) -> bool:
         """Sweep every job once; trouble with one does not keep the others waiting.
 
-        Returns whether the store is still the one of the last sweep. If it started again, the rest is left alone.
+        Returns whether the store is still the one of the last sweep. If it was away, or started again, the rest is
+        left alone.
+
+        Raises:
+            WukongError: The store is away.
         """
-        for job, _ in self._mds.jobs():
-            if self._mds.reconnects != self._reconnects:
-                _log.warning("the metadata store was started again; nothing is swept for %g s", self._lease)
-                self._reconnects = self._mds.reconnects
-                return False
-            try:
-                self._sweep(job)
-            except ClusterUnavailable:
-                raise
-            except WukongError as error:
-                _log.warning("job %s was not swept: %s", job, error)
-        return True
+        try:
+            for job, _ in self._mds.jobs():
+                if self._away or self._mds.reconnects != self._reconnects:
+                    break
+                try:
+                    self._sweep(job)
+                except ClusterUnavailable:
+                    raise
+                except WukongError as error:
+                    _log.warning("job %s was not swept: %s", job, error)
+        except ClusterUnavailable:
+            self._away = True
+            raise
+        if not self._away and self._mds.reconnects == self._reconnects:
+            return True
+        _log.warning("the metadata store is there again; nothing is swept for %g s", self._lease)
+        self._reconnects, self._away = self._mds.reconnects, False
+        return False
 
     def ended(self, end: InvocationEnd) -> None:
         """Act on what the platform tells of an invocation, instead of waiting for the executor's lease to run out."""
