@@ -13,7 +13,7 @@ OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-e
 SITE := said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help setup demo test simulation simulation-mutations check format protos docs lock bench bench-fan-out
+.PHONY: help setup demo test simulation simulation-mutations soak check format protos docs lock bench bench-fan-out
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ simulation: setup  ## clusters in virtual time from SEEDS=n seeds from FIRST_SEE
 
 simulation-mutations: setup  ## break the simulated cluster on purpose; each way has to be caught
 	@$(BIN)/python -m tests.simulation --mutations
+
+soak: setup  ## kill, stop and starve real processes in running jobs: ROUNDS=n of each, SEED=s, ONLY=fault/workload/round
+	@$(BIN)/python -m tests.soak --rounds $(or $(ROUNDS),50) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 check: setup  ## lint, formatting, types, import rules, generated code, the documentation's links
 	@$(BIN)/ruff check .
