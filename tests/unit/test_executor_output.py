@@ -55,6 +55,27 @@ def test_what_is_too_much_is_cut_with_a_word() -> None:
     assert "more" not in text.text
 
 
+def test_a_line_that_is_being_printed_is_not_torn() -> None:
+    output = Output()
+    with environment(), output.captured():
+        output.task = 1
+        output.add("stdout", "first\nsec")
+        assert output.take() == [LogText(1, "stdout", "first\n")]
+        output.add("stdout", "ond")
+        assert output.take() == []
+        output.add("stdout", "\n50%\r")
+        assert output.take() == [LogText(1, "stdout", "second\n50%\r")]
+        output.add("stdout", "asked for: ")
+        assert output.take() == []
+        assert output.take() == [LogText(1, "stdout", "asked for: ")]  # nobody goes on with it
+        output.add("stderr", "end of one task")
+        output.task = 2
+        assert output.take() == [LogText(1, "stderr", "end of one task")]
+        output.add("stdout", "end of all")
+    assert output.take() == [LogText(2, "stdout", "end of all")]
+    assert output.take() == []
+
+
 def test_nothing_is_lost_between_threads_that_print_and_one_that_takes() -> None:
     output = Output()
     output.task = 1

@@ -1,7 +1,8 @@
 """What tasks print: shown in the environment's log as before, and carried to the user with the next beat.
 
 Any thread of a task may print at any moment, and a task may fork, so collecting takes no lock: pieces are appended to
-a deque, and the beat takes them from its other end.
+a deque, and the beat takes them from its other end. One `print` writes its words one by one, so a line without an end
+is left for the next beat, for as long as something is added to it.
 
 The streams that tasks see outlive the executor, because tasks keep them: a logging handler that one job set up writes
 to the same stream in the next one.
@@ -30,6 +31,8 @@ class Output:
         self._pieces: deque[tuple[int, str, str]] = deque()
         self._of_task: tuple[int, int] = (-1, 0)
         self._total = 0
+        #: The unfinished line that the last call of `take` left.
+        self._left: tuple[int, str, str] | None = None
 
     def add(self, stream: str, text: str) -> None:
         """Keep a piece of text for the current task, within the limits."""
@@ -47,7 +50,7 @@ class Output:
         self._pieces.append((task, stream, text))
 
     def take(self) -> list[LogText]:
-        """What was collected since the last call; neighbouring pieces of one stream are joined."""
+        """What was collected since the last call, lines as a whole; neighbouring pieces of one stream are joined."""
         texts: list[LogText] = []
         joined: list[str] = []
         of: tuple[int, str] | None = None
@@ -59,7 +62,16 @@ class Output:
             of = (task, stream)
             joined.append(text)
         if of is not None:
-            texts.append(LogText(*of, "".join(joined)))
+            text = "".join(joined)
+            whole = max(text.rfind("\n"), text.rfind("\r")) + 1
+            left = (*of, text[whole:])
+            if whole == len(text) or of[0] != self.task or left == self._left:
+                texts.append(LogText(*of, text))
+            else:
+                self._left = left
+                self._pieces.appendleft(left)
+                if whole:
+                    texts.append(LogText(*of, text[:whole]))
         return texts
 
     @contextmanager
@@ -76,6 +88,7 @@ class Output:
             sys.stdout, sys.stderr = stdout, stderr
             for tee in tees:
                 tee.output = None
+            self.task = -1
 
 
 class _Tee:
