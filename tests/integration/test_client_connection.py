@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import wukong.client.session
@@ -87,6 +90,31 @@ def test_a_cluster_that_ends_in_the_middle_of_a_job_is_told(tmp_path: Path) -> N
     begun = time.monotonic()
     client.close()
     assert time.monotonic() - begun < 10
+
+
+def test_a_client_keeps_its_cluster_until_it_is_gone_itself(gone: Callable[[list[int]], None]) -> None:
+    others = {child.pid for child in psutil.Process().children(recursive=True)}
+    client = Client(LocalCluster(environments=1))
+    gc.collect()
+    assert client.get({"a": (abs, -3)}, "a") == 3
+    pids = [child.pid for child in psutil.Process().children(recursive=True) if child.pid not in others]
+    assert pids
+    del client
+    gc.collect()
+    gone(pids)
+
+
+def test_a_cluster_that_was_closed_is_told_at_once() -> None:
+    cluster = LocalCluster(environments=1)
+    client = Client(cluster, timeout=60)
+    job = client.submit_graph({"a": (time.sleep, 60)}, "a")
+    cluster.close()
+    begun = time.monotonic()
+    for use in (job.result, client.jobs, lambda: Client(cluster)):
+        with pytest.raises(ClusterUnavailable, match=f"the embedded cluster at {cluster.address} was closed"):
+            use()
+    assert time.monotonic() - begun < 30
+    client.close()
 
 
 def test_a_client_that_cannot_reach_the_stores_goes_by_the_proxy(

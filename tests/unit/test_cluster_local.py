@@ -42,6 +42,12 @@ def test_unknown_fault_names_the_known_ones() -> None:
         wukong.LocalCluster(faults={"drops": 1})
 
 
+@pytest.mark.parametrize("faults", [5, "drop"])
+def test_faults_that_are_no_dictionary_are_named(faults: Any) -> None:
+    with pytest.raises(ValueError, match=f"faults is {faults!r}; it must be a dictionary of deliveries, seed, "):
+        wukong.LocalCluster(faults=faults)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -66,6 +72,7 @@ def test_fault_outside_its_range_is_named(name: str, value: Any) -> None:
     ("latency", "message"),
     [
         ("gcp", "unknown latency 'gcp'; known are 'aws'"),
+        (5, "latency is 5; it must be 'aws' or a dictionary of invoke_seconds, "),
         ({"store": 1}, "unknown latencies: store; known are invoke_seconds, cold_start_seconds, store_seconds, "),
         ({"invoke_seconds": -1}, r"latency\['invoke_seconds'\] is -1; it must be a number of seconds"),
         ({"store_seconds": "1"}, r"latency\['store_seconds'\] is '1'; it must be a number of seconds"),
@@ -93,15 +100,19 @@ def test_aws_is_a_latency() -> None:
     [
         ("environments", 0),
         ("environments", 1.5),
+        ("environments", True),
         ("memory_mb", 64),
         ("kvs_nodes", 0),
         ("timeout", 0),
         ("startup_timeout", 0),
+        ("startup_timeout", None),
+        ("startup_timeout", float("inf")),
+        ("lease_seconds", "1"),
         ("lease_seconds", -1),
     ],
 )
 def test_option_outside_its_range_is_named(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name} is {value}"):
+    with pytest.raises(ValueError, match=f"{name} is {value!r}"):
         wukong.LocalCluster(**{name: value})
 
 

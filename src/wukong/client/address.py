@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable
 from typing import Protocol
 
@@ -41,30 +40,31 @@ def locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
             )
     elif isinstance(address, str):
         where = address
-    else:
+    elif hasattr(address, "address"):
         where, token = address.address, address.token if token is None else token
+    else:
+        raise ValueError(f"the address is {address!r}; it must be a LocalCluster, 'host:port', or None")
     host, _, port = where.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"the address {where!r} is not of the form host:port")
     secret = os.environ.get(settings.TOKEN.name, "") if token is None else token
     if not secret:
         raise ValueError(f"no token for {where}: pass token=..., or set {settings.TOKEN.name}")
+    if not isinstance(secret, str):
+        raise ValueError(f"the token is of the type {type(secret).__name__}; it must be a text")
     return where, secret
 
 
 def checker(address: object) -> Callable[[], None]:
     """What raises `ClusterUnavailable` when a cluster object knows that its cluster is gone for good.
 
-    A cluster object may have a method `check` for that, as `LocalCluster` has; nothing is known of any other. The
-    cluster object is not kept alive.
+    A cluster object may have a method `check` for that, as `LocalCluster` has; nothing is known of any other. What is
+    returned keeps the cluster object alive, with which an embedded cluster ends: in `Client(LocalCluster())` nobody
+    else does.
     """
-    method = getattr(address, "check", None)
-    if method is None:
-        return lambda: None
-    check = weakref.WeakMethod(method)
+    method: Callable[[], None] | None = getattr(address, "check", None)
+    return method or _know_nothing
 
-    def ask() -> None:
-        if (found := check()) is not None:
-            found()
 
-    return ask
+def _know_nothing() -> None:
+    return

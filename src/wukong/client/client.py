@@ -44,7 +44,7 @@ class Client:
         x.sum().compute(scheduler=client.get)
 
     Any number of threads may use one client. It ends with the `with` block, with `close`, or when it and
-    its jobs are garbage collected.
+    its jobs are garbage collected. Until then it keeps its `LocalCluster` alive.
 
     Args:
         address: A `LocalCluster`, "host:port" of a scheduler, or None for the environment variable WUKONG_ADDRESS.
@@ -58,7 +58,7 @@ class Client:
     Raises:
         ClusterUnavailable: Nothing answered at the address in time.
         AccessDenied: The token is wrong.
-        ValueError: There is no address or token, or it is malformed.
+        ValueError: There is no address or token, or an argument is malformed.
     """
 
     #: Dask asks before it takes a client for its scheduler.
@@ -74,6 +74,10 @@ class Client:
         progress: bool | None = None,
     ) -> None:
         where, secret = locate(address, token)
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+            raise ValueError(f"timeout is {timeout!r}; it must be a number of seconds above 0")
+        if not isinstance(by_value, Iterable):
+            raise ValueError(f"by_value is {by_value!r}; it must be 'auto' or a list of modules' names")
         self._by_value = by_value if isinstance(by_value, str) else tuple(by_value)
         connection = Connection(where, secret, timeout, checker(address))
         self._session = Session(connection, getattr(address, "forward_output", True), progress)

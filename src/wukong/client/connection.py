@@ -113,6 +113,7 @@ class Connection:
         self.aside.close()
 
     def _close(self) -> None:
+        self._check = lambda: None  # which may keep the cluster alive
         self._channel.close()
         with self._lock:
             if self._data_channel is not None:

@@ -31,6 +31,8 @@ def parse(faults: Mapping[str, float]) -> Faults:
     Raises:
         ValueError: A name is unknown, or a value is outside its range.
     """
+    if not isinstance(faults, Mapping):
+        raise ValueError(f"faults is {faults!r}; it must be a dictionary of {', '.join(_KNOWN)}")
     unknown = set(faults) - set(_KNOWN)
     if unknown:
         raise ValueError(f"unknown faults: {', '.join(sorted(unknown))}; known are {', '.join(_KNOWN)}")

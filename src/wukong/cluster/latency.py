@@ -23,6 +23,8 @@ def parse(latency: str | Mapping[str, float]) -> dict[str, float]:
         if latency not in NAMED:
             raise ValueError(f"unknown latency {latency!r}; known are {', '.join(map(repr, NAMED))}, or a dictionary")
         return dict(NAMED[latency])
+    if not isinstance(latency, Mapping):
+        raise ValueError(f"latency is {latency!r}; it must be 'aws' or a dictionary of {', '.join(_KNOWN)}")
     unknown = set(latency) - set(_KNOWN)
     if unknown:
         raise ValueError(f"unknown latencies: {', '.join(sorted(unknown))}; known are {', '.join(_KNOWN)}")

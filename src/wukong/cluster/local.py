@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import os
 import secrets
 import sys
@@ -103,10 +104,10 @@ class LocalCluster:
             ("kvs_nodes", kvs_nodes, 1),
             ("timeout", timeout, 1),
         ):
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on")
         for name, seconds in (("startup_timeout", startup_timeout), ("lease_seconds", lease_seconds)):
-            if not seconds > 0:
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
                 raise ValueError(f"{name} is {seconds!r}; it must be a number of seconds above 0")
         check_policy(policy)
         for warning in meant.warnings:
@@ -171,8 +172,10 @@ class LocalCluster:
         """Return if the cluster is there, or comes back by itself.
 
         Raises:
-            ClusterUnavailable: A part ended again and again, and the cluster was given up; says why.
+            ClusterUnavailable: It was closed. Or a part ended again and again, and it was given up; says why.
         """
+        if not self._finalizer.alive:
+            raise ClusterUnavailable(f"the embedded cluster at {self.address} was closed; start another one")
         self._supervisor.check()
 
     def logs(self) -> dict[str, str]:
