@@ -30,7 +30,7 @@ setup: .venv/.ready  ## make or update .venv from the hashed lock
 demo: setup  ## run every example on an embedded cluster and check it against Dask
 	@$(BIN)/python -m examples
 
-test: setup  ## every test that needs no Docker
+test: setup  ## every test
 	@$(BIN)/python -m pytest
 
 simulation: setup  ## clusters in virtual time from SEEDS=n seeds from FIRST_SEED=s on, or SEED=s again

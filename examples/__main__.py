@@ -8,7 +8,8 @@ import time
 import traceback
 from typing import Any
 
-from wukong import Client, LocalCluster
+from wukong import Client, Job, LocalCluster
+from wukong.client.report import Report
 
 #: The examples in the order of the documentation, with smaller sizes where the documented ones would take
 #: minutes on two cores.
@@ -28,26 +29,31 @@ HEAD = ("example", "check", "time", "executors", "invocations", "round trips", "
 ROW = "{:<11} {:<6} {:>8} {:>9} {:>11} {:>11} {:>11} {:>11}   {}"
 
 
-class Meter:
-    """A Dask scheduler that runs on Wukong and adds up what the jobs cost."""
+class Meter(Client):
+    """A client that remembers what its jobs cost."""
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.seconds = 0.0
-        self.executors = self.invocations = self.round_trips = self.bytes_read = self.bytes_written = 0
+    def __init__(self, cluster: LocalCluster) -> None:
+        super().__init__(cluster)
+        self._seconds = 0.0
+        self._jobs: list[Job] = []
 
     def get(self, dsk: Any, keys: Any, **options: Any) -> Any:
         """Compute and count."""
         begun = time.perf_counter()
-        values = self.client.get(dsk, keys, **options)
-        self.seconds += time.perf_counter() - begun
-        report = self.client.report()
-        self.executors += report.executors
-        self.invocations += report.invocations
-        self.round_trips += report.round_trips
-        self.bytes_read += report.bytes_read
-        self.bytes_written += report.bytes_written
+        values = super().get(dsk, keys, **options)
+        self._seconds += time.perf_counter() - begun
         return values
+
+    def submit_graph(self, dsk: Any, keys: Any, **options: Any) -> Job:
+        """Start and remember a job: every one comes by here, also those whose values stay in the cluster."""
+        self._jobs.append(super().submit_graph(dsk, keys, **options))
+        return self._jobs[-1]
+
+    def take(self) -> tuple[float, list[Report]]:
+        """The seconds spent in `get`, and the reports of all jobs, since this was asked last."""
+        seconds, jobs = self._seconds, self._jobs
+        self._seconds, self._jobs = 0.0, []
+        return seconds, [job.report() for job in jobs]
 
 
 def main() -> int:
@@ -56,11 +62,10 @@ def main() -> int:
     # Before the cluster starts: it prepares its environments with what this program has imported by then.
     modules = {name: importlib.import_module(f"examples.{name}") for name in EXAMPLES}
     begun = time.perf_counter()
-    with LocalCluster() as cluster, Client(cluster) as client:
+    with LocalCluster() as cluster, Meter(cluster) as meter:
         print(f"cluster ready in {time.perf_counter() - begun:.2f} s at {cluster.address}\n")
         print(ROW.format(*HEAD))
         for name, sizes in EXAMPLES.items():
-            meter = Meter(client)
             try:
                 sentence = modules[name].run(meter.get, **sizes)
                 check = "ok"
@@ -69,16 +74,17 @@ def main() -> int:
                 sentence = f"{type(error).__name__}: {error}".splitlines()[0]
                 check = "FAILED"
                 failed += 1
+            seconds, reports = meter.take()
             print(
                 ROW.format(
                     name,
                     check,
-                    f"{meter.seconds:.2f} s",
-                    meter.executors,
-                    meter.invocations,
-                    f"{meter.round_trips:,}",
-                    f"{meter.bytes_read / 1e6:,.1f} MB",
-                    f"{meter.bytes_written / 1e6:,.1f} MB",
+                    f"{seconds:.2f} s",
+                    sum(report.executors for report in reports),
+                    sum(report.invocations for report in reports),
+                    f"{sum(report.round_trips for report in reports):,}",
+                    f"{sum(report.bytes_read for report in reports) / 1e6:,.1f} MB",
+                    f"{sum(report.bytes_written for report in reports) / 1e6:,.1f} MB",
                     sentence,
                 ),
                 flush=True,

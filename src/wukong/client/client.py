@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 import dask
 
@@ -264,7 +264,7 @@ class Client:
         """Release this client's jobs and end the connection to the cluster. May be called again."""
         self._session.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         self._session.check_open()
         chosen: dict[str, Any] = {"scheduler": self.get}
         if dask.config.get(_SHUFFLE, None) is None:
