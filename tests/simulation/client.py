@@ -7,6 +7,7 @@ from typing import Any
 from tests.simulation.scheduler import DEADLINE
 
 from wukong.kvs.keys import upload_owner
+from wukong.mds.store import JobInfo
 from wukong.testing.simulation.graph import Value
 from wukong.testing.simulation.loop import Actor, Call, Control, Process, Sleep
 
@@ -34,15 +35,26 @@ class Client:
             self.process.spawn(self.cancel_later())
         yield from self.ask(lambda scheduler: scheduler.submit(job, marks))
         pause = 0.01
-        while (info := (yield self.call(lambda: world.mds.job(job)))) is None or info.state in ("loading", "running"):
+        while (found := (yield self.call(self.look)))[0] is None or found[0].state in ("loading", "running"):
+            if found[0] is None or found[0].state == "loading":
+                # What nobody knows any more is submitted again, as a user is told.
+                world.note(self.process.name, f"does not find {job}")
+                marks = yield from self.upload()
+                yield from self.ask(lambda scheduler, marks=marks: scheduler.submit(job, marks))
             yield Sleep(pause)
             pause = min(1.0, pause * 1.5)
+        info, results = found
         world.note(self.process.name, f"finds {job} {info.state}")
         if not self.released:
-            world.promises.ended(job, info.state, info.failure)
+            world.promises.ended(job, info.state, info.failure, results)
         yield Sleep(rng.choice([0.0, 0.0, 5.0]) * rng.random())
         yield from self.ask(lambda scheduler: scheduler.release(job))
         world.open_jobs.discard(job)
+
+    def look(self) -> tuple[JobInfo | None, list[bytes | None]]:
+        """What is known of the job, and its results."""
+        mds = self.world.mds
+        return mds.job(self.job), mds.results(self.job, self.world.graph(self.job).sinks)
 
     def upload(self) -> Control:
         """Put the graph's uploaded inputs into the stores; returns their marks."""
@@ -54,7 +66,9 @@ class Client:
 
     def upload_one(self, content: str, token: str, value: Value) -> Control:
         world, owner = self.world, upload_owner(content, token)
-        yield self.call(lambda: world.nodes.put(owner, "value", token, {"value": value}, DEADLINE))
+        chance = world.chance
+        put = lambda: world.nodes.put(owner, "value", token, {"value": value}, DEADLINE)  # noqa: E731
+        yield Call(chance.latency(), put, chance.latency())
         mark = f"S|{owner}|value|{token}|{value.nbytes}".encode()
         yield self.call(lambda: world.mds.place_input(content, self.job, mark, owner, DEADLINE))
         return mark
@@ -83,4 +97,4 @@ class Client:
 
     def call(self, effect: Any) -> Call:
         chance = self.world.chance
-        return Call(chance.latency(), effect, chance.latency())
+        return chance.store_call(self.process, chance.latency(), effect, chance.latency())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from wukong.engine.instructions import (
@@ -19,6 +20,7 @@ from wukong.engine.instructions import (
     Offload,
     Renew,
     Report,
+    ReportAnswer,
     RunTask,
     Seek,
     Store,
@@ -30,10 +32,11 @@ from wukong.graph.page import Page
 from wukong.graph.page_index import first_pages
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
-from wukong.mds.store import Begun, Status, Sync, Synced
+from wukong.mds.store import Begun, Status, Sync, Synced, Verdict
 from wukong.testing.simulation.functions import Invocation
-from wukong.testing.simulation.loop import Call, Control, Process, Signal, Sleep
+from wukong.testing.simulation.loop import Control, Process, Signal, Sleep
 from wukong.testing.simulation.values import SimulatedValues
+from wukong_executor.acknowledged import Acknowledged, Gave
 from wukong_executor.failures import ValueStuck
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.pulse import RENEWALS
@@ -85,6 +88,9 @@ class Execution:
         self.handed_over = False
         self.changed = Signal()
         self.answers: Iterator[Any] = iter(())
+        self.acknowledged: Acknowledged
+        self.met = 0
+        self.forgotten = False
 
     # The handler and the main thread.
 
@@ -95,10 +101,12 @@ class Execution:
         if begun.status is not Status.OK:
             return begun.status.value
         self.begun = begun
+        self.acknowledged = Acknowledged(begun.claims)
+        self.met = self.process.met
         policy = world.policy()
         self.large_bytes = policy.large_bytes
         self.memory = Memory(
-            SimulatedValues(world.nodes, self.job, self.ask),
+            SimulatedValues(world.nodes, self.job, self.ask_values),
             self.job,
             self.token,
             begun.seconds_left + GRACE,
@@ -125,7 +133,7 @@ class Execution:
         except WukongError as error:
             failure = Failure(type(error).__name__, str(error), task=self.running[0])
         with contextlib.suppress(WukongError):
-            yield from self.sync(Sync())
+            yield from self.sync(Sync(current=self.running[0]))
         yield from self.mds("fail", self.token, self.begun.generation, failure)
         return "failed"
 
@@ -197,7 +205,7 @@ class Execution:
         if task == self.announced:
             return
         self.announced = task
-        synced = yield from self.sync(Sync(), task)
+        synced = yield from self.sync(Sync(current=task))
         if synced.status is not Status.OK:
             self.stop()
 
@@ -286,15 +294,51 @@ class Execution:
 
     def report(self, instruction: Report) -> Control:
         json_results = self.begun.json_results
+        claimed = yield from self.send_again({arrivals.child for arrivals in instruction.arrivals})
+        if claimed:
+            instruction = Report(instruction.arrivals, instruction.results, end=False)
         reported = yield from self.plain(lambda: report(instruction, self.memory, self.send, json_results))
+        self.forgotten = reported.forgotten
         if reported.status is Status.OK:
             committed = [task for task, _ in instruction.results]
-            self.walk.reported(committed, reported.answers, reported.room, reported.ended)
+            self.walk.reported(committed, [*claimed, *reported.answers], reported.room, reported.ended)
             self.drop()
             if reported.ended:
                 self.world.promises.record_ended(self)
         else:
             self.stop()
+
+    def send_again(self, reported: set[int]) -> Generator[Any, Any, list[ReportAnswer]]:
+        """As `wukong_executor.executor`: what a store that started again may have forgotten."""
+        if self.process.met == self.met and not self.forgotten:
+            return []
+        self.met = self.process.met
+        claimed: list[ReportAnswer] = []
+        acknowledged, clock = self.acknowledged, self.world.loop
+        for call in acknowledged.again(clock.now):
+            if isinstance(call, Gave):
+                status, _ = yield from self.mds(
+                    "offload",
+                    self.token,
+                    self.begun.generation,
+                    call.offload,
+                    self.world.plan.lease,
+                    call.pieces,
+                    True,
+                )
+                if status is not Status.OK:
+                    break
+                acknowledged.note_offload(call.offload, call.pieces, clock.now)
+                continue
+            call = acknowledged.stamp(replace(call, current=self.running[0]))
+            synced = yield from self.sync(call)
+            if synced.status is not Status.OK:
+                break
+            for child in acknowledged.claimed(call, synced.answers):
+                if child not in reported:
+                    claimed.append(ReportAnswer(child, Verdict.CLAIMED.value, [], [], None))
+            acknowledged.note(call, synced.answers, clock.now)
+        return claimed
 
     def offload(self, instruction: Offload) -> Control:
         world = self.world
@@ -314,6 +358,7 @@ class Execution:
             pages = first_pages(pieces[i].entries, self.begun.first_tasks)
             yield from world.invoke(self.process, Invocation(self.job, f"{offload}.{i}", pages))
         if status is Status.OK:
+            self.acknowledged.note_offload(offload, pieces[:accepted], world.loop.now)
             self.walk.offloaded(instruction.sequence, accepted, stored.items())
             self.drop()
         else:
@@ -369,11 +414,12 @@ class Execution:
     def pulse(self) -> Control:
         """As `wukong_executor.pulse`: what holds the beat up does not hold this up."""
         chance, lease = self.world.chance, self.world.plan.lease
+        heart = Process(self.world.loop, f"{self.name}-pulse")  # its connection to the store is its own
         while True:
             yield Sleep(lease / RENEWALS)
             if self.resting:
                 return
-            yield Call(chance.latency(), self.renew, chance.latency())
+            yield chance.store_call(heart, chance.latency(), self.renew, chance.latency())
 
     def renew(self) -> Status:
         generation, lease = self.begun.generation, self.world.plan.lease
@@ -390,34 +436,41 @@ class Execution:
             try:
                 return code()
             except Suspended as suspended:
-                name, effect, mds = suspended.args
+                (made,) = suspended.args
             try:
-                answers.append((yield from self.call(name, effect, mds)))
+                answers.append((yield from made()))
             except WukongError as error:
                 answers.append(error)
 
-    def ask(self, name: str, effect: Callable[[], Any], mds: bool = False) -> Any:
+    def ask(self, made: Callable[[], Control]) -> Any:
         """The answer to a call of plain code, once it has come."""
         try:
             answer = next(self.answers)
         except StopIteration:
-            raise Suspended(name, effect, mds) from None
+            raise Suspended(made) from None
         if isinstance(answer, WukongError):
             raise answer
         return answer
 
+    def ask_values(self, name: str, effect: Callable[[], Any]) -> Any:
+        return self.ask(lambda: self.call(name, effect, mds=False))
+
     def send(self, sync: Sync) -> Synced:
-        return self.ask(*self.synced(sync), True)
+        answer: Synced = self.ask(lambda: self.tell(sync))
+        return answer
 
-    def sync(self, sync: Sync, current: int | None = None) -> Control:
-        return (yield from self.call(*self.synced(sync, current), True))
+    def tell(self, sync: Sync) -> Generator[Any, Any, Synced]:
+        """A call that is missed where it is forgotten."""
+        call = self.acknowledged.stamp(replace(sync, current=self.running[0]))
+        synced: Synced = yield from self.sync(call)
+        if synced.status is Status.OK:
+            self.acknowledged.note(call, synced.answers, self.world.loop.now)
+        return synced
 
-    def synced(self, sync: Sync, current: int | None = None) -> tuple[str, Callable[[], Synced]]:
-        current = self.running[0] if current is None else current
-        sync = Sync(sync.arrivals, sync.results, current, end=sync.end)
+    def sync(self, sync: Sync) -> Control:
         generation, lease = self.begun.generation, self.world.plan.lease
         effect = lambda: self.world.mds.sync(self.job, self.record, self.token, generation, lease, sync)  # noqa: E731
-        return _sync_name(sync) if self.world.tracing else "sync", effect
+        return (yield from self.call(_sync_name(sync) if self.world.tracing else "sync", effect, mds=True))
 
     def mds(self, name: str, *args: Any) -> Control:
         method = getattr(self.world.mds, name)

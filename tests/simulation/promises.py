@@ -6,6 +6,7 @@ Each check has the promise's name. `Broken` says which one was broken and how.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from wukong.kvs.store import ValueMissing
@@ -38,6 +39,7 @@ class Promises:
         #: (job, record) -> the tasks that it gave away.
         self._given: dict[tuple[str, str], set[int]] = {}
         self._owners: dict[tuple[str, int], str] = {}
+        self._forgot = False
 
     # While it runs.
 
@@ -113,13 +115,32 @@ class Promises:
 
     # After it.
 
-    def ended(self, job: str, state: str, failure: Failure | None) -> None:
+    def stalled(self, job: str) -> None:
+        """Live: what is forgotten is told again, so a job that runs has a record; else it has to start again."""
+        raise Broken("live", f"{job} has no record left, and not all results")
+
+    def forgot(self) -> None:
+        """The metadata store is what it was: who did something since then is told so, and may have to do it again."""
+        world = self._world
+        self._forgot = True
+        for execution in world.executions.values():
+            execution.process.disturbed = execution.process.disturbed or "outlived the metadata store"
+        for (job, record), holders in self.holders.items():
+            live = world.record(job, record)
+            del holders[live.begins if live is not None else 0 :]
+        self._given = {
+            (job, record): {task for _, tasks in live.given.values() for task in tasks}
+            for job, record, live in world.records()
+        }
+        self._owners = dict(world.owners())
+
+    def ended(self, job: str, state: str, failure: Failure | None, results: Sequence[bytes | None]) -> None:
         """Ended as the faults allow: with its result, or with an error that has a cause."""
         world = self._world
         name = failure.error if failure and state == "failed" else state
         self.ends.append(name)
         if state == "done":
-            self._results(job)
+            self._results(job, results)
             self._exactly_once(job)
         elif state == "cancelled":
             if not world.cancelled(job):
@@ -144,11 +165,11 @@ class Promises:
             return any(name.startswith(f"{job}/") and lost >= MAX_INVOCATIONS for name, lost in chance.lost.items())
         return False
 
-    def _results(self, job: str) -> None:
+    def _results(self, job: str, results: Sequence[bytes | None]) -> None:
         world = self._world
         graph = world.graph(job)
         values = graph.evaluate()
-        for sink, mark in zip(graph.sinks, world.mds.results(job, graph.sinks), strict=True):
+        for sink, mark in zip(graph.sinks, results, strict=True):
             if mark is None:
                 raise Broken("result", f"{job} is done without its result {sink}")
             try:
@@ -163,7 +184,7 @@ class Promises:
                 raise Broken("result", f"result {sink} of {job} is wrong")
 
     def _exactly_once(self, job: str) -> None:
-        if any(name == job and len(holders) > 1 for (name, _), holders in self.holders.items()):
+        if self._forgot or any(name == job and len(holders) > 1 for (name, _), holders in self.holders.items()):
             return
         counts = Counter({task: len(tokens) for (name, task), tokens in self.runs.items() if name == job})
         for task in range(len(self._world.graph(job).deps)):
@@ -175,10 +196,14 @@ class Promises:
         world = self._world
         rings = {keys.ring(0), keys.RING_NEWEST}
         tombstones = {keys.meta(job) for job in world.jobs}
-        if left := set(world.mds.keys()) - rings - tombstones:
+        left = set(world.mds.keys()) - rings - tombstones
+        if self._forgot:  # a release of inputs too; nobody knows any more that they are to be removed before their time
+            left -= {keys.job_inputs(job) for job in world.jobs}
+            left -= {keys.uploaded_input(content) for graph in world.jobs.values() for content in graph.inputs.values()}
+        if left:
             raise Broken("nothing left", f"the metadata store still has {sorted(left)}")
         for owner, name, token, late in world.nodes.left():
-            if not late or not world.plan.faults:
+            if not (late or self._forgot) or not world.plan.faults:
                 raise Broken("nothing left", f"the KVS still has the value {name} of {owner}, written by {token}")
         world.loop.now += 30 * 24 * 3600.0
         if left := set(world.mds.keys()) - rings or world.nodes.left():

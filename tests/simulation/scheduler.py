@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 from wukong.engine.policy.groups import contiguous
@@ -12,12 +13,15 @@ from wukong.mds.records import Record
 from wukong.mds.store import JobSpec
 from wukong.testing.simulation.functions import Invocation
 from wukong.testing.simulation.loop import Call, Control, Process, Sleep
-from wukong_scheduler.sweeping import judge, stalled
+from wukong_scheduler.sweeping import forgotten, judge, stalled
 
 #: Seconds that a job has.
 DEADLINE = 50_000.0
 
 TOMBSTONE = 1800
+
+#: Seconds for which a job is kept that has ended, and that nobody asks for.
+KEEP = 60.0
 
 
 class Scheduler:
@@ -26,6 +30,8 @@ class Scheduler:
     def __init__(self, world: Any, number: int) -> None:
         self.world = world
         self.process = Process(world.loop, f"scheduler-{number}")
+        self.met = self.process.met = world.chance.store_starts
+        self.resting = False
         self.sweeper = self.process.spawn(self.sweeps())
 
     def submit(self, job: str, marks: dict[int, bytes]) -> Control:
@@ -69,19 +75,32 @@ class Scheduler:
         """As `wukong_scheduler.sweeper.Sweeper`."""
         world, lease = self.world, self.world.plan.lease
         pause = lease
-        while world.open_jobs:
+        while world.open_jobs or world.mds.listed() or world.forgetting:
             yield Sleep(pause)
+            pause = lease
             try:
-                for job, _ in (yield self.call("jobs", world.mds.jobs)):
-                    yield from self.sweep(job)
-                pause = lease / 4
+                if (yield from self.sweep_all()):
+                    pause = lease / 4
             except ClusterUnavailable:
-                pause = lease
+                pass
+
+    def sweep_all(self) -> Generator[Any, Any, bool]:
+        """Sweep every job once, unless the store is another one than in the last sweep."""
+        self.resting = False
+        for job, _ in (yield self.call("jobs", self.world.mds.jobs)):
+            if self.process.met != self.met:
+                self.met = self.process.met
+                self.resting = True
+                self.world.note(self.process.name, "sweeps nothing for a lease")
+                return False
+            yield from self.sweep(job)
+        return True
 
     def sweep(self, job: str) -> Control:
         world = self.world
         found = yield self.call("sweep", lambda: world.mds.sweep(job, world.plan.lease))
         if found.state != "running":
+            yield from self.clear(job)
             return
         verdict = judge(found, "executor", world.plan.deaths)
         if found.due:
@@ -92,6 +111,7 @@ class Scheduler:
             yield self.call("close", lambda: world.mds.close(job, "failed", failure))
         again: list[str] | None = []
         if verdict.restart:
+            world.promises.stalled(job)
             lease = world.plan.lease
             again = yield self.call("restart", lambda: world.mds.restart(job, found.generation, lease))
             world.note(self.process.name, f"starts {job} again: {again}")
@@ -101,12 +121,22 @@ class Scheduler:
         for record in (*verdict.invoke, *(again or ())):
             yield from world.invoke(self.process, Invocation(job, record, ()))
 
+    def clear(self, job: str) -> Control:
+        """Remove a job that was left behind: its release was forgotten."""
+        world = self.world
+        info = yield self.call("job", lambda: world.mds.job(job))
+        if info is None:
+            yield self.call("purge", lambda: world.mds.purge(job, TOMBSTONE))
+        elif forgotten(info, world.loop.now, 0.0, KEEP):
+            yield from self.release(job)
+
     def ended(self, job: str, record: str, holder: str, at_once: bool) -> Control:
         """As `wukong_scheduler.sweeper.Sweeper.ended`."""
         mds = self.world.mds
         if (yield self.call("lost", lambda: mds.lost(job, record, holder, "the platform says so", at_once))):
             self.world.note(self.process.name, f"is told that {holder or 'an invocation'} of {job}/{record} is lost")
-            yield from self.sweep(job)
+            if self.process.met == self.met and not self.resting:
+                yield from self.sweep(job)
 
     def cancel(self, job: str) -> Control:
         """As `wukong_scheduler.removal.Removal.cancel`."""
@@ -138,4 +168,4 @@ class Scheduler:
                 yield Call(chance.latency(), lambda owner=owner, node=node: nodes.purge(owner, node), chance.latency())
 
     def call(self, name: str, effect: Any) -> Call:
-        return self.world.chance.control_call(self.process.name, effect, name)
+        return self.world.chance.control_call(self.process, effect, name)

@@ -10,7 +10,7 @@ from tests.simulation.mutations import MUTATIONS, catch
 from tests.simulation.story import tell
 from tests.simulation.world import simulate
 
-from wukong.testing.simulation.plan import FAULTS, NOT_YET, draw
+from wukong.testing.simulation.plan import FAULTS, draw
 
 SEEDS = 500
 
@@ -28,7 +28,6 @@ def test_the_seeds_have_every_fault_and_most_jobs_are_done() -> None:
     ends = [end for outcome in outcomes for end in outcome.ends]
     assert ends.count("done") > len(ends) / 2
     assert {"TaskError", "cancelled", "ExecutorLost"} <= set(ends)
-    assert not any(outcome.happened.keys() & NOT_YET.keys() for outcome in outcomes)
 
 
 def test_a_death_that_the_platform_reports_is_looked_at_at_once() -> None:
@@ -74,10 +73,6 @@ def test_a_failing_seed_is_told_with_the_command_that_replays_it(capsys: pytest.
 def test_many_seeds_end_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--seeds", "40", "--tasks", "5", "--faults", "crash"]) == 0
     assert capsys.readouterr().out.endswith(" seeds a minute\n40 passed, 0 failed\n")
-
-
-def test_a_fault_that_is_not_survived_yet_breaks_a_promise() -> None:
-    assert any(simulate(seed, tasks=20, faults=["forget"]).broken for seed in range(50))
 
 
 def test_an_unknown_fault_is_refused() -> None:

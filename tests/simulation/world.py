@@ -27,6 +27,7 @@ from wukong.errors import WukongError
 from wukong.kvs.ring import Node, Ring
 from wukong.mds.store import Begun, Status, Sync, Synced
 from wukong.testing.mds import MemoryMds
+from wukong.testing.mds_record import LiveRecord
 from wukong.testing.simulation.chance import Chance
 from wukong.testing.simulation.functions import Functions, Invocation
 from wukong.testing.simulation.graph import Graph, PageReader
@@ -37,6 +38,9 @@ from wukong_executor.executor import INVOCATION_OF_BEAT
 
 #: Seconds within which all jobs have ended and are removed.
 BOUND = 60_000.0
+
+#: Events within which they have; a run has about a thousand, and seldom ten thousand.
+MOST_EVENTS = 300_000
 
 #: Limits that a graph of 300 tasks never reaches, and what they are in a run with narrow ones.
 NARROW = [
@@ -68,6 +72,10 @@ class CheckedMds(MemoryMds):
     """The metadata store, with the promises that can be seen there."""
 
     promises: Promises
+
+    def listed(self) -> bool:
+        """Whether there is a job that was not purged."""
+        return bool(self._listed)
 
     def begin(self, job: str, record: str, token: str, *args: Any, **kwargs: Any) -> Begun:
         begun = super().begin(job, record, token, *args, **kwargs)
@@ -125,6 +133,8 @@ class World:
         self.executions: dict[str, Execution] = {}
         self.jobs = {f"job{number}": graph for number, graph in enumerate(plan.graphs)}
         self.open_jobs = set(self.jobs)
+        #: The metadata store is about to be what it was.
+        self.forgetting = False
         self.failing = self._failing()
         self.clients = {job: Client(self, job) for job in self.jobs}
         self.scheduler = Scheduler(self, 0)
@@ -136,7 +146,7 @@ class World:
         Raises:
             Broken: A promise was broken.
         """
-        if not self.loop.run(self.loop.start + BOUND) or self.open_jobs:
+        if not self.loop.run(self.loop.start + BOUND, MOST_EVENTS) or self.open_jobs:
             raise Broken("live", f"{sorted(self.open_jobs)} did not end: {self._stuck()}")
         self.promises.nothing_left()
 
@@ -190,8 +200,23 @@ class World:
         return held is not None and held.meta.state == "running"
 
     def holder(self, job: str, record: str) -> str | None:
-        live = self.mds._jobs[job].records.get(record)
+        live = self.record(job, record)
         return live.holder if live is not None else None
+
+    def record(self, job: str, record: str) -> LiveRecord | None:
+        held = self.mds._jobs.get(job)
+        return held.records.get(record) if held is not None else None
+
+    def records(self) -> Iterator[tuple[str, str, LiveRecord]]:
+        for job, held in self.mds._jobs.items():
+            for record, live in held.records.items():
+                yield job, record, live
+
+    def owners(self) -> Iterator[tuple[tuple[str, int], str]]:
+        for job, held in self.mds._jobs.items():
+            for child, owner in held.fan_ins[-1].owners.items():
+                if owner is not None:
+                    yield (job, child), owner
 
     def fails(self, job: str, task: int) -> bool:
         return self.failing.get(job) == task
@@ -262,9 +287,13 @@ class World:
                 self.nodes.lose(node)
             if self.chance.strikes("forget"):
                 past = copy.deepcopy((self.mds._jobs, self.mds._listed, self.mds._uploads))
+                self.forgetting = True
                 yield Sleep(rng.random())
+                self.forgetting = False
                 self.note("disaster", "! the metadata store forgets its last second")
                 self.mds._jobs, self.mds._listed, self.mds._uploads = past
+                self.chance.start_store_again()
+                self.promises.forgot()
 
     def _stuck(self) -> str:
         return "; ".join(

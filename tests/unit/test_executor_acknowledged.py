@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from wukong.mds.records import Record
 from wukong.mds.store import Answer, Arrival, Counters, LogText, Sync, Verdict
 from wukong_executor import acknowledged
-from wukong_executor.acknowledged import SECONDS, Acknowledged
+from wukong_executor.acknowledged import SECONDS, Acknowledged, Gave
 
 C, T, N = (Answer(verdict) for verdict in (Verdict.CLAIMED, Verdict.TAKEN, Verdict.NOT_YET))
 
@@ -58,3 +59,48 @@ def test_only_a_claim_that_is_new_is_told_and_once() -> None:
     assert log.claimed(call, [C, C, N]) == []
     assert log.claimed(call, [C, C, C]) == [3]
     assert log.claimed(call, [C, C, C]) == []
+
+
+def test_an_end_says_what_was_acknowledged_last() -> None:
+    log = Acknowledged()
+    first = log.stamp(Sync(end=True))
+    assert (first.number, first.after, first.gave) == (1, 0, "")
+    log.note(first, [], 1.0)
+    log.note_offload("x", [Record("", [5])], 1.0)
+    lost = log.stamp(Sync())
+    assert (lost.number, lost.after, lost.gave) == (2, 1, "x")
+    second = log.stamp(Sync(end=True))
+    assert (second.number, second.after, second.gave) == (3, 1, "x")
+
+
+def test_what_is_sent_again_is_kept_only_once_it_is_acknowledged_again() -> None:
+    log = Acknowledged()
+    call = log.stamp(Sync([Arrival(5, 2, [(0, b"N")])]))
+    log.note(call, [N], 1.0)
+    (again,) = log.again(2.0)
+    assert log.again(2.0) == []
+    assert isinstance(again, Sync)
+    sent = log.stamp(again)
+    # Nothing is known to be there any more, so an end would need nothing.
+    assert (sent.number, sent.after, sent.gave) == (2, 0, "")
+    log.note(sent, [N], 9.0)
+    assert log.again(15.0) == [again]
+
+
+def test_offloads_are_sent_again_in_their_order_with_what_was_accepted() -> None:
+    log = Acknowledged()
+    pieces = [Record("", [5], [(1, b"N")], 2), Record("", [6], [], 2)]
+    log.note(log.stamp(Sync(results=[(1, b"R")])), [], 1.0)
+    log.note_offload("x", pieces, 2.0)
+    log.note(log.stamp(Sync(results=[(2, b"R")])), [], 3.0)
+    log.note_offload("nobody took it", [], 4.0)
+    assert log.stamp(Sync()).gave == "x"
+    assert log.again(5.0) == [Sync([], [(1, b"R")]), Gave("x", pieces), Sync([], [(2, b"R")])]
+
+
+def test_inputs_and_tasks_of_pieces_count_among_what_is_kept() -> None:
+    log = Acknowledged()
+    half = bytes(acknowledged.BYTES // 2)
+    log.note_offload("x", [Record("", [5], [(1, half)])], 1.0)
+    log.note_offload("y", [Record("", [5], [(1, half)])], 1.0)
+    assert [call.offload for call in log.again(1.0) if isinstance(call, Gave)] == ["y"]

@@ -101,3 +101,23 @@ def test_a_result_for_other_languages_is_json_also_when_the_value_is_stored_alre
     ((task, mark),) = store.calls[0].results
     assert task == 4
     assert load_json(mark) == list(range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "values", "ended", "forgotten"),
+    [
+        (Verdict.NOT_YET, [1], True, False),
+        (Verdict.NOT_YET, [1], False, True),
+        (Verdict.NOT_YET, [np.ones(10_000)], False, False),
+        (Verdict.CLAIMED, [1], False, False),
+    ],
+)
+def test_an_end_that_nothing_stands_in_the_way_of_and_is_refused_says_that_the_store_forgot(
+    memory: Memory, verdict: Verdict, values: list[object], ended: bool, forgotten: bool
+) -> None:
+    def send(sync: Sync) -> Synced:
+        return Synced(Status.OK, [Answer(verdict, []) for _ in sync.arrivals], room=5, ended=ended)
+
+    for end in (True, False):
+        reported = report(Report([fan_in(memory, values)], [], end), memory, send, False)
+        assert reported.forgotten is (forgotten and end)

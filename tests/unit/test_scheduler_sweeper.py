@@ -14,6 +14,7 @@ from wukong.mds.records import Record
 from wukong.mds.store import JobSpec, Sync
 from wukong.testing.clock import Clock
 from wukong.testing.mds import MemoryMds
+from wukong_scheduler.invocation_end import Ended, InvocationEnd
 from wukong_scheduler.sweeper import Sweeper
 
 
@@ -103,6 +104,30 @@ def test_a_store_that_starts_again_within_a_sweep_ends_it() -> None:
     mds.sweep = sweep  # type: ignore[method-assign]
     assert not sweeper.sweep()
     assert len(invoked) == 1
+
+
+def test_what_the_platform_tells_waits_until_holders_have_met_a_store_that_started_again() -> None:
+    clock = Clock()
+    mds = MemoryMds(clock)
+    invoked: list[str] = []
+    sweeper = _sweeper(mds, invoked)
+    spec = JobSpec(1, 1, 1, [0], 4, Ring(1, (Node("n", "h:1"),)), 1000.0)
+    mds.submit("j", spec, [b"page"], [Record("0", [0]), Record("1", [0])], 10.0)
+    mds.begin("j", "0", "dead-1", 10.0)
+    mds.begin("j", "1", "silent-1", 10.0)
+    clock.advance(20.0)
+    end = InvocationEnd("j", "0", "dead", Ended.DIED, "killed")
+    mds.reconnects += 1
+    sweeper.ended(end)  # before a sweep has met the store
+    assert not sweeper.sweep()
+    sweeper.ended(end)  # and after that
+    assert invoked == []
+    mds.renew("j", "1", "silent-1", 0, 10.0)
+    assert sweeper.sweep()
+    assert invoked == ["0"]
+    mds.begin("j", "0", "next-1", 10.0)
+    sweeper.ended(InvocationEnd("j", "0", "next", Ended.DIED, "killed"))
+    assert invoked == ["0", "0"]
 
 
 def test_a_stalled_job_starts_again_at_once_and_three_times_in_all() -> None:

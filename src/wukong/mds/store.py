@@ -219,9 +219,13 @@ class Sync:
         counters: What happened since the last sync that was answered.
         logs: What tasks printed since then.
         slowest: Runs of tasks since then that may be among the job's slowest; at most `SLOWEST` of them.
-        end: End the record, unless this call claims something or leaves an offer unanswered.
+        end: End the record, unless this call claims something or leaves an offer unanswered, or the store has forgotten
+            what the caller was told before: a call with the number `after`, or the offload `gave`.
         retried: Tasks that raised since then and are run again.
         current_key: The current task's name for the user.
+        number: The caller's number of this call, from 1 on; 0 for one that it would not miss.
+        after: The number of the last call that was acknowledged; 0 for none.
+        gave: The last offload that was; empty for none.
     """
 
     arrivals: Sequence[Arrival] = ()
@@ -235,6 +239,9 @@ class Sync:
     end: bool = False
     retried: Sequence[Retried] = ()
     current_key: str = ""
+    number: int = 0
+    after: int = 0
+    gave: str = ""
 
 
 @dataclass(frozen=True, slots=True)

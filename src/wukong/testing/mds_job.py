@@ -94,6 +94,8 @@ class MemoryJob:
         if isinstance(live, Status):
             return Synced(live)
         live.hold(now, lease)
+        forgotten = live.told < sync.after or (sync.gave != "" and sync.gave not in live.given)
+        live.told = max(live.told, sync.number)
         live.current, live.key = sync.current, sync.current_key
         live.memory, live.memory_limit = sync.memory, sync.memory_limit
         self.meta.count(sync.counters)
@@ -114,7 +116,7 @@ class MemoryJob:
             answer.verdict is Verdict.CLAIMED or (answer.verdict is Verdict.NOT_YET and arrival.offers)
             for arrival, answer in zip(sync.arrivals, answers, strict=True)
         )
-        ended = sync.end and not pending
+        ended = sync.end and not pending and not forgotten
         if ended:
             self.fan_ins[generation].forget(live.claims)
             del self.records[record]

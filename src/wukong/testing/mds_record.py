@@ -29,6 +29,7 @@ class LiveRecord:
         claims: Fan-ins that it owns, in the order of their claims.
         counted: Up to which of its holders deaths were counted.
         idle: How many of its holders ended before they ran a task.
+        told: The highest number of a `sync` of its holder.
         given: By offload id, how many pieces were accepted and the tasks in them.
     """
 
@@ -47,6 +48,7 @@ class LiveRecord:
     why: tuple[int, str] = (0, "")
     counted: int = 0
     idle: int = 0
+    told: int = 0
     claims: dict[int, None] = field(default_factory=dict)
     given: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
@@ -58,6 +60,7 @@ class LiveRecord:
         """Somebody new holds it: invocations and last words are counted and told of this one."""
         self.begins += 1
         self.invokes = 1
+        self.told = 0
         self.current, self.key, self.memory, self.memory_limit = -1, "", 0, 0
 
     def count_death(self, by_task: dict[int, int]) -> int:

@@ -134,7 +134,9 @@ class Calls:
         current = chance.randrange(-1, 9)
         key = f"a key, {current}"
         end = chance.random() < 0.15
-        return Sync(arrivals, results, current, 5, 6, counters, logs, slow, end, retried, current_key=key)
+        number, after = chance.randrange(6), chance.choice([0, 0, 1, 2, 4])
+        gave = chance.choice(["", "", "", f"{TOKENS[0]}-0-{chance.randrange(3)}"])
+        return Sync(arrivals, results, current, 5, 6, counters, logs, slow, end, retried, key, number, after, gave)
 
     def _tasks(self) -> list[int]:
         return self._random.choices(range(50), k=self._random.randrange(6))

@@ -1,17 +1,30 @@
 """What the metadata store acknowledged of late. Pure: no store, no clock.
 
-A store that starts again may have forgotten its last second. So whoever finds that it did sends again what was
-acknowledged in the last ten, and treats the answers as new ones: marks and results stand where they are still there,
-and come back where they are not; a claim has an owner again. Calls are repeated without what only counts up (counters,
-logs), and without their end.
+A store that starts again may have forgotten its last second: it is what it was then. So whoever finds that it did sends
+again what was acknowledged in the last ten, in that order, and treats the answers as new ones:
+
+* marks and results stand where they are still there, and come back where they are not; a claim has an owner again;
+* of an offload, the records that were accepted come back, all of them, whatever room there is now. Nobody is invoked
+  for them: who was may still come, and else the sweep finds them.
+
+Calls are repeated without what only counts up (counters, logs), and without their end. What is sent again is kept
+anew, since the store may start again a second time.
+
+`begin` is not repeated. Where it was forgotten the holder is told that its record is not its own, and stops; all that
+it did is forgotten as well, but for what can be read in the KVS, and the record is there for the next holder. Or the
+record is not, because the offload that made it was forgotten: then its giver sends that again or is begun anew itself.
+
+Nor can an end be repeated, whose caller is gone: so an end says what was acknowledged last (`Sync.after`, `Sync.gave`),
+and does not take effect where the store has forgotten that.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from wukong.mds.records import Record
 from wukong.mds.store import Answer, Arrival, Sync, Verdict
 
 #: Seconds for which a call is kept: more than a store ever forgets.
@@ -19,6 +32,17 @@ SECONDS = 10.0
 
 #: Bytes of marks and results that are kept at most; the oldest calls go first.
 BYTES = 16 * 1024 * 1024
+
+#: Bytes that a task of a piece is taken to have.
+TASK_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Gave:
+    """An offload, as it is sent again: the pieces that were accepted."""
+
+    offload: str
+    pieces: Sequence[Record]
 
 
 class Acknowledged:
@@ -31,23 +55,44 @@ class Acknowledged:
     def __init__(self, claims: Iterable[int] = ()) -> None:
         self._claimed = set(claims)
         #: When, how large, and what to send again.
-        self._calls: deque[tuple[float, int, Sync]] = deque()
+        self._calls: deque[tuple[float, int, Sync | Gave]] = deque()
         self._bytes = 0
+        self._number = 0
+        self._after = 0
+        self._gave = ""
+
+    def stamp(self, call: Sync) -> Sync:
+        """A call as it is sent: with its number, and with what the store must not have forgotten if it ends."""
+        self._number += 1
+        return replace(call, number=self._number, after=self._after, gave=self._gave)
 
     def note(self, call: Sync, answers: Sequence[Answer], now: float) -> None:
         """The store acknowledged a call."""
+        self._after = call.number
         arrivals = list(self._arrivals(call.arrivals, answers))
         if arrivals or call.results:
             nbytes = sum(len(mark) for arrival in arrivals for _, mark in arrival.marks)
             nbytes += sum(len(mark) for _, mark in call.results)
-            self._calls.append((now, nbytes, Sync(arrivals, call.results)))
-            self._bytes += nbytes
-        while self._calls and (self._bytes > BYTES or self._calls[0][0] < now - SECONDS):
-            self._bytes -= self._calls.popleft()[1]
+            self._keep(Sync(arrivals, call.results), nbytes, now)
+        self._forget(now)
 
-    def again(self, now: float) -> list[Sync]:
-        """The calls to send again, the oldest first."""
-        return [call for at, _, call in self._calls if at >= now - SECONDS]
+    def note_offload(self, offload: str, accepted: Sequence[Record], now: float) -> None:
+        """The store acknowledged an offload; `accepted` are those of its pieces that have records now."""
+        if not accepted:
+            return
+        self._gave = offload
+        nbytes = sum(len(mark) for piece in accepted for _, mark in piece.inputs)
+        nbytes += TASK_BYTES * sum(len(piece.entries) for piece in accepted)
+        self._keep(Gave(offload, accepted), nbytes, now)
+        self._forget(now)
+
+    def again(self, now: float) -> list[Sync | Gave]:
+        """The calls to send again, the oldest first. They are kept no more: each is noted when it is acknowledged."""
+        calls = [call for at, _, call in self._calls if at >= now - SECONDS]
+        self._calls.clear()
+        self._bytes = self._after = 0
+        self._gave = ""
+        return calls
 
     def claimed(self, call: Sync, answers: Sequence[Answer]) -> list[int]:
         """Fan-ins that are the record's only since one of those calls was sent again: nobody else has them."""
@@ -55,6 +100,14 @@ class Acknowledged:
         new = [child for child in found if child not in self._claimed]
         self._claimed.update(new)
         return new
+
+    def _keep(self, call: Sync | Gave, nbytes: int, now: float) -> None:
+        self._calls.append((now, nbytes, call))
+        self._bytes += nbytes
+
+    def _forget(self, now: float) -> None:
+        while self._calls and (self._bytes > BYTES or self._calls[0][0] < now - SECONDS):
+            self._bytes -= self._calls.popleft()[1]
 
     def _arrivals(self, arrivals: Sequence[Arrival], answers: Sequence[Answer]) -> Iterator[Arrival]:
         for arrival, answer in zip(arrivals, answers, strict=True):

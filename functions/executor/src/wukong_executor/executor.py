@@ -38,7 +38,7 @@ from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
 from wukong_executor import failures
-from wukong_executor.acknowledged import Acknowledged
+from wukong_executor.acknowledged import Acknowledged, Gave
 from wukong_executor.attempts import Attempts, TaskRaised
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
@@ -130,6 +130,7 @@ class Executor:
         )
         self._acknowledged = Acknowledged(begun.claims)
         self._reconnects = self._mds.reconnects
+        self._forgotten = False
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
         self._walk.expected = self._programs.seconds
         self._lock = threading.Lock()
@@ -359,6 +360,7 @@ class Executor:
         if claimed:
             instruction = Report(instruction.arrivals, instruction.results, end=False)
         reported = report(instruction, self._memory, self._sync, self._begun.json_results)
+        self._forgotten = reported.forgotten
         with self._lock:
             if reported.status is Status.OK:
                 committed = [task for task, _ in instruction.results]
@@ -372,26 +374,38 @@ class Executor:
 
         What is `reported` next is answered then.
         """
-        if self._mds.reconnects == self._reconnects:
+        if self._mds.reconnects == self._reconnects and not self._forgotten:
             return []
         self._reconnects = self._mds.reconnects
         claimed: list[ReportAnswer] = []
         generation, lease = self._begun.generation, self._environment.lease_seconds
-        for call in self._acknowledged.again(clock()):
-            call = replace(call, current=self._running[0], memory_limit=self._memory_limit)
+        acknowledged = self._acknowledged
+        for call in acknowledged.again(clock()):
+            if isinstance(call, Gave):
+                status, _ = self._mds.offload(
+                    self._job, self._record, self._token, generation, call.offload, lease, call.pieces, True
+                )
+                if status is not Status.OK:
+                    break  # the report that comes next is told so too
+                acknowledged.note_offload(call.offload, call.pieces, clock())
+                continue
+            call = acknowledged.stamp(replace(call, current=self._running[0], memory_limit=self._memory_limit))
             synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
             if synced.status is not Status.OK:
-                break  # the report that comes next is told so too
-            for child in self._acknowledged.claimed(call, synced.answers):
+                break
+            for child in acknowledged.claimed(call, synced.answers):
                 if child not in reported:
                     claimed.append(ReportAnswer(child, Verdict.CLAIMED.value, [], [], None))
+            acknowledged.note(call, synced.answers, clock())
         return claimed
 
     def _offload(self, instruction: Offload) -> None:
         given = self._offloading.give(instruction)
+        if given.status is Status.OK:
+            self._acknowledged.note_offload(given.offload, given.records, clock())
         with self._lock:
             if given.status is Status.OK:
-                self._walk.offloaded(instruction.sequence, given.accepted, given.stored.items())
+                self._walk.offloaded(instruction.sequence, len(given.records), given.stored.items())
                 self._drop()
             else:
                 self._stop()
@@ -428,6 +442,7 @@ class Executor:
             slowest=[TaskTime(task, self._name(task), round(seconds * 1e6)) for task, seconds in slowest],
             end=sync.end,
         )
+        call = self._acknowledged.stamp(call)
         generation, lease = self._begun.generation, self._environment.lease_seconds
         synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
         if synced.status is Status.OK:

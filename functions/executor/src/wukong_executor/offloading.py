@@ -34,12 +34,14 @@ class Given:
 
     Attributes:
         status: Whether this executor still holds its record.
-        accepted: How many pieces have records now, from the first on.
+        offload: Its id.
+        records: Those of its pieces that were accepted, from the first on.
         stored: Marks of the values that were stored for it.
     """
 
     status: Status
-    accepted: int
+    offload: str
+    records: Sequence[Record]
     stored: Mapping[int, bytes]
 
 
@@ -93,7 +95,7 @@ class Offloading:
             instruction.end,
         )
         self._invoke(offload, records, range(accepted))
-        return Given(status, accepted, stored)
+        return Given(status, offload, records[:accepted], stored)
 
     def _wide(self, count: int) -> bool:
         """Whether so many pieces go through the proxy."""
@@ -127,7 +129,7 @@ class Offloading:
             self.streamed += memory.nbytes(shared.task)
             memory.written(shared.task)
         self._invoke(offload, records, left)
-        return Given(status, accepted, known)
+        return Given(status, offload, records[:accepted], known)
 
     def _shared(self, pieces: Sequence[Piece]) -> int | None:
         """A value that all pieces need, nobody has stored and no mark can carry; the largest worth streaming."""

@@ -19,11 +19,20 @@ WIDE = 256
 
 @dataclass(slots=True)
 class Reported:
-    """The answers to a whole report."""
+    """The answers to a whole report.
+
+    Attributes:
+        status: Whether this executor still holds its record.
+        room: How many more records the job may have.
+        ended: The record has ended.
+        forgotten: It has not, although nothing of this report is in the way: the store has forgotten earlier ones.
+        answers: What became of each fan-in.
+    """
 
     status: Status
     room: int = 0
     ended: bool = False
+    forgotten: bool = False
     answers: list[ReportAnswer] = field(default_factory=list)
 
 
@@ -43,6 +52,7 @@ def report(instruction: Report, memory: Memory, send: Callable[[Sync], Synced], 
         for arrival, answer in zip(call.arrivals, synced.answers, strict=True):
             answered[arrival.child] = (arrival, answer)
             open_offers |= answer.verdict is Verdict.CLAIMED or bool(arrival.offers)
+        outcome.forgotten = end and not (synced.ended or open_offers)
     marked: dict[int, list[int]] = {}
     for call in calls:
         for arrival in call.arrivals:

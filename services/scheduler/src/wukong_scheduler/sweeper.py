@@ -53,6 +53,7 @@ class Sweeper:
         self._prices = prices
         self._reconnects = mds.reconnects
         self._away = False
+        self._resting = False  # the store is there again, and the next sweep is a lease away
         self._stopped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -93,6 +94,7 @@ class Sweeper:
         Raises:
             WukongError: The store is away.
         """
+        self._resting = False
         try:
             for job, _ in self._mds.jobs():
                 if self._away or self._mds.reconnects != self._reconnects:
@@ -110,11 +112,17 @@ class Sweeper:
             return True
         _log.warning("the metadata store is there again; nothing is swept for %g s", self._lease)
         self._reconnects, self._away = self._mds.reconnects, False
+        self._resting = True
         return False
 
     def ended(self, end: InvocationEnd) -> None:
-        """Act on what the platform tells of an invocation, instead of waiting for the executor's lease to run out."""
-        if is_job_id(end.job) and self._mds.lost(end.job, end.record, end.holder, end.why, end.at_once):
+        """Act on what the platform tells of an invocation, instead of waiting for the executor's lease to run out.
+
+        Of a store that was away or started again the next sweep acts on it, when the other holders have come back.
+        """
+        if not is_job_id(end.job) or not self._mds.lost(end.job, end.record, end.holder, end.why, end.at_once):
+            return
+        if self._mds.reconnects == self._reconnects and not (self._away or self._resting):
             self._sweep(end.job)
 
     def _restart(self, job: str, generation: int) -> None:

@@ -16,7 +16,7 @@ local begins = tonumber(held[4])
 if held[2] ~= ARGV[1] then
   begins = redis.call('HINCRBY', KEYS[2], 'begins', 1)
   redis.call('HSET', KEYS[2], 'invokes', 1)
-  redis.call('HDEL', KEYS[2], 'current', 'memory', 'limit')
+  redis.call('HDEL', KEYS[2], 'current', 'memory', 'limit', 'told')
   redis.call('HINCRBY', KEYS[1], 'executors', 1)
   if ARGV[4] == '1' then redis.call('HINCRBY', KEYS[1], 'cold_starts', 1) end
 end

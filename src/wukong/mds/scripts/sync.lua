@@ -6,7 +6,8 @@
 --       number of results, then for each: sink, mark,
 --       number of log texts, then for each: task, stream, text, name of the task,
 --       number of retried tasks, then for each: task, attempt, text, name of the task,
---       number of slow tasks, then for each: microseconds, task and its name.
+--       number of slow tasks, then for each: microseconds, task and its name,
+--       number of this call, number of the last acknowledged one, the last acknowledged offload.
 -- Reply: status, or {OK, room, ended, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
 local WIDE = 256
 -- Arguments handed on at once: Lua takes some thousands, and a script that fails half-way is not rolled back. Even.
@@ -17,7 +18,8 @@ local PRINTED_END = '\n... (the rest of what the job prints is in the logs of it
 local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at', 'budget')
 if meta[1] ~= 'running' then return {'STOP'} end
-local held = redis.call('HMGET', KEYS[3], 'entries', 'holder')
+local number, after, gave = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
+local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', 'told', 'g:' .. gave)
 if not held[1] then return {'GONE'} end
 if meta[2] ~= generation or held[2] ~= token then return {'STALE'} end
 
@@ -26,6 +28,10 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[3], 'until', now + lease, 'current', ARGV[7], 'memory', ARGV[8], 'limit', ARGV[9])
 redis.call('ZADD', KEYS[2], now + lease, id)
+-- A store that started again may have forgotten what this holder was told: then it has to say it again before it ends.
+local told = tonumber(held[3] or 0)
+local forgotten = told < after or (gave ~= '' and not held[4])
+if number > told then redis.call('HSET', KEYS[3], 'told', number) end
 local at = 11
 local counted = tonumber(ARGV[10])
 for i = at, at + 2 * counted - 2, 2 do
@@ -168,7 +174,7 @@ if announced then
 end
 if ended == 'failed' then return {'STOP'} end
 
-if ARGV[6] == '1' and not claimed and not waiting then
+if ARGV[6] == '1' and not claimed and not waiting and not forgotten then
   local fields = redis.call('HKEYS', KEYS[3])
   for i = 1, #fields do
     if string.sub(fields[i], 1, 2) == 'c:' then

@@ -8,6 +8,7 @@ from typing import Any
 from wukong.errors import ClusterUnavailable
 from wukong.testing.simulation.functions import Invocation
 from wukong.testing.simulation.loop import Call, Loop, Process
+from wukong.testing.simulation.outages import Outages, PatientCall
 from wukong.testing.simulation.plan import Plan
 
 #: How much more often faults strike in what happens seldom and decides much.
@@ -19,6 +20,8 @@ class Chance:
 
     def __init__(self, loop: Loop, plan: Plan, note: Callable[[str, str], None]) -> None:
         self._loop = loop
+        self._outages = Outages(loop)
+        self._forgets = "forget" in plan.faults
         self._plan = plan
         self._note = note
         self._left = dict.fromkeys(plan.faults, plan.budget)
@@ -52,11 +55,29 @@ class Chance:
             self._disturb(process, there + back, name, weight)
             if mds and self.strikes("repeat", weight):
                 self._note(process.name, f"! {name} takes effect twice")
-                return Call(there, _twice(effect), back)
+                return self.store_call(process, there, _twice(effect), back)
             if mds and self.strikes("break", weight):
                 process.disturbed = process.disturbed or "lost its connection"
                 return self._break(process.name, effect, name)
+            if mds:
+                return self.store_call(process, there, effect, back)
         return Call(there, effect, back)
+
+    def store_call(self, process: Process, there: float, effect: Callable[[], Any], back: float) -> Call:
+        """A message to the metadata store of somebody who waits for it."""
+        if self._forgets:
+            return PatientCall(there, effect, back, self._outages, process)
+        return Call(there, effect, back)
+
+    def start_store_again(self) -> None:
+        """The metadata store ends, and starts again."""
+        rng = self._loop.rng
+        self._outages.start_again(rng.choice([0.0, 0.1, 2 * self._plan.lease]) * rng.random())
+
+    @property
+    def store_starts(self) -> int:
+        """How often the metadata store started again."""
+        return self._outages.starts
 
     def _slows(self, process: Process) -> bool:
         if not process.writes_slowly and self.strikes("long-write"):
@@ -64,10 +85,12 @@ class Chance:
             process.writes_slowly = True
         return process.writes_slowly
 
-    def control_call(self, who: str, effect: Callable[[], Any], name: str) -> Call:
+    def control_call(self, process: Process, effect: Callable[[], Any], name: str) -> Call:
         """A message of the scheduler to the metadata store, whose connection can break."""
+        if self._forgets:
+            effect = self._outages.refused(process, effect)
         if self.strikes("break"):
-            return self._break(who, effect, name)
+            return self._break(process.name, effect, name)
         return Call(self.latency(), effect, self.latency())
 
     def _break(self, who: str, effect: Callable[[], Any], name: str) -> Call:

@@ -52,11 +52,11 @@ class Loop:
         self.count += 1
         heapq.heappush(self._events, (self.now + seconds, self.count, action, args))
 
-    def run(self, until: float) -> bool:
-        """Take events until none is left; false if there still are some at the moment `until`."""
+    def run(self, until: float, most: int) -> bool:
+        """Take events until none is left; false if there still are some at the moment `until`, or after so many."""
         events = self._events
         while events:
-            if events[0][0] > until:
+            if events[0][0] > until or self.count > most:
                 return False
             self.now, _, action, args = heapq.heappop(events)
             action(*args)
@@ -148,6 +148,8 @@ class Process:
         #: Why the process is not expected to keep its lease, once it was disturbed.
         self.disturbed = ""
         self.held_until = 0.0
+        #: Which start of the metadata store it has met.
+        self.met = 0
         #: A write takes long.
         self.writes_slowly = False
         #: Told when it dies.

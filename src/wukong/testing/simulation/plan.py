@@ -25,13 +25,9 @@ FAULTS = {
     "long-write": "from some moment on each write of an executor to the KVS takes up to half a lease",
     "hold-lock": "a task holds the interpreter lock for two leases",
     "node-loss": "a KVS node vanishes with its data, and an empty one takes its place",
+    "forget": "the metadata store ends, is away for a while, and starts again without its last second",
     "cancel": "the client cancels its job",
     "raise": "a task raises",
-}
-
-#: Faults that are not survived here yet, and why. They happen only where they are asked for by name.
-NOT_YET = {
-    "forget": "the metadata store forgets its last second; simulated executors send nothing again then",
 }
 
 #: Seconds of work in one graph, on average.
@@ -114,8 +110,8 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
     """
     rng = random.Random(f"plan-{seed}")
     beat = 0.2
-    for unknown in set(faults or ()) - FAULTS.keys() - NOT_YET.keys():
-        raise ValueError(f"there is no fault {unknown!r}; there are {', '.join([*FAULTS, *NOT_YET])}")
+    for unknown in set(faults or ()) - FAULTS.keys():
+        raise ValueError(f"there is no fault {unknown!r}; there are {', '.join(FAULTS)}")
     drawn = _some(rng, [*FAULTS]) if faults is None else sorted(faults)
     sizes = rng.choice(["small", "large", "mixed", "mixed"])
     counts = [tasks or round(3 * 100 ** rng.random()) for _ in range(rng.choice([1, 1, 2]))]

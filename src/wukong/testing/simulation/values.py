@@ -84,7 +84,9 @@ class Nodes:
         """Remove an owner's keys from one node."""
         self._purged[owner, node] = self._clock()
         kept = self._nodes[node]
-        for key in [key for key in kept if key[0] == owner]:
+        purged = [key for key in kept if key[0] == owner]
+        self._lost.update(purged)  # a job whose release was forgotten misses them
+        for key in purged:
             del kept[key]
 
     def lose(self, node: int) -> None:
@@ -93,7 +95,7 @@ class Nodes:
         self._nodes[node].clear()
 
     def lost(self, of: bytes) -> bool:
-        """Whether the value that a mark stands for vanished with a node."""
+        """Whether the value that a mark stands for vanished with a node, or with its owner."""
         kind, owner, named, *rest = of.decode().split("|")
         return kind != "I" and (owner, named, rest[0]) in self._lost
 
