@@ -8,7 +8,7 @@ from typing import Any
 
 from dask._task_spec import DataNode, Dict, GraphNode, List, Set, Task, Tuple
 
-from wukong.client import failures, results
+from wukong.client import results
 from wukong.client.future import Future, Share, is_large
 from wukong.client.job import Job
 from wukong.client.session import Session
@@ -71,10 +71,7 @@ def run(futures: Sequence[Future], share: Share, submit: Callable[[], Job]) -> N
         waiting = {tasks[future.key]: future for future in futures}
         if (stores := share.session.stores) is not None:
             job.on_progress(lambda: _deliver(job.id, waiting, stores.mds.results(job.id, list(waiting)), share.session))
-        ended = job.ended()
-        if ended.state != job_pb2.JOB_STATE_DONE:
-            _fail(futures, failures.raised(ended, []), share)
-            return
+        ended = job.finished()
         marks = {result.task: result.mark for result in ended.results}
         _deliver(job.id, waiting, [marks.get(task, b"") for task in waiting], share.session)
     except BaseException as error:

@@ -186,10 +186,6 @@ class Job:
         self._uses = ()
         self.session.releases.release(self.id, held_only=self._asked is not None)
 
-    def ended(self) -> job_pb2.Job:
-        """Wait for the end, whatever it is; what the cluster says of the job then. Errors are those of `wait`."""
-        return self._end(None)
-
     def finished(self, timeout: float | None = None) -> job_pb2.Job:
         """Wait until all values are there; what the cluster says of the job then. Errors are those of `result`."""
         job = self._end(timeout)
