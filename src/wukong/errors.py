@@ -127,21 +127,46 @@ class JobCancelled(WukongError, concurrent.futures.CancelledError):
 
 
 class DeadlineExceeded(WukongError):
-    """The job did not end before its deadline; `cost_usd` is what its executors had cost by then, at AWS prices."""
+    """The job did not end before its deadline.
+
+    Attributes:
+        cost_usd: What its executors had cost by then, in US dollars at AWS prices.
+        seconds: Since it was submitted.
+        tasks_run: How many of its tasks had run.
+        tasks: How many it has.
+    """
 
     cost_usd: float = 0.0
+    seconds: float = 0.0
+    tasks_run: int = 0
+    tasks: int = 0
 
 
 class BudgetExceeded(WukongError):
-    """The job has cost more than it may, at AWS prices of executors; `limit` and `value` are US dollars."""
+    """The job has cost more than it may, at AWS prices of executors.
 
-    def __init__(self, limit: float, value: float) -> None:
+    Attributes:
+        limit: What it may cost, in US dollars.
+        value: What it has cost.
+        seconds: Since it was submitted.
+        tasks_run: How many of its tasks had run.
+        tasks: How many it has.
+    """
+
+    tasks_run: int = 0
+    tasks: int = 0
+
+    def __init__(self, limit: float, value: float, seconds: float, tasks_run: int, tasks: int) -> None:
         super().__init__(
-            f"the job has cost {dollars(value)}, above its max_cost_usd of {dollars(limit)}. Executors count as AWS "
-            "bills them (client.report() tells for what); allow more, or give the job less to do or less memory."
+            f"the job has cost {dollars(value)}, above its max_cost_usd of {dollars(limit)}, in {seconds:,.1f} s and "
+            f"with {tasks_run:,} of {tasks:,} tasks run. Executors count as AWS bills them (client.report() tells for "
+            "what); allow more, or give the job less to do or less memory."
         )
         self.limit = limit
         self.value = value
+        self.seconds = seconds
+        self.tasks_run = tasks_run
+        self.tasks = tasks
 
 
 class ClusterUnavailable(WukongError):

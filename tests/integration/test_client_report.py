@@ -110,6 +110,9 @@ def test_a_job_that_exceeds_its_budget_ends_within_beats(client: Client) -> None
     with pytest.raises(BudgetExceeded, match=r"above its max_cost_usd of \$0\.0000167") as caught:
         job.result(timeout=20)
     assert caught.value.limit == budget
+    assert 0 < caught.value.seconds < 20
+    assert (caught.value.tasks_run, caught.value.tasks) == (0, 3)
+    assert "with 0 of 3 tasks run" in str(caught.value)
     report = job.report()
     assert budget < caught.value.value <= report.cost_usd
     # A beat of 20 ms is late on a busy machine, and both executors go on for one.
@@ -129,9 +132,11 @@ def test_an_impossible_budget_is_refused_at_once(client: Client, budget: float) 
 
 
 def test_a_passed_deadline_says_what_was_spent(client: Client) -> None:
-    with pytest.raises(DeadlineExceeded, match=r"its executors have cost \$0\.000") as caught:
-        client.get({"a": (nap, 60)}, "a", deadline=0.5)
+    with pytest.raises(DeadlineExceeded, match=r"has spent \$0\.000.* s, and 1 of 3 tasks have run") as caught:
+        client.get({"a": (nap, 0.01), "b": (nap, 60), "c": (add, "a", "b")}, "c", deadline=0.5)
     assert caught.value.cost_usd > 0.3 * MEMORY_MB / 1024 * GB_SECOND
+    assert 0.5 < caught.value.seconds < 60
+    assert (caught.value.tasks_run, caught.value.tasks) == (1, 3)
 
 
 # Names.

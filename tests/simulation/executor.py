@@ -85,7 +85,7 @@ class Execution:
         self.running: tuple[int, float] = (-1, 0.0)
         self.announced = -1
         self.tasks_run = 0
-        self.handed_over = False
+        self.given_up = False
         self.changed = Signal()
         self.answers: Iterator[Any] = iter(())
         self.acknowledged: Acknowledged
@@ -169,10 +169,8 @@ class Execution:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock.now
-                may = self.tasks_run and not self.handed_over and walk.pulls.idle
-                if may and self.world.chance.strikes("hand-over"):
+                if self.tasks_run and self.world.chance.strikes("hand-over"):
                     self.world.note(self.process.name, f"! has no time for task {task}")
-                    self.handed_over = True
                     walk.hand_over()
                     instruction = walk.next(started)
                     continue
@@ -368,7 +366,8 @@ class Execution:
         return f"{self.token}-{instruction.sequence}"
 
     def input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> Control:
-        mark = mark or stored.get(task) or self.memory.inline(task, INLINE_BYTES)
+        if mark is None:
+            mark = stored.get(task) or self.memory.inline(task, INLINE_BYTES)
         if mark is None:
             mark = stored[task] = yield from self.plain(lambda: self.memory.store(task))
         return mark
@@ -399,17 +398,31 @@ class Execution:
                 while not self.stopping:
                     task, started = self.running
                     running_for = clock.now - started if task >= 0 else 0.0
+                    self.give_up(task)
                     instruction = self.walk.background(clock.now, running_for, tick)
                     if instruction is None:
                         break
                     yield from self.carry_out(instruction)
                     self.changed.notify()
                     tick = False
+                if self.given_up and self.walk.ended:
+                    self.stop()
         except WukongError as error:
             if not self.walk.ended:
                 self.beat_error = error
                 self.stop()
             self.changed.notify()
+
+    def give_up(self, task: int) -> None:
+        """The task that runs takes longer than the time that is left."""
+        world = self.world
+        if task >= 0 and self.armed and self.tasks_run > 1 and world.chance.strikes("hand-over"):
+            pulled = self.walk.pulls.running == task
+            if self.walk.give_up():
+                self.given_up = True
+                world.note(self.process.name, f"! has no time for the rest of task {task}")
+                if not pulled:
+                    world.promises.gave_up(self, task)
 
     def pulse(self) -> Control:
         """As `wukong_executor.pulse`: what holds the beat up does not hold this up."""

@@ -76,6 +76,10 @@ class Promises:
                 + (f"{holder} holds" if holder else "has ended"),
             )
 
+    def gave_up(self, execution: Any, task: int) -> None:
+        """What this run of a task gives does not count: somebody else is to run it."""
+        self.runs[execution.job, task].remove(execution.token)
+
     def synced(self, job: str, record: str, sync: Sync, synced: Synced) -> None:
         """Write before count: what is marked can be read. One owner: a fan-in stays with the record that claimed it."""
         if synced.status is not Status.OK:
@@ -97,7 +101,8 @@ class Promises:
         for piece in pieces:
             given.update(piece.entries)
             for task, mark in piece.inputs:
-                self._readable(job, f"the input {task} of a piece", mark)
+                if mark:
+                    self._readable(job, f"the input {task} of a piece", mark)
 
     def _disturbed(self, holder: Any) -> bool:
         """Whether a holder had a reason not to keep its lease."""

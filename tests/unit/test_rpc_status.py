@@ -19,7 +19,7 @@ EXAMPLES = [
     errors.InvalidGraph("a cycle: 'a' → 'b' → 'a'"),
     errors.JobCancelled("by the user"),
     errors.DeadlineExceeded("after 5 s"),
-    errors.BudgetExceeded(2.0, 3.0),
+    errors.BudgetExceeded(2.0, 3.0, 60.0, 4, 5),
     errors.ClusterUnavailable("no metadata store"),
     errors.ValueRefused("page 3"),
     errors.AccessDenied("no token"),

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from wukong.mds.counters import Counters
+from wukong.mds.spent import Spent
 from wukong.mds.store import Due, JobInfo, Sweep
 from wukong_scheduler.sweeping import GENERATIONS, MAX_INVOCATIONS, MIB, expiring, forgotten, judge
 
@@ -123,10 +124,22 @@ def test_a_stall_that_comes_back_says_how_often_the_job_was_started() -> None:
 
 
 def test_a_passed_deadline_says_what_was_spent() -> None:
-    failure = judge(Sweep("running", expired=True), "f", 5, cost=0.0125).failure
+    failure = judge(Sweep("running", expired=True), "f", 5, Spent(0.0125, 61.5, 1000, 2000)).failure
     assert failure is not None
-    assert "have cost $0.0125 at AWS prices" in failure.message
-    assert failure.attributes == {"cost_usd": 0.0125}
+    assert "has spent $0.0125 at AWS prices and 61.5 s, and 1,000 of 2,000 tasks have run." in failure.message
+    assert failure.attributes == {"cost_usd": 0.0125, "seconds": 61.5, "tasks_run": 1000, "tasks": 2000}
+
+
+def test_a_task_that_met_the_time_limit_twice_is_not_tried_as_often_as_others() -> None:
+    why = "the function's time limit (Task timed out after 900.00 seconds)"
+    once, twice = (dataclasses.replace(due("1", n + 1, 3, current=7, deaths=n), why=why, key="x") for n in (1, 2))
+    assert judge(Sweep("running", [once]), "f", 5).invoke == ["1"]
+    failure = judge(Sweep("running", [twice]), "f", 5).failure
+    assert failure is not None
+    assert "task 'x' was lost: the task ended 2 executors, the last one with: the function's time" in failure.message
+    assert "Cut the task into smaller ones, or raise the function's time limit." in failure.message
+    assert judge(Sweep("running", [once]), "f", 1).failure is not None
+    assert judge(Sweep("running", [dataclasses.replace(twice, why="signal: killed")]), "f", 5).failure is None
 
 
 def test_an_ended_job_is_forgotten_after_its_time() -> None:

@@ -433,8 +433,40 @@ def test_a_walk_short_of_time_tells_what_it_did_before_others_may_end_the_job() 
     assert type(walk.next(0.0)) is Offload
 
 
-def test_claims_of_a_former_holder_are_worked_off_before_a_hand_over() -> None:
+def test_claims_of_a_former_holder_are_handed_over_with_what_is_known_of_their_inputs() -> None:
     walk = walk_over(PAIR, [0, 1], claims=[2])
     assert run(walk) == 0
     walk.hand_over()
-    assert run(walk) == 1
+    assert walk.next(0.0) == Report([], [], end=False)
+    walk.reported([], [], room=0, ended=False)
+    assert walk.next(0.0) == FetchMarks(2, [1])
+    walk.marks_read(2, [])
+    offload = walk.next(0.0)
+    assert offload == Offload(1, [Piece([1, 2], [(0, None), (1, b"")])], end=True)
+
+    later = Walk(Heartbeat(1.0), [0], beat=1.0, room=0)
+    later.begin([1, 2], inputs=[(0, b"zero"), (1, b"")])
+    later.pages_loaded([PAIR])
+    assert run(later) == 1
+    assert later.next(0.0) == Fetch([(0, b"zero")])
+    later.fetched([0])
+    assert run(later) == 2
+
+
+def test_a_task_that_is_given_up_is_handed_over_and_what_it_gives_does_not_count() -> None:
+    walk = walk_over(OnePage([[], [0]], frozenset({1})), [0])
+    assert not walk.give_up(), "nothing runs"
+    assert run(walk) == 0
+    assert walk.next(0.0) == RunTask(1, [0])
+    assert walk.give_up()
+    assert not walk.give_up()
+    assert walk.next(0.0) == Wait(), "all else is the beat's"
+    assert walk.background(0.0, 9.0, tick=True) == Report([], [], end=False)
+    walk.task_finished(1, 9.0, 0.0)
+    walk.reported([], [], room=0, ended=False)
+    assert walk.background(0.0, 9.0, tick=False) == Offload(1, [Piece([1], [(0, None)])], end=True)
+    walk.offloaded(1, 1, [])
+    assert walk.background(0.0, 9.0, tick=False) == Report([], [], end=True)
+    walk.reported([], [], room=0, ended=True)
+    assert walk.next(0.0) == Stop()
+    assert sorted(dropped(walk)) == [0, 1]

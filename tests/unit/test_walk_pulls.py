@@ -13,6 +13,7 @@ from wukong.engine.instructions import (
     Fetch,
     FetchMarks,
     Heal,
+    Offload,
     Report,
     ReportAnswer,
     RunTask,
@@ -210,6 +211,26 @@ def test_inputs_of_a_claim_that_died_with_its_first_holder_are_computed_again() 
     shell.drive(shell.walk([], claims=[2]))
     assert shell.runs == {1: 1, 2: 1}
     assert shell.healed == {}, "nobody else could have been told of it"
+
+
+def test_a_chain_longer_than_an_invocation_is_computed_again_by_several_in_turn() -> None:
+    shell = Shell(chain(41), gone={b"lost"})
+    entries, inputs, holders = [40], [(39, b"lost")], 0
+    while not shell.runs[40]:
+        holders += 1
+        walk, before = shell.walk(entries, inputs=inputs), sum(shell.runs.values())
+        while (instruction := walk.next(0.0)) != Stop():
+            if isinstance(instruction, RunTask) and sum(shell.runs.values()) == before + 10:
+                walk.hand_over()
+            elif isinstance(instruction, Offload):
+                ((entries, inputs),) = instruction.pieces
+                walk.offloaded(1, 1, [])
+            else:
+                shell.carry_out(walk, instruction)
+        shell.memory.clear()
+    assert holders == 5
+    assert set(shell.runs.values()) == {1}
+    assert sorted(shell.healed) == [9, 19, 29, 39]
 
 
 def test_the_beat_goes_on_while_a_walk_waits_for_a_value() -> None:

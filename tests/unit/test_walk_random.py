@@ -109,6 +109,8 @@ class Job:
     time: float = 0.0
     bound: bool = True
     hand_overs: float = 0.0
+    #: How likely it is that a task takes longer than a step.
+    give_ups: float = 0.0
 
     def clock(self) -> float:
         return self.time
@@ -125,6 +127,8 @@ class Executor:
         self.walk.begin(entries, inputs=inputs)
         self.out = None  # the beat thread's instruction under way
         self.done = False
+        self.running: RunTask | None = None
+        self.handed_over = False
         self.children: list[tuple[list[int], list[tuple[int, bytes]]]] = []
 
     def die(self) -> Executor:
@@ -138,25 +142,39 @@ class Executor:
         return successor
 
     def main(self, rng: random.Random) -> None:
-        if rng.random() < self.job.hand_overs and self.walk.pulls.idle:
+        if self.running is not None:
+            self.finish(*self.running, rng)
+            return
+        if rng.random() < self.job.hand_overs and not self.handed_over:
+            self.handed_over = True
             self.walk.hand_over()
         instruction = self.walk.next(self.clock())
-        if type(instruction) is RunTask:
-            task, inputs = instruction
-            assert inputs == self.stores.graph.deps[task]
+        if type(instruction) is RunTask and rng.random() < self.job.give_ups:
+            self.running = instruction
+        elif type(instruction) is RunTask:
+            self.finish(*instruction, rng)
+        else:
+            self.carry_out(instruction, rng)
+
+    def finish(self, task: int, inputs: list[int], rng: random.Random) -> None:
+        self.running = None
+        assert inputs == self.stores.graph.deps[task]
+        if self.handed_over:
+            self.memory[task] = -1
+        else:
             self.memory[task] = 1 + sum(self.memory[parent] for parent in inputs)
             if self.walk.pulls.running == task:
                 self.stores.pulls += 1
             else:
                 self.stores.runs[task] = self.stores.runs.get(task, 0) + 1
-            self.walk.task_finished(task, rng.choice([0.0, 0.01, 3.0]), self.clock(), rng.random() < 0.5)
-            self.drop()
-        else:
-            self.carry_out(instruction, rng)
+        self.walk.task_finished(task, rng.choice([0.0, 0.01, 3.0]), self.clock(), rng.random() < 0.5)
+        self.drop()
 
     def beat(self, rng: random.Random) -> None:
         """Takes an instruction in one step and answers it in a later one, so that the main thread runs in between."""
         if self.out is None:
+            if self.running is not None and rng.random() < 0.5 and not self.handed_over:
+                self.handed_over = self.walk.give_up()
             self.out = self.walk.background(self.clock(), 0.0, tick=rng.random() < 0.7)
         else:
             self.carry_out(self.out, rng)
@@ -193,7 +211,7 @@ class Executor:
             case Heal(task):
                 # No two marks are alike, as in reality.
                 self.stores.healed[task] = b"%d" % self.memory[task] + b" " * (len(self.stores.healed) + 1)
-                del self.stores.healers[task]
+                self.stores.healers.pop(task, None)  # nobody, where a walk tells of what it stops at
                 walk.pulls.healed(task, self.stores.healed[task])
             case Store(tasks, together):
                 assert all(set(group) <= set(tasks) for group in together)
@@ -207,7 +225,10 @@ class Executor:
                 marks = {}
                 for piece in pieces[:accepted]:
                     assert not self.job.policy.stores_all or all(mark is not None for _, mark in piece.inputs)
-                    inputs = [(task, mark or marks.setdefault(task, self.mark(task))) for task, mark in piece.inputs]
+                    inputs = [
+                        (task, marks.setdefault(task, self.mark(task)) if mark is None else mark)
+                        for task, mark in piece.inputs
+                    ]
                     self.children.append((piece.entries, inputs))
                     self.given += piece.entries
                 walk.offloaded(sequence, accepted, marks.items())
@@ -241,6 +262,8 @@ class Executor:
             assert stores.faults or task not in stores.results
             stores.results.setdefault(task, mark or self.mark(task))
         self.done = report.end and not claimed and not waiting
+        if self.done:  # what was left to it is free again
+            stores.healers = {task: name for task, name in stores.healers.items() if name != self.name}
         room = rng.randint(0, 4) if self.job.bound else 1000
         self.walk.reported([task for task, _ in report.results], answers, room, self.done)
         self.drop()
@@ -253,12 +276,13 @@ def walk_through(
     bound: bool = True,
     hand_overs: float = 0.0,
     losses: float = 0.0,
+    give_ups: float = 0.0,
 ) -> tuple[Stores, list[Executor]]:
     graph = random_dag(rng)
     out = graph.out_edges()
     pages = [GraphPage(graph, out, first) for first in range(0, len(graph.deps), PAGE)]
     stores = Stores(graph, faults=deaths > 0, losses=losses)
-    job = Job(policy_named(policy, 0.1, 1), stores, pages, bound=bound, hand_overs=hand_overs)
+    job = Job(policy_named(policy, 0.1, 1), stores, pages, bound=bound, hand_overs=hand_overs, give_ups=give_ups)
     leaves = [task for task, deps in enumerate(graph.deps) if not deps]
     executors: list[Executor] = []
 
@@ -311,6 +335,17 @@ def test_holders_that_hand_over_at_any_moment_lose_and_repeat_nothing(policy: st
 @pytest.mark.parametrize(("policy", "seed"), CASES[::3])
 def test_holders_that_hand_over_and_die_lose_no_result(policy: str, seed: int) -> None:
     walk_through(random.Random(seed), policy, deaths=DEATHS[policy], hand_overs=0.05)
+
+
+@pytest.mark.parametrize(("policy", "seed"), CASES[::3])
+def test_tasks_that_are_given_up_are_run_by_somebody_else(policy: str, seed: int) -> None:
+    stores, _ = walk_through(random.Random(seed), policy, deaths=0, give_ups=0.1)
+    assert stores.runs == dict.fromkeys(range(len(stores.graph.deps)), 1), "runs whose values count"
+
+
+@pytest.mark.parametrize(("policy", "seed"), CASES[::3])
+def test_holders_that_hand_over_give_up_and_die_while_values_are_lost_lose_no_result(policy: str, seed: int) -> None:
+    walk_through(random.Random(seed), policy, DEATHS[policy], hand_overs=0.05, give_ups=0.05, losses=0.1)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

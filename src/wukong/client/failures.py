@@ -35,7 +35,8 @@ def raised(job: job_pb2.Job, keys: Sequence[Key]) -> BaseException:
         return ExecutorLost(_key(error.attributes["task"], keys), str(error.attributes["probable_cause"]))
     found: WukongError = kind.__new__(kind, error.message)
     found.args = (error.message,)
-    found.__dict__.update(json_format.MessageToDict(error.attributes))
+    for name, fact in json_format.MessageToDict(error.attributes).items():
+        found.__dict__[name] = int(fact) if type(getattr(kind, name, None)) is int else fact
     return found
 
 

@@ -76,12 +76,16 @@ class Holdings:
             self.inputs[task] = mark
 
     def piece(self, entries: Sequence[int], pages: Pages) -> Piece:
-        """Tasks to give away, with what they need; an entry whose page is not here needs nothing."""
+        """Tasks to give away, with what they need; an entry whose page is not here needs nothing.
+
+        What is neither here nor marked has an empty mark: whoever needs it computes it again.
+        """
         inputs: dict[int, bytes | None] = {}
         for task in entries:
             if (page := pages.get(task)) is not None:
                 for parent in page.deps(task):
-                    inputs[parent] = self.mark(parent)
+                    mark = self.mark(parent)
+                    inputs[parent] = b"" if mark is None and parent not in self.here else mark
         return Piece(list(entries), list(inputs.items()))
 
     def write(self, fan_in: int, tasks: Iterable[int]) -> None:

@@ -88,7 +88,10 @@ class Store(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Work to give away: entry tasks, and the values that they need: (task, mark if it is stored)."""
+    """Work to give away: entry tasks, and the values that they need: (task, mark).
+
+    A value without a mark is in memory, and is to be stored; one with an empty mark is nowhere.
+    """
 
     entries: list[int]
     inputs: list[tuple[int, bytes | None]]

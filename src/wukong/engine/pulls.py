@@ -69,6 +69,7 @@ class Pulls:
         self._ready: list[int] = []  # tasks to run, all of whose inputs can be had
         self._locked: set[int] = set()  # values that others leave to this walk
         self._awaited: dict[int, float] = {}  # values that others are at, and when to ask for them again
+        self._saved: set[int] = set()  # values that are told of for whoever goes on where this walk stops
 
     @property
     def idle(self) -> bool:
@@ -164,6 +165,24 @@ class Pulls:
         """A value is stored, and others know of it."""
         self.untold.pop()
         self._holdings.found(task, mark)
+        if task in self._saved:
+            self._saved.remove(task)
+            self._holdings.settle(task)
+
+    def give_up(self) -> None:
+        """Nothing more is computed here. What was, and is needed for the rest, is left `untold`, for others."""
+        holdings = self._holdings
+        needed = [parent for task in self._pending for parent in self._pages.of(task).deps(task)]
+        self._saved.update(self.untold)
+        self._saved.update(task for task in needed if task in holdings.here and self.readable(task) is None)
+        self.untold = sorted(self._saved)
+        for task in self.untold:
+            holdings.expect(task)
+        for task in needed:
+            holdings.settle(task)
+        for tasks in (self._look, self._expand, self._ready, self._pending, self._users, self._locked, self._awaited):
+            tasks.clear()
+        self.running = self.reading = None
 
     # Inside.
 

@@ -23,7 +23,9 @@ waits for is asked about again a few times, at a distance, before that value is 
 waits for that.
 
 A walk that is short of time *hands over*: it runs nothing more, reports what arrived, gives all that is ready away as
-one piece, and ends. What it claims by that is ready too.
+one piece, and ends. What it claims by that is ready too, and so are the claims of a former holder: whoever gets them
+computes again what of their inputs nobody has. A task that still runs when time is all but over is *given up*: it is
+handed over too, and what it gives here does not count.
 
 Values. The walk never sees one; `wukong.engine.holdings` knows which are here, and who still needs them.
 
@@ -52,6 +54,7 @@ from wukong.engine.instructions import (
     Fetch,
     FetchMarks,
     FetchPages,
+    Heal,
     Instruction,
     Offload,
     Renew,
@@ -113,7 +116,9 @@ class Walk:
         self._offload_again = False  # the pages that a cut needed were fetched first
         self._last_report = 0.0
         self._untold = False  # a task ran that no report has told of, where others may end the job by what is given
+        self._running = False  # the main thread runs `_current`, or a pulled task
         self._handing_over = False
+        self._given_up = False  # the running task is: the beat's thread hands over, and nothing of the main one counts
 
     # What the holder starts with.
 
@@ -125,14 +130,15 @@ class Walk:
         inputs: Iterable[tuple[int, bytes]] = (),
     ) -> None:
         """Take over a record: roots = entries + claims - given."""
-        self._holdings.inputs.update(inputs)
+        needed = dict(inputs)
+        self._holdings.inputs.update((task, mark) for task, mark in needed.items() if mark)
         self._known.update(given)  # somebody else's, also where this walk comes by again
         self._held = sorted(set(claims) - self._known, reverse=True)
         self._known.update(self._held)
         self._claims.update((child, Claim(set(), None)) for child in self._held)
         roots = [task for task in reversed(entries) if task not in self._known]
         self._known.update(roots)
-        if self._holdings.inputs:
+        if needed:
             for task in roots:
                 self._owned.add(task)
         else:
@@ -148,8 +154,8 @@ class Walk:
         """What the main thread shall do. `Wait` if there is nothing before the other thread's answer, or some time."""
         if self.ended:
             return Stop()
-        if self._handing_over and not self._held and self.pulls.idle:
-            return self._hand_over(now)
+        if self._handing_over:
+            return Wait() if self._given_up else self._hand_over(now)
         if self._at_once and not self._busy and (instruction := self._spread(now)):
             return instruction
         task = self._current
@@ -169,6 +175,7 @@ class Walk:
             absent = self._holdings.absent(deps)
             if absent or self.pulls.untold:
                 return self._bring(absent, now)
+            self._running = True
             return RunTask(task, deps)
         if self._busy:
             return Wait()
@@ -196,14 +203,32 @@ class Walk:
         return self.expected.get(task, self._task_seconds)
 
     def hand_over(self) -> None:
-        """Time is short: nothing runs here any more, unless claims of a former holder wait for what is run here."""
+        """Time is short: nothing more runs here."""
         self._handing_over = self._untold = True
+        self.pulls.give_up()
         if self._current is not None:
             self._ready.append(self._current)
             self._current = None
+        self._ready.extend(self._held)
+        self._held.clear()
+
+    def give_up(self) -> bool:
+        """Time is short in the middle of a task: it is handed over too, if one runs; returns whether that is so.
+
+        The beat's thread then does what there is to do.
+        """
+        if not self._running or self._handing_over or self.ended:
+            return False
+        self._given_up = True
+        self.hand_over()
+        return True
 
     def task_finished(self, task: int, seconds: float, now: float, large: bool = False) -> None:
         """A task's value is in memory; `seconds` is how long it ran. Whether it is `large` counts for some policies."""
+        if self._given_up:
+            self.dropped.append(task)
+            return
+        self._running = False
         self._task_seconds += (seconds - self._task_seconds) * (NEWEST if self._task_seconds else 1.0)
         if self.pulls.running == task:
             self.pulls.finished(task)
@@ -260,7 +285,7 @@ class Walk:
             self.pulls.marks_read(marks)
             return
         claim, page, found = self._claims[child], self._pages.of(child), list(marks)
-        if child == self._current or len(claim.local) + len(found) == len(page.deps(child)):
+        if self._handing_over or child == self._current or len(claim.local) + len(found) == len(page.deps(child)):
             claim.marks = found
             self._owned.expect_inputs(child, page)
         else:  # who computes the others again runs it too, and reads the marks when it comes to that
@@ -279,7 +304,9 @@ class Walk:
         """
         if self.ended:
             return None
-        if self._busy or (self._handing_over and not self._held):
+        if self._given_up and not self._busy:
+            return self._hand_over(now)
+        if self._busy or self._handing_over:
             return Renew() if tick and now - self._last_report >= self._beat else None
         if due := self._store_or_report(now, dry=False):
             return due
@@ -348,6 +375,7 @@ class Walk:
     def _bring(self, absent: list[int], now: float) -> Instruction:
         """Read values that the next task needs, or compute again those that cannot be read."""
         if instruction := self.pulls.next(now):
+            self._running = self.pulls.running is not None
             return instruction
         if values := [(task, mark) for task in absent if (mark := self.pulls.readable(task)) is not None]:
             return Fetch(values)
@@ -464,6 +492,8 @@ class Walk:
         """Report what arrived, then give all that is ready away, then end."""
         if self._busy:
             return Wait()
+        if self.pulls.untold:
+            return Heal(self.pulls.untold[-1])
         if instruction := self._store_or_report(now, dry=True):
             return instruction
         tasks = sorted((*self._ready, *self._giving))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wukong.errors import BudgetExceeded
 from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
+from wukong.mds.spent import Spent
 from wukong.prices import Prices
 
 
@@ -22,13 +23,12 @@ class Budget:
     max_cost_usd: float
     prices: Prices
 
-    def exceeded(self, counters: Counters) -> float | None:
-        """What a job has cost, if that is more than it may."""
-        spent = self.prices.cost(counters.mb_ms, counters.invocations)
-        return spent if spent > self.max_cost_usd else None
+    def is_exceeded(self, counters: Counters) -> bool:
+        """Whether a job has cost more than it may."""
+        return self.prices.cost(counters.mb_ms, counters.invocations) > self.max_cost_usd
 
 
-def over_budget(max_cost_usd: float, spent: float) -> Failure:
+def over_budget(max_cost_usd: float, spent: Spent) -> Failure:
     """The end of a job that cost too much."""
-    error = BudgetExceeded(max_cost_usd, spent)
-    return Failure(type(error).__name__, str(error), attributes={"limit": error.limit, "value": error.value})
+    error = BudgetExceeded(max_cost_usd, spent.cost_usd, spent.seconds, spent.tasks_run, spent.tasks)
+    return Failure(type(error).__name__, str(error), attributes=vars(error))

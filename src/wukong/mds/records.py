@@ -16,7 +16,8 @@ class Record:
     Attributes:
         id: Unique within the job.
         entries: Ids of the tasks to start from, ascending.
-        inputs: Marks of values that the entries need and that their former owner had in memory.
+        inputs: Marks of values that the entries need and that their former owner had in memory; an empty one stands for
+            a value that nobody has, and that has to be computed again.
         depth: Length of the chain of invocations that led here.
     """
 

@@ -11,6 +11,7 @@ from wukong.mds.budget import over_budget
 from wukong.mds.counters import NAMES, Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import unpack_inputs
+from wukong.mds.spent import Spent
 from wukong.mds.store import Answer, Begun, Due, Event, JobInfo, Status, TaskTime, Verdict
 from wukong.mds.tasks import unpack_tasks
 
@@ -50,7 +51,11 @@ def job_info(meta: dict[str, bytes], live: int, slowest: Sequence[bytes]) -> Job
 def _failure(meta: dict[str, bytes]) -> Failure | None:
     if "error" in meta:
         return Failure.from_json(meta["error"])
-    return over_budget(float(meta["budget"]), float(meta["spent"])) if "spent" in meta else None
+    if "spent" not in meta:
+        return None
+    seconds = (int(meta["ended"]) - int(meta["created"])) / 1000
+    tasks, ran = int(meta["tasks"]), int(meta.get("tasks_run", b"0")) - int(meta.get("healed", b"0"))
+    return over_budget(float(meta["budget"]), Spent(float(meta["spent"]), seconds, max(0, min(tasks, ran)), tasks))
 
 
 def _task_time(member: bytes, score: bytes) -> TaskTime:

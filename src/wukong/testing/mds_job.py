@@ -13,6 +13,7 @@ from wukong.mds.budget import over_budget
 from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
+from wukong.mds.spent import Spent
 from wukong.mds.store import (
     PRINTED_BYTES,
     PRINTED_END,
@@ -109,7 +110,9 @@ class MemoryJob:
         budget = self.meta.spec.budget
         if self.meta.state == "done":
             self.events.add_state(now, "done")
-        elif budget is not None and (spent := budget.exceeded(self.meta.counters)) is not None:
+        elif budget is not None and budget.is_exceeded(self.meta.counters):
+            seconds = (now - self.meta.created) / 1000
+            spent = Spent.of(self.meta.counters, budget.prices, seconds, self.meta.spec.tasks)
             self.close("failed", over_budget(budget.max_cost_usd, spent), now)
             return Synced(Status.STOP)
         pending = any(

@@ -124,7 +124,13 @@ def test_a_job_ends_with_the_call_that_exceeds_its_budget(store: Store) -> None:
     assert info.ended >= info.created
     assert info.failure is not None
     assert info.failure.error == "BudgetExceeded"
-    assert info.failure.attributes == {"limit": 2.5, "value": pytest.approx(3.02)}
+    assert info.failure.attributes == {
+        "limit": 2.5,
+        "value": pytest.approx(3.02),
+        "seconds": pytest.approx(info.ended - info.created, abs=0.002),
+        "tasks_run": info.counters.tasks_run,
+        "tasks": info.tasks,
+    }
     assert "$3.02" in info.failure.message
     assert "$2.50" in info.failure.message
     assert second.sync().status is Status.STOP

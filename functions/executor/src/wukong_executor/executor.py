@@ -142,7 +142,7 @@ class Executor:
         self._slowest = Slowest()
         self._resident = Resident()
         self._time_left = time_left
-        self._handed_over = False
+        self._given_up = False  # the running task is handed over
         self._tally = Tally(self._mds, self._kvs, self._offloading, self._times, memory_limit)
 
     def run(self) -> str:
@@ -215,8 +215,7 @@ class Executor:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock()
-                if started + walk.seconds_of(task) > time_left.until and tally.tasks_run and self._may_hand_over():
-                    self._handed_over = True
+                if started + walk.seconds_of(task) > time_left.until and tally.tasks_run:
                     with lock:
                         walk.hand_over()
                         instruction = walk.next(started)
@@ -257,10 +256,6 @@ class Executor:
                 return
             if type(instruction) is RunTask:
                 times.enter(Phase.RUNNING)
-
-    def _may_hand_over(self) -> bool:
-        """Once, and never in the middle of computing lost values again: nobody else is told of those in between."""
-        return not self._handed_over and self._walk.pulls.idle
 
     def _announce(self, task: int) -> None:
         """Write for which task the next step is, or -1: an earlier holder died, and if this one does, of what?"""
@@ -473,6 +468,8 @@ class Executor:
                         now = clock()
                         task, started = self._running
                         running_for = now - started if task >= 0 else 0.0
+                        if task >= 0 and self._time_left.is_over(started, now) and self._walk.give_up():
+                            self._given_up = True
                         instruction = self._walk.background(now, running_for, tick)
                     if instruction is None:
                         break
@@ -480,6 +477,8 @@ class Executor:
                     with self._lock:
                         self._changed.notify_all()
                     tick = False
+                if self._given_up and self._walk.ended:
+                    self._interruption.interrupt()
                 if self._interruption.wanted:
                     break
         except BaseException as error:
@@ -498,6 +497,5 @@ class Executor:
             if task >= 0 and self._interruption.can_end_process:
                 key = self._programs.keys.get(task, task)
                 seconds = clock() - started
-                self._environment.end(
-                    f"task {key!r} of job {self._job}, which is over, has been running for {seconds:.1f} s"
-                )
+                why = "which somebody else runs now" if self._given_up else "whose job is over"
+                self._environment.end(f"task {key!r} of job {self._job}, {why}, has been running for {seconds:.1f} s")

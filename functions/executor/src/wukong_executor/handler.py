@@ -56,7 +56,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
     remaining = getattr(context, "get_remaining_time_in_millis", None)
-    time_left = TimeLeft(remaining() / 1000 if remaining else inf, perf_counter())
+    time_left = TimeLeft(remaining() / 1000 if remaining else inf, perf_counter(), begun.begins)
     executor = Executor(environment, job, record, token, begun, pages, memory_limit, started, time_left)
     pulse = environment.pulse
     if pulse is not None:

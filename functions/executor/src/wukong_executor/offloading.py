@@ -149,7 +149,8 @@ class Offloading:
         ]
 
     def _input(self, task: int, mark: bytes | None, stored: dict[int, bytes]) -> bytes:
-        mark = mark or stored.get(task) or self._memory.inline(task, INLINE_BYTES)
+        if mark is None:
+            mark = stored.get(task) or self._memory.inline(task, INLINE_BYTES)
         if mark is None:
             mark = stored[task] = self._memory.store(task)
         return mark

@@ -18,6 +18,8 @@ from wukong.mds import tokens
 
 #: The end of the sentence with which every error document of the platform's begins.
 _PREAMBLE = re.compile(r"^RequestId: \S+ (?:Error: )?")
+#: How the cause begins where an invocation took too long.
+TIME_LIMIT = "the function's time limit"
 #: Characters of a cause that are passed on.
 _LONGEST = 500
 
@@ -89,7 +91,7 @@ def _explained(answer: Mapping[str, Any]) -> tuple[Ended, str]:
         return Ended.DIED, "out of memory"
     if kind == "Sandbox.Timedout" or "Task timed out after" in message:
         limit = message[message.find("Task timed out") :]
-        return Ended.DIED, f"the function's time limit ({limit})"
+        return Ended.DIED, f"{TIME_LIMIT} ({limit})"
     if kind == "Runtime.ExitError":
         return Ended.DIED, message.removeprefix("Runtime exited with error: ")
     if kind.startswith(("Runtime.", "Sandbox.")):

@@ -13,13 +13,14 @@ import time
 
 from wukong.errors import ClusterUnavailable, WukongError
 from wukong.mds.job_id import is_job_id
+from wukong.mds.spent import Spent
 from wukong.mds.store import Mds
 from wukong.prices import Prices
 from wukong_scheduler.invocation_end import InvocationEnd
 from wukong_scheduler.invocations import Invoke
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import TOMBSTONE, Removal
-from wukong_scheduler.sweeping import expiring, forgotten, judge, stalled
+from wukong_scheduler.sweeping import NOTHING_SPENT, expiring, forgotten, judge, stalled
 
 #: Sweeps in the time of one lease.
 LOOKS = 4
@@ -133,15 +134,17 @@ class Sweeper:
         _log.warning("job %s had no executor left and not all results; it starts again", job)
         self._invoke(job, dict.fromkeys(records, ()))
 
-    def _cost(self, job: str) -> float:
+    def _spent(self, job: str) -> Spent:
         info = self._mds.job(job)
-        return self._prices.cost(info.counters.mb_ms, info.counters.invocations) if info else 0.0
+        if info is None:
+            return NOTHING_SPENT
+        return Spent.of(info.counters, self._prices, time.time() - info.created, info.tasks)
 
     def _sweep(self, job: str) -> None:
         found = self._mds.sweep(job, self._lease)
         if found.state == "running":
-            cost = self._cost(job) if found.expired else 0.0
-            verdict = judge(found, self._function, self._max_deaths, cost)
+            spent = self._spent(job) if found.expired else NOTHING_SPENT
+            verdict = judge(found, self._function, self._max_deaths, spent)
             if verdict.restart:
                 self._restart(job, found.generation)
             if verdict.failure is not None:

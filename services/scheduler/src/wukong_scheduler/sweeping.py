@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 from wukong.errors import ExecutorLost
 from wukong.mds.failure import Failure
+from wukong.mds.spent import Spent
 from wukong.mds.store import Due, JobInfo, Sweep
-from wukong.prices import dollars
+from wukong_scheduler.invocation_end import TIME_LIMIT
 
 #: Invocations of a record since its last holder, if any; the pauses between them double, so this is hours.
 MAX_INVOCATIONS = 12
 
 #: Holders of one record, as a multiple of the deaths that are allowed for one task: they died of different tasks then.
 RECORD_DEATHS = 4
+
+#: How often a task may meet the function's time limit: it had all of the time twice, and each further attempt would
+#: take as long again.
+TIMEOUTS = 2
 
 #: How often a job is started, the first time included.
 GENERATIONS = 3
@@ -23,6 +28,8 @@ GENERATIONS = 3
 NEARLY_FULL = 0.7
 
 MIB = 1024 * 1024
+
+NOTHING_SPENT = Spent(0.0, 0.0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +41,22 @@ class Verdict:
     failure: Failure | None = None
 
 
-def judge(sweep: Sweep, function: str, max_deaths: int, cost: float = 0.0) -> Verdict:
+def judge(sweep: Sweep, function: str, max_deaths: int, spent: Spent = NOTHING_SPENT) -> Verdict:
     """Decide about a running job.
 
     Args:
         sweep: What was found.
         function: The name of the executor function, for errors.
         max_deaths: How often one task may end its executor, or one record before it runs a task.
-        cost: US dollars that the job has cost, for the error of one whose deadline has passed.
+        spent: What the job has spent, for the error of one whose deadline has passed.
     """
     if sweep.expired:
         return Verdict(
             failure=Failure(
                 error="DeadlineExceeded",
-                message=f"the job did not end before its deadline; its executors have cost {dollars(cost)} at AWS "
-                "prices. Give it more time with `deadline`, or split the work over more executors",
-                attributes={"cost_usd": cost},
+                message=f"the job did not end before its deadline; it has spent {spent.words}. Give it more time with "
+                "`deadline`, or split the work over more executors",
+                attributes=spent.attributes,
             )
         )
     if sweep.stalled:
@@ -57,8 +64,9 @@ def judge(sweep: Sweep, function: str, max_deaths: int, cost: float = 0.0) -> Ve
             return Verdict(restart=True)
         return Verdict(failure=stalled(sweep.generation, "each time"))
     for due in sweep.due:
-        if due.deaths >= max_deaths or due.begins >= RECORD_DEATHS * max_deaths:
-            return Verdict(failure=_lost(due, max_deaths))
+        allowed = min(max_deaths, TIMEOUTS) if due.current >= 0 and due.why.startswith(TIME_LIMIT) else max_deaths
+        if due.deaths >= allowed or due.begins >= RECORD_DEATHS * max_deaths:
+            return Verdict(failure=_lost(due, allowed))
         if due.invokes > MAX_INVOCATIONS:
             return Verdict(
                 failure=Failure(
@@ -104,11 +112,11 @@ def stalled(generation: int, why: str) -> Failure:
     )
 
 
-def _lost(due: Due, max_deaths: int) -> Failure:
-    named = due.current >= 0 and due.deaths >= max_deaths
+def _lost(due: Due, allowed: int) -> Failure:
+    named = due.current >= 0 and due.deaths >= allowed
     if named:
         cause = f"the task ended {due.deaths} executors"
-    elif due.deaths >= max_deaths:
+    elif due.deaths >= allowed:
         cause = f"the executors of one piece of work ended {due.deaths} times before they ran a task"
     else:
         cause = f"the executors of one piece of work ended {due.begins} times, at different tasks"

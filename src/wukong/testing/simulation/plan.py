@@ -20,7 +20,7 @@ FAULTS = {
     "break": "a connection to the metadata store breaks, an executor's or the scheduler's; "
     "nobody knows whether the message took effect",
     "repeat": "a message to the metadata store takes effect twice; the second answer counts",
-    "hand-over": "an executor's time is nearly over, at any task but its first",
+    "hand-over": "an executor's time is nearly over, before or in any task but its first",
     "restart": "the scheduler dies, with all that it had under way, and starts again",
     "long-write": "from some moment on each write of an executor to the KVS takes up to half a lease",
     "hold-lock": "a task holds the interpreter lock for two leases",
