@@ -470,6 +470,8 @@ class Execution:
 
     def send(self, sync: Sync) -> Synced:
         answer: Synced = self.ask(lambda: self.tell(sync))
+        if answer.freed:
+            self.ask_values("free", lambda: self.world.nodes.free(self.job, answer.freed))
         return answer
 
     def tell(self, sync: Sync) -> Generator[Any, Any, Synced]:

@@ -15,7 +15,9 @@ from wukong.engine.walk import Walk
 from wukong.mds.store import Answer, Status, Verdict
 from wukong.testing.mds_fan_ins import FanIns
 from wukong.testing.mds_job import MemoryJob
+from wukong.testing.mds_record import LiveRecord
 from wukong.testing.mds_uploads import Uploads
+from wukong.testing.mds_values import NamedValues
 from wukong.testing.simulation.loop import Control
 from wukong.testing.simulation.values import SimulatedValues
 
@@ -140,6 +142,27 @@ def _sync_after_purge(self: MemoryJob, record: str, *args: Any) -> Any:
     return _sync(self, record, *args)
 
 
+_named, _unnamed = NamedValues.named, NamedValues.unnamed
+
+
+def _freed_with_first(self: NamedValues, marks: Iterable[bytes]) -> list[bytes]:
+    marks = list(marks)
+    freed = _unnamed(self, marks)
+    for mark in marks:
+        found = self._understand(mark, self._job)
+        if found is not None and self.places.pop(found[0], 0):
+            freed.append(found[0])
+    return freed
+
+
+def _named_without_hold(self: NamedValues, mark: bytes, live: LiveRecord) -> None:
+    before = set(live.values)
+    _named(self, mark, live)
+    for value in set(live.values) - before:
+        del live.values[value]
+        self.places[value] -= 1
+
+
 def _cut_claims(self: Walk, running_for: float) -> Any:
     self._claims, kept = {}, self._claims
     try:
@@ -193,6 +216,8 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "a late writer survives the purge": _job("sync", _sync_after_purge),
     "there is no pulse": lambda: patch.object(Execution, "pulse", _no_pulse),
     "a pulled task makes others ready": lambda: patch.object(Walk, "task_finished", _propagate_pulled),
+    "a value is freed with its first user": lambda: patch.object(NamedValues, "unnamed", _freed_with_first),
+    "nobody holds what it has stored": lambda: patch.object(NamedValues, "named", _named_without_hold),
     "claimed tasks are given away": lambda: patch.object(Walk, "_cut", _cut_claims),
 }
 

@@ -33,7 +33,7 @@ from wukong.testing.simulation.functions import Functions, Invocation
 from wukong.testing.simulation.graph import Graph, PageReader
 from wukong.testing.simulation.loop import Call, Control, Loop, Process, Sleep
 from wukong.testing.simulation.plan import Plan, draw
-from wukong.testing.simulation.values import Nodes
+from wukong.testing.simulation.values import Nodes, stored
 from wukong_executor.executor import INVOCATION_OF_BEAT
 
 #: Seconds within which all jobs have ended and are removed.
@@ -123,7 +123,7 @@ class World:
         self.chance = Chance(self.loop, plan, self.note)
         self.ring = Ring(0, (Node("n", "n:1"),))
         self.promises = Promises(self)
-        self.mds = CheckedMds(self.loop)
+        self.mds = CheckedMds(self.loop, stored)
         self.mds.promises = self.promises
         self.mds.put_ring(self.ring)
         self.nodes = Nodes(plan.nodes, self.loop)

@@ -21,6 +21,7 @@ MESSAGE = job_pb2.Report(
     bytes_read=5_600_000,
     bytes_written=700_000,
     peak_memory=312_000_000,
+    peak_stored=45_230_000,
     gb_seconds=16.0,
     cost_usd=0.000267667,
     slowest=[
@@ -37,6 +38,7 @@ def test_it_has_what_the_cluster_says() -> None:
     assert (REPORT.executors, REPORT.cold_starts, REPORT.invocations) == (4, 2, 5)
     assert (REPORT.round_trips, REPORT.bytes_read, REPORT.bytes_written) == (1234, 5_600_000, 700_000)
     assert (REPORT.peak_memory, REPORT.gb_seconds, REPORT.cost_usd) == (312_000_000, 16.0, 0.000267667)
+    assert REPORT.peak_stored == 45_230_000
     assert REPORT.time == TimeSpent(0.5, 6.0, 0.25, 0.5, 0.5, 0.25)
     assert REPORT.time.total == 8.0
     assert REPORT.slowest == (TaskTime("('x', 9)", 0.75), TaskTime("<b>", 0.5))
@@ -49,7 +51,7 @@ def test_the_text_says_it_all() -> None:
         "  time     8.000 s of executors\n"
         "           6.2% starting, 75.0% running, 3.1% reading, 6.2% writing, 6.2% reporting, 3.1% waiting\n"
         "  stores   1,234 round trips, 5.6 MB read, 0.7 MB written\n"
-        "  memory   at most 312 MB in one executor\n"
+        "  memory   at most 312 MB in one executor, and 45.2 MB of values in the KVS\n"
         "  cost     $0.000268 for 16.000 GB-seconds and 5 requests\n"
         "           (at AWS prices of executors alone; on your own machine nothing is charged)\n"
         "  slowest  0.750 s  ('x', 9)\n"

@@ -37,6 +37,7 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
     keys.first: (JOB,),
     keys.deaths: (JOB,),
     keys.healed: (JOB,),
+    keys.values: (JOB,),
     keys.targets: (JOB,),
     keys.events: (JOB,),
     keys.job_inputs: (JOB,),
@@ -48,7 +49,7 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
 }
 
 #: What names no key.
-OTHERS = {"prefix", "job_of_channel", "upload_owner"}
+OTHERS = {"prefix", "job_of_channel", "upload_owner", "name_and_token"}
 
 
 @st.composite

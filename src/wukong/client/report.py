@@ -77,6 +77,8 @@ class Report:
         bytes_read: Bytes that executors read from the stores.
         bytes_written: Bytes that executors wrote to the stores.
         peak_memory: Resident bytes of one executor's process at most, Python and its libraries included.
+        peak_stored: Bytes of task outputs at most that the KVS held at once: what was stored less what was freed. A
+            value counts from the report of it on; uploads do not count, nor does what an executor left that died.
         gb_seconds: Seconds of each executor, rounded up to milliseconds as Lambda bills them, times the memory of its
             function in units of 1024 MB.
         cost_usd: US dollars for `gb_seconds` and `invocations` at AWS prices. Stores and services are not in it.
@@ -96,6 +98,7 @@ class Report:
     bytes_read: int
     bytes_written: int
     peak_memory: int
+    peak_stored: int
     gb_seconds: float
     cost_usd: float
     time: TimeSpent
@@ -150,11 +153,14 @@ class Report:
         cost = (
             f"{dollars(self.cost_usd)} for {self.gb_seconds:,.3f} GB-seconds and {_count(self.invocations, 'request')}"
         )
+        memory = f"at most {self.peak_memory / 1e6:,.0f} MB in one executor"
+        if self.peak_stored:
+            memory += f", and {self.peak_stored / 1e6:,.1f} MB of values in the KVS"
         rows = [
             ("work", [f"{runs} by {executors} {cold}"]),
             ("time", time),
             ("stores", [f"{_count(self.round_trips, 'round trip')}, {read}, {written}"]),
-            ("memory", [f"at most {self.peak_memory / 1e6:,.0f} MB in one executor"]),
+            ("memory", [memory]),
             ("cost", [cost, COST]),
         ]
         if self.slowest:

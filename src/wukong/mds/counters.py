@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Counts of one job, or of one executor. All are sums, but `peak_memory`, which is the largest.
+    """Counts of one job, or of one executor. All are sums but the peaks, which are the largest.
 
     Attributes:
         tasks_run: Runs of tasks, without those that raised.
@@ -24,6 +24,7 @@ class Counters:
         bytes_read: Bytes read from the stores.
         bytes_written: Bytes written to the stores.
         peak_memory: Resident bytes of an executor's process at most.
+        peak_stored: Bytes of values at most that were in the KVS and that marks stood for.
         mb_ms: Milliseconds of each executor, rounded up, times the MB of its function's memory.
         starting_us: Microseconds of executors, as `wukong.mds.phase.Phase` divides them.
         running_us: The same.
@@ -42,6 +43,7 @@ class Counters:
     bytes_read: int = 0
     bytes_written: int = 0
     peak_memory: int = 0
+    peak_stored: int = 0
     mb_ms: int = 0
     starting_us: int = 0
     running_us: int = 0
@@ -53,13 +55,15 @@ class Counters:
     def __add__(self, other: Counters) -> Counters:
         """Both together."""
         together = list(map(operator.add, _values(self), _values(other)))
-        together[_PEAK] = max(self.peak_memory, other.peak_memory)
+        for name, at in _PEAKS.items():
+            together[at] = max(getattr(self, name), getattr(other, name))
         return Counters(*together)
 
     def since(self, earlier: Counters) -> Counters:
         """What has to be added to `earlier` to get this."""
         more = list(map(operator.sub, _values(self), _values(earlier)))
-        more[_PEAK] = self.peak_memory
+        for name, at in _PEAKS.items():
+            more[at] = getattr(self, name)
         return Counters(*more)
 
 
@@ -67,7 +71,7 @@ class Counters:
 NAMES = tuple(field.name for field in fields(Counters))
 
 _values = operator.attrgetter(*NAMES)
-_PEAK = NAMES.index("peak_memory")
+_PEAKS = {name: NAMES.index(name) for name in ("peak_memory", "peak_stored")}
 
 #: Nothing done.
 NOTHING = Counters()

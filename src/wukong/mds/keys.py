@@ -71,6 +71,11 @@ def healed(job: str) -> str:
     return f"w:{job}:h"
 
 
+def values(job: str) -> str:
+    """Hash: mark of a manifest -> the places that name its value: marks, and the record that named it first."""
+    return f"w:{job}:v"
+
+
 def slowest(job: str) -> str:
     """Sorted set: task and its name -> microseconds that it ran; the few largest."""
     return f"w:{job}:slow"

@@ -190,7 +190,7 @@ class RedisMds:
                 doomed.extend(keys.fan_in(job, gen, int(child)) for child in children)
                 doomed.append(keys.owners(job, gen))
             doomed.extend([keys.look(job), keys.sinks(job), keys.events(job), keys.targets(job), keys.job_inputs(job)])
-            doomed += [keys.slowest(job), keys.first(job), keys.deaths(job), keys.healed(job)]
+            doomed += [keys.slowest(job), keys.first(job), keys.deaths(job), keys.healed(job), keys.values(job)]
             _unlink(redis, doomed)
 
     # Uploads.
@@ -300,15 +300,15 @@ class RedisMds:
                 redis,
                 [
                     *(keys.meta(job), keys.look(job), keys.record(job, record)),
-                    *(keys.sinks(job), keys.events(job), keys.slowest(job)),
+                    *(keys.sinks(job), keys.events(job), keys.slowest(job), keys.values(job)),
                 ],
                 args,
             )
         status, *rest = cast(list[Any], reply)
         if status != b"OK":
             return Synced(Status(status.decode()))
-        room, ended, *answers = rest
-        return Synced(Status.OK, [replies.answer(answer) for answer in answers], room, bool(ended))
+        room, ended, freed, *answers = rest
+        return Synced(Status.OK, [replies.answer(answer) for answer in answers], room, bool(ended), sorted(freed))
 
     def renew(self, job: str, record: str, token: str, generation: int, lease: float) -> Status:
         with self._pool.connection() as redis:
@@ -335,7 +335,8 @@ class RedisMds:
         args.append(len(pieces))
         args += chain.from_iterable((pack_tasks(piece.entries), pack_inputs(piece.inputs)) for piece in pieces)
         with self._pool.connection() as redis:
-            reply = scripts.OFFLOAD.call(redis, [keys.meta(job), keys.look(job), keys.record(job, record)], args)
+            held = [keys.meta(job), keys.look(job), keys.record(job, record), keys.values(job)]
+            reply = scripts.OFFLOAD.call(redis, held, args)
         status, *accepted = cast(list[Any], reply)
         return Status(status.decode()), accepted[0] if accepted else 0
 
@@ -355,8 +356,11 @@ class RedisMds:
         with self._pool.connection() as redis:
             reply = scripts.HEAL.call(
                 redis,
-                [keys.meta(job), keys.look(job), keys.record(job, record), keys.healed(job)],
-                [record, token, generation, _ms(lease), task, mark],
+                [
+                    *(keys.meta(job), keys.look(job), keys.record(job, record)),
+                    *(keys.healed(job), keys.values(job)),
+                ],
+                [record, token, generation, _ms(lease), task, mark, job],
             )
         return Status(cast(bytes, reply).decode())
 
@@ -387,6 +391,15 @@ class RedisMds:
         with self._pool.connection() as redis:
             replies = redis.pipeline([["HMGET", name, *batch] for batch in batches])
         return cast(list["bytes | None"], list(chain.from_iterable(cast(list[list[Any]], replies))))
+
+    def needed(self, job: str) -> tuple[set[str], set[bytes]]:
+        with self._pool.connection() as redis:
+            records = cast("list[bytes]", redis.call("ZRANGE", keys.look(job), 0, -1))
+            commands: list[list[Arg]] = [["HGET", keys.record(job, record.decode()), "holder"] for record in records]
+            # The values last: whoever is no holder any more has named what it could.
+            *holders, values = redis.pipeline([*commands, ["HKEYS", keys.values(job)]])
+        tokens = {token.decode() for token in cast(list["bytes | None"], holders) if token is not None}
+        return tokens, set(cast(list[bytes], values))
 
     # Counters and the end.
 

@@ -1,4 +1,4 @@
-"""The Lua scripts of the protocol, each in its own file, called by digest.
+"""The Lua scripts of the protocol, each in its own file, called by digest. What several share goes before them.
 
 A server that lost its scripts (a restart) answers NOSCRIPT; the script then travels whole, once.
 """
@@ -15,10 +15,11 @@ from wukong.redis.errors import ReplyError
 
 
 class Script:
-    """One script, named after its file in `scripts/`."""
+    """One script, named after its file in `scripts/`, with the functions of other files that it calls."""
 
-    def __init__(self, name: str) -> None:
-        self.source = files("wukong.mds").joinpath("scripts", f"{name}.lua").read_bytes()
+    def __init__(self, name: str, *shared: str) -> None:
+        folder = files("wukong.mds").joinpath("scripts")
+        self.source = b"".join(folder.joinpath(f"{part}.lua").read_bytes() for part in (*shared, name))
         self.digest = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
 
     def command(self, keys: Sequence[str], args: Sequence[Arg]) -> list[Arg]:
@@ -46,11 +47,11 @@ class Script:
 CREATE = Script("create")
 OPEN = Script("open")
 BEGIN = Script("begin")
-SYNC = Script("sync")
+SYNC = Script("sync", "values")
 RENEW = Script("renew")
-OFFLOAD = Script("offload")
+OFFLOAD = Script("offload", "values")
 SEEK = Script("seek")
-HEAL = Script("heal")
+HEAL = Script("heal", "values")
 FAIL = Script("fail")
 SWEEP = Script("sweep")
 LOST = Script("lost")

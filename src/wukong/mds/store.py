@@ -246,12 +246,16 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """The answer to `sync`. `room` is how many more records the job may have now."""
+    """The answer to `sync`. `room` is how many more records the job may have now.
+
+    `freed` are the marks of manifests whose values no mark of the job stands for any more.
+    """
 
     status: Status
     answers: Sequence[Answer] = ()
     room: int = 0
     ended: bool = False
+    freed: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +445,12 @@ class Mds(Protocol):
 
     def marks(self, job: str, generation: int, child: int, edges: Sequence[int]) -> list[bytes | None]:
         """Marks of some edges of a claimed fan-in."""
+
+    def needed(self, job: str) -> tuple[set[str], set[bytes]]:
+        """The tokens of all who hold a record of a job, and the marks of manifests whose values its marks stand for.
+
+        What somebody else has stored by now, and is not named by then, nobody can find.
+        """
 
     # Counters of this process, for reports.
 

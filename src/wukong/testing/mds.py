@@ -21,6 +21,7 @@ from wukong.mds.store import Begun, Event, JobInfo, JobSpec, Sought, Status, Swe
 from wukong.testing.mds_job import MemoryJob
 from wukong.testing.mds_meta import JobMeta
 from wukong.testing.mds_uploads import Uploads
+from wukong.testing.mds_values import Stored, stored
 
 
 class MemoryMds:
@@ -28,13 +29,15 @@ class MemoryMds:
 
     Args:
         clock: The store's clock, in seconds since the epoch (`wukong.testing.clock.Clock` for one under control).
+        understand: Says what a mark stands for; simulations have marks of their own.
 
     Attributes:
         reconnects: See `Mds.reconnects`; whoever makes it forget something counts it up.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, understand: Stored = stored) -> None:
         self._clock = clock
+        self._understand = understand
         self._lock = threading.Lock()
         self._calls = 0
         self.reconnects = 0
@@ -62,7 +65,7 @@ class MemoryMds:
     def submit(self, job: str, spec: JobSpec, pages: Sequence[bytes], records: Sequence[Record], lease: float) -> str:
         # As on a server: the pages are written between two steps, and others may come in between.
         with self._step() as now:
-            submitted = self._jobs.setdefault(job, MemoryJob(job, spec, now))
+            submitted = self._jobs.setdefault(job, MemoryJob(job, spec, now, self._understand))
             if submitted.meta.state != "loading":
                 return submitted.meta.state
             submitted.meta = JobMeta(spec, now)
@@ -250,6 +253,10 @@ class MemoryMds:
         with self._step():
             fan_ins = self._jobs[job].fan_ins if job in self._jobs else []
             return fan_ins[generation].read(child, edges) if generation < len(fan_ins) else [None] * len(edges)
+
+    def needed(self, job: str) -> tuple[set[str], set[bytes]]:
+        with self._step():
+            return self._jobs[job].needed() if job in self._jobs else (set(), set())
 
     # Counters.
 

@@ -35,6 +35,7 @@ from wukong.testing.mds_events import EventStream
 from wukong.testing.mds_fan_ins import FanIns
 from wukong.testing.mds_meta import JobMeta
 from wukong.testing.mds_record import LiveRecord
+from wukong.testing.mds_values import NamedValues, Stored, stored
 
 #: Silent records told of in one sweep.
 SWEPT = 100
@@ -43,8 +44,9 @@ SWEPT = 100
 class MemoryJob:
     """A job from its creation to the end of its tombstone."""
 
-    def __init__(self, name: str, spec: JobSpec, now: int) -> None:
+    def __init__(self, name: str, spec: JobSpec, now: int, understand: Stored = stored) -> None:
         self.name = name
+        self._understand = understand
         self.meta = JobMeta(spec, now)
         self._clear()
 
@@ -100,8 +102,9 @@ class MemoryJob:
         live.current, live.key = sync.current, sync.current_key
         live.memory, live.memory_limit = sync.memory, sync.memory_limit
         self.meta.count(sync.counters)
-        answers = [self._arrive(record, live, arrival) for arrival in sync.arrivals]
-        self._commit(sync.results, now)
+        freed: list[bytes] = []
+        answers = [self._arrive(record, live, arrival, freed) for arrival in sync.arrivals]
+        self._commit(sync.results, live, now)
         for log in sync.logs:
             self._print(log, now)
         for retried in sync.retried:
@@ -121,9 +124,13 @@ class MemoryJob:
         )
         ended = sync.end and not pending and not forgotten
         if ended:
-            self.fan_ins[generation].forget(live.claims)
+            fan_ins = self.fan_ins[generation]
+            if self.meta.state != "done":
+                consumed = [mark for child in live.claims for mark in fan_ins.marks.get(child, {}).values()]
+                freed += self.values.unnamed([*consumed, *live.values, *(mark for _, mark in live.inputs)])
+            fan_ins.forget(live.claims)
             del self.records[record]
-        return Synced(Status.OK, answers, self._room(), ended)
+        return Synced(Status.OK, answers, self._room(), ended, sorted(freed))
 
     def renew(self, record: str, token: str, generation: int, now: int, lease: int) -> Status:
         """Renew the lease."""
@@ -156,6 +163,8 @@ class MemoryJob:
         for i, piece in enumerate(accepted):
             child = LiveRecord(list(piece.entries), list(piece.inputs), depth, now + lease)
             self.records[f"{offload}.{i}"] = child
+            for _, mark in piece.inputs:
+                self.values.named(mark, live)
         live.given[offload] = len(accepted), [task for piece in accepted for task in piece.entries]
         self.meta.count(Counters(invocations=len(accepted)))
         return Status.OK, len(accepted)
@@ -187,6 +196,7 @@ class MemoryJob:
             return live
         live.hold(now, lease)
         self.healed[task] = mark
+        self.values.named(mark, live)
         return Status.OK
 
     def fail(self, record: str, token: str, generation: int, failure: Failure, now: int) -> Status:
@@ -247,6 +257,10 @@ class MemoryJob:
         live.until = live.look = now
         return True
 
+    def needed(self) -> tuple[set[str], set[bytes]]:
+        """Who holds a record, and which values marks stand for."""
+        return {live.holder for live in self.records.values() if live.holder is not None}, set(self.values.places)
+
     def bury(self, now: int, tombstone: int) -> None:
         """Remove all but the tombstone, which lives that long from the first time on."""
         if self.meta.state != "gone":
@@ -275,6 +289,7 @@ class MemoryJob:
             keys.targets(name): self.targets,
             keys.slowest(name): self.meta.slowest,
             keys.healed(name): self.healed,
+            keys.values(name): self.values.places,
         }
         return names + [key for key, content in held.items() if len(content)]
 
@@ -287,6 +302,7 @@ class MemoryJob:
         self.deaths: dict[int, int] = {}
         self.results: dict[int, bytes] = {}
         self.healed: dict[int, bytes | tuple[str, str]] = {}  # task -> mark, or record and token of who is at it
+        self.values = NamedValues(self.name, self._understand, lambda nbytes: self.meta.store(nbytes))
         self.events = EventStream()
         self.targets = b""
         self.pages: dict[int, bytes] = {}
@@ -308,7 +324,14 @@ class MemoryJob:
             return Status.STALE
         return live
 
-    def _arrive(self, record: str, live: LiveRecord, arrival: Arrival) -> Answer:
+    def _arrive(self, record: str, live: LiveRecord, arrival: Arrival, freed: list[bytes]) -> Answer:
+        fan_ins = self.fan_ins[-1]
+        if fan_ins.owners.get(arrival.child) is None:
+            for edge, mark in arrival.marks:
+                before = fan_ins.marks.get(arrival.child, {}).get(edge)
+                if before != mark:
+                    self.values.named(mark, live)
+                    freed += self.values.unnamed([] if before is None else [before])
         answer = self.fan_ins[-1].arrive(record, arrival)
         if answer.verdict is Verdict.CLAIMED:
             live.claims[arrival.child] = None
@@ -320,11 +343,12 @@ class MemoryJob:
             full = self.meta.printed >= PRINTED_BYTES
             self.events.add_log(now, replace(log, text=log.text + PRINTED_END) if full else log)
 
-    def _commit(self, results: Sequence[tuple[int, bytes]], now: int) -> None:
+    def _commit(self, results: Sequence[tuple[int, bytes]], live: LiveRecord, now: int) -> None:
         for sink, mark in results:
             if sink not in self.results:
                 self.results[sink] = mark
                 self.meta.left -= 1
+                self.values.named(mark, live)
         if results and self.meta.left == 0:
             self.meta.end("done", now)
 

@@ -28,6 +28,7 @@ class JobMeta:
         counters: What it has done and moved.
         failure: Why it failed.
         slowest: The tasks that ran longest, the slowest first.
+        stored: Bytes of values in the KVS that marks stand for.
         printed: Bytes of text that tasks printed, as far as they were kept.
     """
 
@@ -43,6 +44,7 @@ class JobMeta:
         self.counters = Counters()
         self.failure: Failure | None = None
         self.slowest: list[TaskTime] = []
+        self.stored = 0
         self.printed = 0
 
     def end(self, state: str, now: int, failure: Failure | None = None) -> None:
@@ -61,6 +63,11 @@ class JobMeta:
     def count(self, work: Counters) -> None:
         """What was done since."""
         self.counters += work
+
+    def store(self, nbytes: int) -> None:
+        """So many bytes more are in the KVS, or fewer."""
+        self.stored += nbytes
+        self.count(Counters(peak_stored=self.stored))
 
     def add_slow(self, times: Iterable[TaskTime]) -> None:
         """Runs of tasks that may be among the slowest. Of one task the last run counts."""

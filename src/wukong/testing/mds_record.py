@@ -30,6 +30,7 @@ class LiveRecord:
         counted: Up to which of its holders deaths were counted.
         idle: How many of its holders ended before they ran a task.
         told: The highest number of a `sync` of its holder.
+        values: Values that it named first, by the marks of their manifests.
         given: By offload id, how many pieces were accepted and the tasks in them.
     """
 
@@ -50,6 +51,7 @@ class LiveRecord:
     idle: int = 0
     told: int = 0
     claims: dict[int, None] = field(default_factory=dict)
+    values: dict[bytes, None] = field(default_factory=dict)
     given: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
 
     def hold(self, now: int, lease: int) -> None:

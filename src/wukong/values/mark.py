@@ -125,6 +125,15 @@ def split_part_mark(mark: bytes) -> Part:
     return Part(offset, length, mark[_PART_HEAD.size :])
 
 
+def name_of(mark: bytes) -> str:
+    """The name that a mark with the tag M has for its value.
+
+    Raises:
+        ValueError, struct.error: It is malformed.
+    """
+    return Manifest.decode(split_manifest_mark(mark)[1]).name
+
+
 def stands_alone(mark: bytes, owner: str, name: str) -> bool:
     """Whether a mark is of a value that belongs to nobody else: no part of a bundle, no bytes of another value's.
 

@@ -17,6 +17,8 @@ from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import Arrival, Begun, Event, JobInfo, JobSpec, LogText, Mds, Retried, Sync, Synced, TaskTime
 from wukong.prices import Prices
+from wukong.values.manifest import Manifest
+from wukong.values.mark import Part, manifest_mark, part_mark
 
 if TYPE_CHECKING:
     from tests.contract.mds.conftest import Store
@@ -24,7 +26,14 @@ if TYPE_CHECKING:
 CALLS = 120
 JOBS = ["j", "k"]
 TOKENS = ["a", "b"]
-MARKS = [b"N", b"I0", b"", b"x" * 5000, b"\x00\xff"]
+MARKS = [b"N", b"I0", b"", b"x" * 5000, b"\x00\xff", b"M", b"G", b"M" + bytes(60)]
+#: Of values in the KVS: in the jobs below and in another, whole ones and parts of one bundle.
+_STORED = [
+    manifest_mark(bytes(32), Manifest(owner, name, "token", length, [length] * count, pickle, digest).encode())
+    for owner in ("j", "k", "l")
+    for name, length, count, pickle, digest in (("7", 9, 2, b"p" * 9, b""), ("bundle-1", 5000, 0, None, bytes(32)))
+]
+MARKS += [*_STORED, part_mark(Part(0, 10, _STORED[1])), part_mark(Part(10, 7, _STORED[1])), _STORED[0] + b"x"]
 HASHES = ["a" * 64, "b" * 64]
 
 
@@ -82,9 +91,9 @@ class Calls:
                 pieces = [Record("", self._tasks(), self._marks(), pick([1, 2])) for _ in range(pick([0, 1, 2, 3]))]
                 return name, (*held, offload, lease, pieces, self._random.random() < 0.2)
             case "seek":
-                return name, (*held, lease, self._random.randrange(4), pick([None, *MARKS[:2]]))
+                return name, (*held, lease, self._random.randrange(4), pick([None, *MARKS]))
             case "heal":
-                return name, (*held, lease, self._random.randrange(4), pick(MARKS[:2]))
+                return name, (*held, lease, self._random.randrange(4), pick(MARKS))
             case "fail":
                 return name, (*held, Failure("TaskError", "it raised", 3))
             case "close":
@@ -172,7 +181,7 @@ def told(mds: Mds, call: tuple[str, Any]) -> Any:
             )
         case Synced():
             answers = [(item.verdict, sorted(item.marks)) for item in answer.answers]
-            return answer.status, answers, answer.room, answer.ended
+            return answer.status, answers, answer.room, answer.ended, list(answer.freed)
     if name == "sweep":
         return answer.state, list(answer.due), answer.stalled, answer.expired, answer.generation
     if name == "restart":

@@ -1,5 +1,5 @@
 -- offload: give pieces away, and renew the lease. The child records and the parent's note of what it gave are one step.
--- KEYS: meta, look, record.
+-- KEYS: meta, look, record, values.
 -- ARGV: prefix, record id, token, generation, offload id, end (0/1), lease (ms), depth,
 --       number of pieces, then for each: entries, inputs.
 -- Reply: status, or {OK, accepted}. Piece i becomes record {offload id}.{i}.
@@ -19,13 +19,14 @@ local accepted = tonumber(ARGV[9])
 if ARGV[6] ~= '1' then
   accepted = math.max(0, math.min(accepted, tonumber(meta[3]) - redis.call('ZCARD', KEYS[2])))
 end
-local entries = {}
+local entries, job = {}, string.sub(ARGV[1], 3)
 for i = 0, accepted - 1 do
   local id = ARGV[5] .. '.' .. i
   local record = ARGV[1] .. ':r:' .. id
   redis.call('HSET', record, 'entries', ARGV[10 + 2 * i], 'inputs', ARGV[11 + 2 * i],
     'depth', ARGV[8], 'begins', 0, 'invokes', 1)
   redis.call('EXPIREAT', record, meta[4])
+  for _, mark in ipairs(carried(ARGV[11 + 2 * i])) do named(mark, job, KEYS[1], KEYS[4], KEYS[3], meta[4]) end
   redis.call('ZADD', KEYS[2], till, id)
   entries[#entries + 1] = ARGV[10 + 2 * i]
 end

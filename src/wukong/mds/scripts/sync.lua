@@ -1,5 +1,5 @@
 -- sync: beat, report, commit and end of one holder, in one step.
--- KEYS: meta, look, record, sinks, events, slowest.
+-- KEYS: meta, look, record, sinks, events, slowest, values.
 -- ARGV: prefix, record id, token, generation, lease (ms), end (0/1), current task and its name, memory, memory limit,
 --       number of counters, then for each: name, amount,
 --       number of arrivals, then for each: child, need, marks, (edge, mark)..., offers, edge...,
@@ -8,13 +8,14 @@
 --       number of retried tasks, then for each: task, attempt, text, name of the task,
 --       number of slow tasks, then for each: microseconds, task and its name,
 --       number of this call, number of the last acknowledged one, the last acknowledged offload.
--- Reply: status, or {OK, room, ended, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
+-- Reply: status, or {OK, room, ended, {value that is free...}, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
 local WIDE = 256
 -- Arguments handed on at once: Lua takes some thousands, and a script that fails half-way is not rolled back. Even.
 local UNPACK = 2000
 local SLOWEST = 5
 local PRINTED_BYTES = 4194304
 local PRINTED_END = '\n... (the rest of what the job prints is in the logs of its environments)\n'
+local values = KEYS[7]
 local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at', 'budget')
 if meta[1] ~= 'running' then return {'STOP'} end
@@ -23,7 +24,7 @@ local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', 'told', 'g:' .. g
 if not held[1] then return {'GONE'} end
 if meta[2] ~= generation or held[2] ~= token then return {'STALE'} end
 
-local expires = meta[5]
+local expires, job = meta[5], string.sub(prefix, 3)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[3], 'until', now + lease, 'current', ARGV[7], 'memory', ARGV[8], 'limit', ARGV[9])
@@ -35,7 +36,7 @@ if number > told then redis.call('HSET', KEYS[3], 'told', number) end
 local at = 11
 local counted = tonumber(ARGV[10])
 for i = at, at + 2 * counted - 2, 2 do
-  if ARGV[i] ~= 'peak_memory' then
+  if string.sub(ARGV[i], 1, 5) ~= 'peak_' then
     redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1])
   elseif tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
@@ -44,7 +45,8 @@ end
 at = at + 2 * counted
 
 local owners = prefix .. ':o:' .. generation
-local reply = {'OK', 0, 0}
+local freed = {}
+local reply = {'OK', 0, 0, freed}
 local claimed, waiting, announced = false, false, false
 
 local arrivals = tonumber(ARGV[at])
@@ -65,6 +67,13 @@ for _ = 1, arrivals do
   else
     if marks > 0 then
       local marked_to = marked_from + 2 * marks - 1
+      for i = marked_from, marked_to, 2 do
+        local before = owner and redis.call('HGET', fan_in, ARGV[i])
+        if before ~= ARGV[i + 1] then
+          named(ARGV[i + 1], job, KEYS[1], values, KEYS[3], expires)
+          if before then unnamed(before, job, KEYS[1], values, freed) end
+        end
+      end
       for i = marked_from, marked_to, UNPACK do
         redis.call('HSET', fan_in, unpack(ARGV, i, math.min(i + UNPACK - 1, marked_to)))
       end
@@ -113,7 +122,10 @@ at = at + 1
 if results > 0 then
   local left = tonumber(meta[3])
   for i = at, at + 2 * results - 2, 2 do
-    left = left - redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1])
+    if redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1]) == 1 then
+      left = left - 1
+      named(ARGV[i + 1], job, KEYS[1], values, KEYS[3], expires)
+    end
   end
   redis.call('EXPIREAT', KEYS[4], expires)
   redis.call('HSET', KEYS[1], 'left', left)
@@ -175,10 +187,21 @@ end
 if ended == 'failed' then return {'STOP'} end
 
 if ARGV[6] == '1' and not claimed and not waiting and not forgotten then
-  local fields = redis.call('HKEYS', KEYS[3])
-  for i = 1, #fields do
-    if string.sub(fields[i], 1, 2) == 'c:' then
-      redis.call('UNLINK', prefix .. ':f:' .. generation .. ':' .. string.sub(fields[i], 3))
+  -- Of a job that is done only the results count, which stay.
+  local count = not ended and redis.call('EXISTS', values) == 1
+  local fields = redis.call('HGETALL', KEYS[3])
+  for i = 1, #fields, 2 do
+    local kind, rest = string.sub(fields[i], 1, 2), string.sub(fields[i], 3)
+    if kind == 'c:' then
+      local fan_in = prefix .. ':f:' .. generation .. ':' .. rest
+      if count then
+        for _, mark in ipairs(redis.call('HVALS', fan_in)) do unnamed(mark, job, KEYS[1], values, freed) end
+      end
+      redis.call('UNLINK', fan_in)
+    elseif kind == 'v:' and count then
+      unnamed(fields[i + 1], job, KEYS[1], values, freed)
+    elseif fields[i] == 'inputs' and count then
+      for _, mark in ipairs(carried(fields[i + 1])) do unnamed(mark, job, KEYS[1], values, freed) end
     end
   end
   redis.call('UNLINK', KEYS[3])

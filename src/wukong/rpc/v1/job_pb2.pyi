@@ -359,6 +359,7 @@ class Report(_message.Message):
     SLOWEST_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     HEALED_FIELD_NUMBER: _builtins.int
+    PEAK_STORED_FIELD_NUMBER: _builtins.int
     wall_seconds: _builtins.float
     """Seconds from submission to the end, or until now."""
     tasks: _builtins.int
@@ -385,6 +386,8 @@ class Report(_message.Message):
     """US dollars for gb_seconds and invocations at AWS prices. Nothing else is in it."""
     healed: _builtins.int
     """Runs that computed a value again because it was lost, of tasks_run."""
+    peak_stored: _builtins.int
+    """Bytes of task outputs that the key-value store held at once at most, as far as others could know of them."""
     @_builtins.property
     def slowest(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTime]:
         """The tasks that ran longest, the slowest first."""
@@ -411,10 +414,11 @@ class Report(_message.Message):
         slowest: _abc.Iterable[Global___TaskTime] | None = ...,
         time: Global___TimeSpent | None = ...,
         healed: _builtins.int = ...,
+        peak_stored: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_read", b"bytes_read", "bytes_written", b"bytes_written", "cold_starts", b"cold_starts", "cost_usd", b"cost_usd", "executors", b"executors", "gb_seconds", b"gb_seconds", "healed", b"healed", "invocations", b"invocations", "peak_memory", b"peak_memory", "round_trips", b"round_trips", "slowest", b"slowest", "tasks", b"tasks", "tasks_run", b"tasks_run", "time", b"time", "wall_seconds", b"wall_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_read", b"bytes_read", "bytes_written", b"bytes_written", "cold_starts", b"cold_starts", "cost_usd", b"cost_usd", "executors", b"executors", "gb_seconds", b"gb_seconds", "healed", b"healed", "invocations", b"invocations", "peak_memory", b"peak_memory", "peak_stored", b"peak_stored", "round_trips", b"round_trips", "slowest", b"slowest", "tasks", b"tasks", "tasks_run", b"tasks_run", "time", b"time", "wall_seconds", b"wall_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

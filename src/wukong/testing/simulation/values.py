@@ -37,6 +37,12 @@ class Intruded(WukongError):
     """A job reached for a value that is not its own."""
 
 
+def stored(mark: bytes, job: str) -> tuple[bytes, int] | None:
+    """What `wukong.testing.mds_values.Stored` says of the marks here. All values are equally large."""
+    kind, owner, *rest = mark.decode().split("|")
+    return (f"S|{owner}|{rest[0]}|{rest[1]}".encode(), 1) if kind != "I" and owner == job else None
+
+
 class Nodes:
     """The nodes of the KVS."""
 
@@ -88,6 +94,13 @@ class Nodes:
         self._lost.update(purged)  # a job whose release was forgotten misses them
         for key in purged:
             del kept[key]
+
+    def free(self, owner: str, values: Sequence[bytes]) -> None:
+        """Remove what `stored` told of."""
+        for value in values:
+            _, named, name, token = value.decode().split("|")
+            assert named == owner
+            self._node(owner, name).pop((owner, name, token), None)
 
     def lose(self, node: int) -> None:
         """A node vanishes with its data; an empty one takes its place."""
