@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wukong.errors import LegacyOptionWarning as LegacyOptionWarning
     from wukong.errors import LimitExceeded as LimitExceeded
     from wukong.errors import MissingModule as MissingModule
+    from wukong.errors import StoreFull as StoreFull
     from wukong.errors import TaskError as TaskError
     from wukong.errors import ValueRefused as ValueRefused
     from wukong.errors import VersionMismatch as VersionMismatch
@@ -47,6 +48,7 @@ _HOMES = {
             "LegacyOptionWarning",
             "LimitExceeded",
             "MissingModule",
+            "StoreFull",
             "TaskError",
             "ValueRefused",
             "VersionMismatch",

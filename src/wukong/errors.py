@@ -118,6 +118,37 @@ class LimitExceeded(WukongError):
         self.maximum = maximum
 
 
+class StoreFull(LimitExceeded):
+    """No KVS node that may hold a value has memory left for it. The facts are those of the first such node.
+
+    Attributes:
+        node: The node's name.
+        address: Where it is.
+        name: The value: its task, or "an uploaded value".
+        nbytes: The bytes of the value.
+        stored: The bytes that the node had in use.
+        limit: What is limited.
+        value: `stored` and `nbytes` together.
+        maximum: The node's limit, in bytes.
+    """
+
+    def __init__(self, node: str, address: str, name: str, nbytes: int, stored: int, maximum: int) -> None:
+        Exception.__init__(
+            self,
+            f"the KVS is full: node {node!r} at {address} has {stored:,} bytes in use of at most {maximum:,}, and did "
+            f"not take {name}, which has {nbytes:,} bytes. Give the nodes more memory, add nodes, use smaller chunks, "
+            "or let fewer results wait at once.",
+        )
+        self.limit = f"memory of KVS node {node}"
+        self.value = stored + nbytes
+        self.maximum = maximum
+        self.node = node
+        self.address = address
+        self.name = name
+        self.nbytes = nbytes
+        self.stored = stored
+
+
 class InvalidGraph(WukongError):
     """The graph cannot be run as it is: a cycle, a missing dependency, nothing asked for, something unpicklable."""
 

@@ -88,6 +88,14 @@ DIRECT = Variable("WUKONG_DIRECT", "1 where clients may reach the stores themsel
 LISTEN = Variable("WUKONG_LISTEN", "host:port to listen on; port 0 lets the system choose", "127.0.0.1:0")
 NODE_ID = Variable("WUKONG_NODE_ID", "name of a KVS node; it decides which keys the node holds")
 NODE_REDIS_ADDRESS = Variable("WUKONG_NODE_REDIS_ADDRESS", "host:port of the Redis beside a KVS node's agent")
+NODE_MEMORY_MB = Variable(
+    "WUKONG_NODE_MEMORY_MB",
+    "most memory of a KVS node's Redis, in MB, beyond which it refuses and evicts nothing; empty to leave it as it is",
+    "",
+)
+FULL_SECONDS = Variable(
+    "WUKONG_FULL_SECONDS", "seconds for which an executor waits for room in the KVS before its job fails", "30"
+)
 FUNCTIONS = Variable("WUKONG_FUNCTIONS", "JSON: the functions that the Lambda emulator serves")
 ZYGOTE_SOCKET = Variable("WUKONG_ZYGOTE_SOCKET", "path of the zygote's socket, for the emulator's process provider")
 STORE_SERVER = Variable(

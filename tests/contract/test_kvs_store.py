@@ -6,17 +6,18 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from wukong.errors import ClusterUnavailable, ValueRefused
+from wukong.errors import ClusterUnavailable, StoreFull, ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.store import Kvs, Place, StoreFull, ValueMissing
+from wukong.kvs.store import Kvs, Place, ValueMissing
 from wukong.kvs.striping import STRIPE
 from wukong.redis import Buffer, Connection
 from wukong.testing.kvs import MemoryKvs
@@ -190,11 +191,59 @@ def test_a_purge_removes_all_of_one_owner(kvs: Kvs) -> None:
     assert kvs.get("job2", "x", "t", 4).tobytes() == b"mine"
 
 
+def test_what_is_freed_is_gone_and_nothing_else(kvs: Kvs) -> None:
+    sizes = {"a": 10, "b": 2 * STRIPE + 5, "c": 3, "d": 0}
+    for name, size in sizes.items():
+        for token in "tu":
+            kvs.put("job", name, token, [bytes(size)], MINUTE)
+    freed = [Place("job", name, "t", size) for name, size in sizes.items() if name != "c"]
+    assert kvs.free(freed) == 4
+    assert kvs.free([*freed, Place("unknown", "a", "t", 10)]) == 0
+    for name in "ab":
+        with pytest.raises(ValueMissing):
+            kvs.get("job", name, "t", sizes[name])
+        assert len(kvs.get("job", name, "u", sizes[name])) == sizes[name]
+    assert len(kvs.get("job", "c", "t", 3)) == 3
+    assert kvs.purge("job") == 6
+
+
+def test_what_nobody_needs_is_collected(kvs: Kvs) -> None:
+    for name in ("a:b", "bundle-1"):
+        for token in "tu":
+            kvs.put("job", name, token, [bytes(STRIPE + 5)], MINUTE)
+    kvs.put("other", "a:b", "t", [b"x"], MINUTE)
+
+    def needed() -> Callable[[str, str], bool]:
+        kvs.put("job", "late", "t", [b"x"], MINUTE)
+        return lambda name, token: token == "u" or name == "bundle-1"
+
+    assert kvs.collect("job", needed) == 2
+    with pytest.raises(ValueMissing):
+        kvs.get("job", "a:b", "t", STRIPE + 5)
+    assert kvs.purge("job") == 7
+    assert kvs.purge("other") == 1
+
+
+def test_what_is_freed_is_found_on_whatever_node_it_is(two_nodes: RedisKvs, valkey_password: str) -> None:
+    first, _ = two_nodes.ring.nodes
+    names = placed(two_nodes, first.id)[:5]
+    with limited(first.address, valkey_password, 1_000_000):
+        for name in names:
+            two_nodes.put("job", name, "t", [name.encode() * 1_000_000], MINUTE)
+    assert two_nodes.free([Place("job", name, "t", len(name) * 1_000_000) for name in names]) == 5
+    empty(two_nodes, valkey_password)
+
+
 def test_a_purge_leaves_no_key(two_nodes: RedisKvs, valkey_password: str) -> None:
     two_nodes.put("job", "x", "t", [bytes(3 * STRIPE)], MINUTE)
     two_nodes.purge("job")
-    for node in two_nodes.ring.nodes:
-        connection = Connection(node.address, password=valkey_password)
+    empty(two_nodes, valkey_password)
+
+
+def empty(kvs: RedisKvs, password: str) -> None:
+    """No node has any key."""
+    for node in kvs.ring.nodes:
+        connection = Connection(node.address, password=password)
         assert connection.call("DBSIZE") == 0
         connection.close()
 
@@ -254,18 +303,44 @@ def test_threads_share_a_store(kvs: Kvs) -> None:
         assert all(threads.map(work, range(8)))
 
 
+@contextmanager
+def limited(address: str, password: str, nbytes: int) -> Iterator[None]:
+    """A node with a limit of so many bytes."""
+    connection = Connection(address, password=password)
+    connection.call("CONFIG", "SET", "maxmemory", nbytes)
+    try:
+        yield
+    finally:
+        connection.call("CONFIG", "SET", "maxmemory", 0)
+        connection.close()
+
+
 def test_a_full_node_is_told(valkey_address: str, valkey_password: str) -> None:
     kvs = RedisKvs(Ring(1, (Node("a", valkey_address),)), password=valkey_password)
-    connection = Connection(valkey_address, password=valkey_password)
-    connection.call("CONFIG", "SET", "maxmemory", "1mb")
-    try:
-        with pytest.raises(StoreFull) as caught:
-            kvs.put("job", "x", "t", [bytes(4_000_000)], MINUTE)
-    finally:
-        connection.call("CONFIG", "SET", "maxmemory", "0")
-        connection.close()
-        kvs.close()
-    assert (caught.value.address, caught.value.name, caught.value.nbytes) == (valkey_address, "x", 4_000_000)
+    with limited(valkey_address, valkey_password, 1_000_000), pytest.raises(StoreFull) as caught:
+        kvs.put("job", "x", "t", [bytes(4_000_000)], MINUTE)
+    full = caught.value
+    assert (full.node, full.address, full.name, full.nbytes) == ("a", valkey_address, "x", 4_000_000)
+    assert (full.maximum, full.value) == (1_000_000, full.stored + 4_000_000)
+    assert 0 < full.stored < 10_000_000
+    kvs.put("job", "x", "t", [bytes(4_000_000)], MINUTE)
+    assert kvs.purge("job") == 1
+    kvs.close()
+
+
+def test_what_a_full_node_does_not_take_is_on_the_next_one(two_nodes: RedisKvs, valkey_password: str) -> None:
+    first, second = two_nodes.ring.nodes
+    names = placed(two_nodes, first.id)[:5]
+    with limited(first.address, valkey_password, 1_000_000):
+        for name in names:
+            two_nodes.put("job", name, "t", [name.encode() * 1_000_000], MINUTE)
+        places = [Place("job", name, "t", len(name) * 1_000_000) for name in names]
+        for name, value in zip(names, two_nodes.get_many(places), strict=True):
+            assert value == name.encode() * 1_000_000
+        with limited(second.address, valkey_password, 1_000_000), pytest.raises(StoreFull, match="the KVS is full"):
+            two_nodes.put("job", names[0], "u", [bytes(1_000_000)], MINUTE)
+    assert two_nodes.purge("job") == len(names)
+    empty(two_nodes, valkey_password)
 
 
 # Nothing listens on port 1.

@@ -11,7 +11,7 @@ import pytest
 from wukong.client.leases import Leases
 from wukong.client.stores import Stores
 from wukong.client.uploads import Direct
-from wukong.kvs.store import StoreFull
+from wukong.errors import StoreFull
 from wukong.kvs.striping import STRIPE
 from wukong.kvs.writer import Writer
 from wukong.mds.redis import RedisMds
@@ -43,7 +43,7 @@ class Kvs(MemoryKvs):
 
         def store(number: int, pieces: list[memoryview]) -> None:
             if not self.room:
-                raise StoreFull("here", name, nbytes)
+                raise StoreFull("a", "here", name, nbytes, 90, 100)
             self.room -= 1
             memory._store(number, pieces)
 

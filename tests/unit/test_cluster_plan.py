@@ -21,6 +21,7 @@ def _plan(**others: object) -> Plan:
         "threads": 2,
         "memory_mb": 512,
         "kvs_nodes": 2,
+        "kvs_memory_mb": None,
         "endpoints": (),
         "kvs_namespace": "",
         "stripe_bytes": 1 << 24,

@@ -16,6 +16,7 @@ EXAMPLES = [
     errors.VersionMismatch("Python 3.12 here, 3.11 there"),
     errors.MissingModule("xgboost", "No module named 'xgboost'"),
     errors.LimitExceeded("tasks of one graph", 2_000_000, 1_000_000, "Use larger chunks."),
+    errors.StoreFull("kvs-0", "10.0.0.7:6379", "17", 4_000_000, 9_000_000, 10_000_000),
     errors.InvalidGraph("a cycle: 'a' → 'b' → 'a'"),
     errors.JobCancelled("by the user"),
     errors.DeadlineExceeded("after 5 s"),
@@ -45,10 +46,10 @@ def test_an_error_arrives_as_it_was_raised(error: WukongError) -> None:
 
 
 def test_a_subclass_arrives_as_its_ancestor_in_the_table() -> None:
-    class StoreFull(errors.LimitExceeded):
+    class PageTooLong(errors.LimitExceeded):
         pass
 
-    code, _, ((_, content),) = status.encode(StoreFull("store", 2, 1))
+    code, _, ((_, content),) = status.encode(PageTooLong("page", 2, 1))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     arrived = status.decode(content)
     assert type(arrived) is errors.LimitExceeded

@@ -22,7 +22,7 @@ def _sweeper(mds: MemoryMds, invoked: list[str]) -> Sweeper:
     def invoke(job: str, records: Any) -> None:
         invoked.extend(records)
 
-    nobody = cast("Any", SimpleNamespace())
+    nobody = cast("Any", SimpleNamespace(free=lambda job: None))
     return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f", max_deaths=5, prices=nobody)
 
 

@@ -25,6 +25,9 @@ from wukong.cluster.valkey import server_program
 from wukong.engine.policy.named import check_policy
 from wukong.errors import ClusterUnavailable
 
+#: Memory of a KVS node below which not even its own needs leave room for values, in MB.
+_LEAST_KVS_MB = 8
+
 
 class LocalCluster:
     """An embedded cluster: scheduler, stores and executor environments as child processes of this program.
@@ -40,6 +43,8 @@ class LocalCluster:
         environments: Most executors that run at once; None for one per core.
         memory_mb: Memory of one environment, in MB. A task that needs more ends its environment.
         kvs_nodes: Nodes of the intermediate store.
+        kvs_memory_mb: Memory of each of these nodes, in MB; None for no limit. Executors wait for room in full ones;
+            a job for which there is none in time fails with `StoreFull`.
         policy: How the work of jobs spreads that do not say it: "heartbeat", "wukong2020" or "stateless".
         forward_output: Whether clients show what tasks print.
         startup_timeout: Seconds that the start may take.
@@ -72,6 +77,7 @@ class LocalCluster:
         environments: int | None = None,
         memory_mb: int = 2048,
         kvs_nodes: int = 1,
+        kvs_memory_mb: int | None = None,
         policy: str = "heartbeat",
         forward_output: bool = True,
         startup_timeout: float = 30,
@@ -93,6 +99,10 @@ class LocalCluster:
             raise ValueError(
                 f"kvs_nodes is {kvs_nodes!r}, but a published keyword gives the KVS nodes; give one of them"
             )
+        if meant.endpoints and kvs_memory_mb is not None:
+            raise ValueError(
+                "kvs_memory_mb limits nodes that the cluster starts; yours are limited where you start them"
+            )
         kvs_nodes = meant.kvs_nodes or kvs_nodes
         cores = _cores()
         environments = cores if environments is None else environments
@@ -103,6 +113,7 @@ class LocalCluster:
             ("memory_mb", memory_mb, 128),
             ("kvs_nodes", kvs_nodes, 1),
             ("timeout", timeout, 1),
+            *(() if kvs_memory_mb is None else (("kvs_memory_mb", kvs_memory_mb, _LEAST_KVS_MB),)),
         ):
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on")
@@ -126,6 +137,7 @@ class LocalCluster:
             threads=threads,
             memory_mb=memory_mb,
             kvs_nodes=kvs_nodes,
+            kvs_memory_mb=kvs_memory_mb,
             endpoints=meant.endpoints,
             kvs_namespace=f"{secrets.token_hex(4)}:" if meant.endpoints else "",
             stripe_bytes=meant.striping.whole_bytes,

@@ -82,6 +82,7 @@ class Plan:
         threads: Threads that linear algebra in an environment may use.
         memory_mb: Memory of an environment, in MB.
         kvs_nodes: KVS nodes, each with a server of its own.
+        kvs_memory_mb: Memory of each of these servers, in MB; None for no limit.
         endpoints: "host:port" of servers that are the KVS nodes; if there are any, none are started.
         kvs_namespace: How the cluster's keys in the KVS start.
         stripe_bytes: Bytes up to which a value is one stripe in the KVS.
@@ -104,6 +105,7 @@ class Plan:
         signing_key: The hexadecimal key that signs pages and values.
         invokers: Invocations of the invoker function at once; 0 for a cluster without that function.
         invoker_threshold: Executors that are started at once without the invoker function.
+        full_seconds: Seconds for which an executor waits for room in the KVS.
         max_task_fanout: Pieces that an executor gives away itself; more go through the proxy.
     """
 
@@ -115,6 +117,7 @@ class Plan:
     threads: int
     memory_mb: int
     kvs_nodes: int
+    kvs_memory_mb: int | None
     endpoints: tuple[str, ...]
     kvs_namespace: str
     stripe_bytes: int
@@ -138,6 +141,7 @@ class Plan:
     invokers: int = 2
     invoker_threshold: int = 128
     max_task_fanout: int = 64
+    full_seconds: float = 30.0
 
     def to_json(self) -> str:
         """One line of JSON, secrets included: for a pipe, never for a command line."""
@@ -281,6 +285,7 @@ class Plan:
             settings.TOKEN.name: self.token,
             settings.MAX_TASK_FANOUT.name: str(self.max_task_fanout),
             settings.BEAT_SECONDS.name: str(self._beat_seconds),
+            settings.FULL_SECONDS.name: str(self.full_seconds),
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
         }
 

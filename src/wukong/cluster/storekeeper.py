@@ -51,7 +51,12 @@ class Storekeeper:
         self._told = Whereabouts.read(folder / STORES)
         self._servers = {
             name: ValkeyServer(
-                folder, name, password=plan.store_password, program=plan.store_program, durable=name == "mds"
+                folder,
+                name,
+                password=plan.store_password,
+                program=plan.store_program,
+                durable=name == "mds",
+                memory_mb=None if name == "mds" else plan.kvs_memory_mb,
             )
             for name in plan.stores()
         }

@@ -4,6 +4,8 @@ The server asks for a password, and does not choose a port itself: one that look
 server binds it, so a server that ended because of that is started again on another one. Ready means that it
 answered PING to *our* password, which no stranger on the port would do.
 
+A server with a limit of memory refuses what is beyond it, and evicts nothing.
+
 It keeps nothing on disk unless it is durable: then every write is in its append-only file before it is answered, and
 a server that starts again in the same folder has it. The file is left to the system to bring to the disk: what
 survives a killed server is all that counts here, since a machine that stops ends the user's program too.
@@ -83,7 +85,14 @@ class ValkeyServer:
     """
 
     def __init__(
-        self, folder: Path, name: str, *, password: str, program: str | None = None, durable: bool = False
+        self,
+        folder: Path,
+        name: str,
+        *,
+        password: str,
+        program: str | None = None,
+        durable: bool = False,
+        memory_mb: int | None = None,
     ) -> None:
         self.address = ""
         self.log = folder / f"{name}.log"
@@ -92,6 +101,7 @@ class ValkeyServer:
         self._password = password
         self._program = program or server_program()
         self._durable = durable
+        self._memory_mb = memory_mb
         self._fixed = ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -116,7 +126,7 @@ class ValkeyServer:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
-            config.write(_config(port, self._password, self._files()).encode())
+            config.write(_config(port, self._password, self._files(), self._memory_mb).encode())
 
     def _files(self) -> str:
         if not self._durable:
@@ -197,7 +207,7 @@ def tail(text: str, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _config(port: int, password: str, files: str) -> str:
+def _config(port: int, password: str, files: str, memory_mb: int | None) -> str:
     # The configuration goes through stdin: arguments, and so the password, would be visible to every user.
     return f"""\
 bind 127.0.0.1
@@ -206,6 +216,8 @@ requirepass "{password}"
 save ""
 {files}
 databases 1
+maxmemory {memory_mb or 0}mb
+maxmemory-policy noeviction
 lazyfree-lazy-eviction yes
 lazyfree-lazy-expire yes
 lazyfree-lazy-server-del yes

@@ -25,6 +25,12 @@ def stripe(owner: str, name: str, token: str, number: int) -> str:
     return f"w:{owner}:v:{name}:{token}:{number}"
 
 
+def name_and_token(owner: str, key: str) -> tuple[str, str]:
+    """What `stripe` made a key of, given its owner."""
+    name, token, _ = key[len(f"w:{owner}:v:") :].rsplit(":", 2)
+    return name, token
+
+
 def index(owner: str) -> str:
     """Set, one on each node: the keys of the owner that this node holds, so that they can be purged."""
     return f"w:{owner}:k"

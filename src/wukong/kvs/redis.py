@@ -1,22 +1,23 @@
 """The KVS on real Redis nodes.
 
-A stripe is written to the first of its candidates in the ring that answers, and looked for on all of them in the same
-order, so that a node that is gone takes no more along than what it held.
+A stripe is written to the first of its candidates in the ring that answers and has room, and looked for on all of them
+in the same order, so that a node that is gone takes no more along than what it held.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar, cast
 
-from wukong.errors import ClusterUnavailable, ValueRefused
+from wukong.errors import ClusterUnavailable, StoreFull, ValueRefused
 from wukong.kvs import keys
 from wukong.kvs.buffer import allocate
 from wukong.kvs.nodes import Nodes
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.store import Counters, Place, StoreFull, ValueMissing
+from wukong.kvs.store import Counters, Place, ValueMissing
 from wukong.kvs.striping import Striping
 from wukong.kvs.writer import Writer
 from wukong.redis import Arg, Buffer, Connection, Gather, MissingKey, ReplyError, WrongSize
@@ -77,16 +78,23 @@ class RedisKvs:
                 ("SET", key, stripe, "PX", milliseconds),
             ]
 
+            full: list[StoreFull] = []
+
             def write(connection: Connection) -> bool:
                 try:
                     connection.pipeline(commands)
                 except ReplyError as error:
-                    if error.code == "OOM":
-                        raise StoreFull(connection.address, name, stripe.nbytes) from error
-                    raise
+                    if error.code != "OOM":
+                        raise
+                    # Each command is refused or not for itself: a stripe that no index knows of must not stay.
+                    _, _, memory = connection.pipeline([("UNLINK", key), ("SREM", index, key), ("INFO", "memory")])
+                    what = "an uploaded value" if owner.startswith(keys.INPUT) else name
+                    full.append(self._full(connection.address, what, nbytes, cast("bytes", memory)))
+                    return False
                 return True
 
-            self._first(key, write)
+            if not self._first(key, write):
+                raise full[0]
 
         return Writer(f"the value {name!r} of {owner!r}", nbytes, self._striping.stripe(nbytes), store)
 
@@ -99,10 +107,7 @@ class RedisKvs:
         buffers = [allocate(place.nbytes) for place in places]
         wanted: list[_Stripe] = []
         for place, buffer in zip(places, buffers, strict=True):
-            size = self._striping.stripe(place.nbytes)
-            for number, start in enumerate(range(0, place.nbytes, size)):
-                key = self._stripe(place.owner, place.name, place.token, number)
-                wanted.append(_Stripe(key, buffer[start : start + size], place))
+            wanted += [_Stripe(key, buffer[part], place) for key, part in self._cut(place)]
         by_node: dict[Node, list[_Stripe]] = {}
         for stripe in wanted:
             by_node.setdefault(self._nodes.place(stripe.key), []).append(stripe)
@@ -143,6 +148,41 @@ class RedisKvs:
         """See `Kvs.purge`. A node that cannot be reached does not keep the others from being purged."""
         return self._on_all(partial(self._purge_node, owner))
 
+    def free(self, places: Sequence[Place]) -> int:
+        """See `Kvs.free`."""
+        indices = [keys.index(self._namespace + place.owner) for place in places]
+        left = [(index, key) for index, place in zip(indices, places, strict=True) for key, _ in self._cut(place)]
+        count = len(left)
+        orders = {key: self._nodes.candidates(key) for _, key in left}
+        for rank in range(len(self.ring.nodes)):
+            by_node: dict[Node, list[tuple[str, str]]] = {}
+            for item in left:
+                by_node.setdefault(orders[item[1]][rank], []).append(item)
+            left = []
+            for node, items in by_node.items():
+                try:
+                    left += self._nodes.ask(node, partial(_remove, items))
+                except ClusterUnavailable:
+                    left += items
+        return count - len(left)
+
+    def collect(self, owner: str, needed: Callable[[], Callable[[str, str], bool]]) -> int:
+        """See `Kvs.collect`. A node that cannot be reached does not keep the others from it."""
+        index = keys.index(self._namespace + owner)
+        found: dict[Node, list[str]] = {}
+        for node in self.ring.nodes:
+            with contextlib.suppress(ClusterUnavailable):
+                members = cast("list[bytes]", self._nodes.ask(node, lambda redis: redis.call("SMEMBERS", index)))
+                found[node] = [key.decode() for key in members]
+        wanted = needed()
+        count = 0
+        for node, names in found.items():
+            parts = ((key, *keys.name_and_token(self._namespace + owner, key)) for key in names)
+            items = [(index, key) for key, name, token in parts if not wanted(name, token)]
+            with contextlib.suppress(ClusterUnavailable):
+                count += len(items) - len(self._nodes.ask(node, partial(_remove, items)))
+        return count
+
     def counters(self) -> Counters:
         """See `Kvs.counters`. Bytes are those on the wire."""
         rows = [pool.counters() for pool in self._nodes.pools.values()]
@@ -157,8 +197,20 @@ class RedisKvs:
         for pool in self._nodes.pools.values():
             pool.close()
 
+    def _cut(self, place: Place) -> Iterator[tuple[str, slice]]:
+        """The keys of a stream, and what of it each holds."""
+        size = self._striping.stripe(place.nbytes)
+        for number, start in enumerate(range(0, place.nbytes, size)):
+            yield self._stripe(place.owner, place.name, place.token, number), slice(start, start + size)
+
     def _stripe(self, owner: str, name: str, token: str, number: int) -> str:
         return keys.stripe(self._namespace + owner, name, token, number)
+
+    def _full(self, address: str, name: str, nbytes: int, memory: bytes) -> StoreFull:
+        """The error for a node that did not take a value, and told this of its memory."""
+        node = next(node for node in self.ring.nodes if node.address == address)
+        told = dict(line.partition(":")[::2] for line in memory.decode().splitlines())
+        return StoreFull(node.id, address, name, nbytes, int(told["used_memory"]), int(told["maxmemory"]))
 
     def _on_all(self, work: Callable[[Connection], int]) -> int:
         """The sum of what every node gives; the first error only after all had their turn."""
@@ -238,6 +290,14 @@ def _fill(stripes: list[_Stripe], connection: Connection) -> list[_Stripe]:
     except WrongSize as error:
         raise _refused(next(stripe.place for stripe in stripes if stripe.key == error.key)) from error
     return []
+
+
+def _remove(items: list[tuple[str, str]], connection: Connection) -> list[tuple[str, str]]:
+    """Remove stripes, each with its owner's index, from one node; returns those that are not there."""
+    commands: list[tuple[Arg, ...]] = []
+    for index, key in items:
+        commands += [("UNLINK", key), ("SREM", index, key)]
+    return [item for item, there in zip(items, connection.pipeline(commands)[::2], strict=True) if not there]
 
 
 def _filled(stripe: _Stripe, connection: Connection) -> bool:

@@ -6,7 +6,7 @@ its own and each on the node that the ring names. Every write carries the second
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from wukong.errors import WukongError
@@ -45,25 +45,6 @@ class ValueMissing(WukongError):
         )
         self.owner = owner
         self.name = name
-
-
-class StoreFull(WukongError):
-    """A KVS node has no memory left for a value.
-
-    Attributes:
-        address: The node's.
-        name: The name of the value.
-        nbytes: The bytes that did not fit.
-    """
-
-    def __init__(self, address: str, name: str, nbytes: int) -> None:
-        super().__init__(
-            f"the KVS node at {address} is full: it did not take {nbytes:,} bytes of the value {name!r}. "
-            "Give the nodes more memory, add nodes, or use smaller chunks."
-        )
-        self.address = address
-        self.name = name
-        self.nbytes = nbytes
 
 
 class Kvs(Protocol):
@@ -108,6 +89,20 @@ class Kvs(Protocol):
 
     def purge(self, owner: str) -> int:
         """Remove everything of an owner from all nodes; returns how many keys that were."""
+
+    def free(self, places: Sequence[Place]) -> int:
+        """Remove streams that nobody reads any more; returns how many stripes were there.
+
+        On a node that cannot be reached they stay until they vanish by themselves.
+        """
+
+    def collect(self, owner: str, needed: Callable[[], Callable[[str, str], bool]]) -> int:
+        """Remove what an owner has and nobody needs; returns how many stripes that were.
+
+        Args:
+            owner: The owner.
+            needed: Called when it is known what there is; returns whether a stream is needed, by name and token.
+        """
 
     def counters(self) -> Counters:
         """What was done since the store was made."""

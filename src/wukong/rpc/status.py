@@ -30,6 +30,7 @@ STATUS: dict[type[WukongError], grpc.StatusCode] = {
     errors.VersionMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.MissingModule: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.StoreFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.JobCancelled: grpc.StatusCode.ABORTED,

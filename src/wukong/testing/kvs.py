@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from wukong.errors import ValueRefused
 from wukong.kvs import keys
@@ -97,6 +98,22 @@ class MemoryKvs:
             self._count(0, 0)
             return sum(self._stripes.pop(key)[1] > now for key in found)
 
+    def free(self, places: Sequence[Place]) -> int:
+        """See `Kvs.free`."""
+        return sum(self.collect(place.owner, partial(_all_but, place)) for place in places)
+
+    def collect(self, owner: str, needed: Callable[[], Callable[[str, str], bool]]) -> int:
+        """See `Kvs.collect`."""
+        with self._lock:
+            found = list(self._index.get(owner, ()))
+        wanted = needed()
+        doomed = {key for key in found if not wanted(*keys.name_and_token(owner, key))}
+        with self._lock:
+            now = self._clock()
+            self._index.get(owner, set()).difference_update(doomed)
+            self._count(0, 0)
+            return sum(self._stripes.pop(key)[1] > now for key in doomed if key in self._stripes)
+
     def counters(self) -> Counters:
         """See `Kvs.counters`. Bytes are those of the values."""
         return self._counters
@@ -127,3 +144,7 @@ class MemoryKvs:
     def _count(self, read: int, written: int) -> None:
         old = self._counters
         self._counters = Counters(old.round_trips + 1, old.bytes_read + read, old.bytes_written + written)
+
+
+def _all_but(place: Place) -> Callable[[str, str], bool]:
+    return lambda name, token: (name, token) != (place.name, place.token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from wukong.errors import ValueRefused
@@ -129,6 +129,24 @@ class Values:
             raise ValueRefused(f"the mark of the value {name!r} of {owner!r} does not say where in the KVS it is")
         return self._manifest(owner, name, of).place()
 
+    def places(self, owner: str, values: Iterable[bytes]) -> list[Place]:
+        """Where the values of an owner are, given the marks of their manifests. Errors as in `load`."""
+        found: list[Place] = []
+        for value in values:
+            try:
+                name = mark.name_of(value)
+            except (ValueError, struct.error) as error:
+                raise _malformed(owner, "", error) from error
+            found.append(self.place(owner, name, value))
+        return found
+
+    def free(self, owner: str, values: Iterable[bytes]) -> int:
+        """Remove values of an owner that nobody reads any more, given the marks of their manifests.
+
+        Returns how many stripes were there. Errors as in `load`.
+        """
+        return self.kvs.free(self.places(owner, values))
+
     def download(self, owner: str, name: str, of: bytes) -> Download:
         """The verified bytes of a value with the tag P or M, for one who rebuilds it elsewhere. Errors as in `load`.
 
@@ -213,7 +231,7 @@ class Values:
         """The verified manifest of the bundle that an item is a part of. Errors as in `load`."""
         owner, name, _ = item
         try:
-            inside = Manifest.decode(mark.split_manifest_mark(of)[1]).name
+            inside = mark.name_of(of)
         except (ValueError, struct.error) as error:
             raise _malformed(owner, name, error) from error
         if not inside.startswith(BUNDLE):

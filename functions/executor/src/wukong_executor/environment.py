@@ -44,6 +44,7 @@ class Environment:
         self.max_task_fanout = int(settings.MAX_TASK_FANOUT.get(environ))
         self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
         self.large_bytes = int(settings.LARGE_BYTES.get(environ))
+        self.full_seconds = float(settings.FULL_SECONDS.get(environ))
         self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
         self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
         mds = settings.MDS_ADDRESS.get(environ)

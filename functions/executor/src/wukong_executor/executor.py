@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -32,7 +33,7 @@ from wukong.engine.instructions import (
 from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
-from wukong.errors import ClusterUnavailable, InputLost
+from wukong.errors import ClusterUnavailable, InputLost, StoreFull
 from wukong.graph.name import name
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
@@ -42,6 +43,7 @@ from wukong_executor.acknowledged import Acknowledged, Gave
 from wukong_executor.attempts import Attempts, TaskRaised
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
+from wukong_executor.garbage import Garbage
 from wukong_executor.interruption import Interrupted, Interruption
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.offloading import Offloading
@@ -50,6 +52,7 @@ from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
 from wukong_executor.resident import Resident
 from wukong_executor.retrying import Retrying
+from wukong_executor.room import Room
 from wukong_executor.size import estimated_bytes
 from wukong_executor.tally import Tally
 from wukong_executor.time_left import TimeLeft
@@ -111,13 +114,19 @@ class Executor:
             policy = Careful(policy)
         self._large_bytes = policy.large_bytes
         seconds = begun.seconds_left + GRACE
+        wanted = weakref.WeakMethod(self._still_wanted)  # what holds values must not hold this, which holds them
+        values = environment.values(begun.ring)
+        self._garbage = Garbage(self._mds, values, job)
         self._memory = Memory(
-            environment.values(begun.ring),
+            values,
             job,
             token,
             seconds,
             0 if careful else int(memory_limit * RECENT_SHARE),
             policy.stores_all,
+            Room(
+                environment.full_seconds, lambda: (ask := wanted()) is not None and ask(), self._garbage.collect
+            ).write,
         )
         self._offloading = Offloading(environment, self._memory, job, record, token, begun, seconds)
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
@@ -164,6 +173,8 @@ class Executor:
             return self._fail(failures.of_value(signer, self._job, stuck.task, key, stuck.reason))
         except ClusterUnavailable:
             raise
+        except StoreFull as full:
+            return self._fail(failures.of_full(full, keys))
         except Exception as error:
             task = self._running[0]
             return self._fail(failures.of_executor(error, task, keys.get(task, "")))
@@ -411,6 +422,11 @@ class Executor:
             with self._lock:
                 self._stop()
 
+    def _still_wanted(self) -> bool:
+        if not self._stopping.is_set():
+            self._renew()
+        return not (self._stopping.is_set() or self._walk.ended)
+
     def _stop(self) -> None:
         """The job is over, the record has another holder, or the beat failed: nobody wants what runs here."""
         self._walk.stopped()
@@ -442,6 +458,8 @@ class Executor:
         synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
         if synced.status is Status.OK:
             self._acknowledged.note(call, synced.answers, clock())
+            if synced.freed:
+                self._garbage.free(synced.freed)
         return synced
 
     def _name(self, task: int) -> str:
@@ -455,6 +473,7 @@ class Executor:
         with contextlib.suppress(Exception):
             self._sync(Sync())
         self._mds.fail(self._job, self._record, self._token, self._begun.generation, failure)
+        self._garbage.purge()
         return "failed"
 
     # The beat's thread.

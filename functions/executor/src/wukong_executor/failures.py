@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 
 import cloudpickle
 
-from wukong.errors import WukongError
+from wukong.errors import StoreFull, WukongError
 from wukong.mds.failure import Failure
 from wukong.values.signing import Signer
 
@@ -66,6 +67,14 @@ def of_executor(error: Exception, task: int = -1, key: object = "") -> Failure:
         type_name=_type_name(error),
         attributes={name: _unicode(fact) if isinstance(fact, str) else fact for name, fact in facts.items()},
     )
+
+
+def of_full(full: StoreFull, keys: Mapping[int, object]) -> Failure:
+    """No node had room for a value, which is known to the stores by its task, or the first of several together."""
+    task = int(full.name.rpartition("-")[2])
+    key = str(keys.get(task, task))
+    named = StoreFull(full.node, full.address, key, full.nbytes, full.stored, int(full.maximum))
+    return of_executor(named, task, key)
 
 
 def in_short(error: BaseException) -> str:

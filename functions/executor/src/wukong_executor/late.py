@@ -1,8 +1,8 @@
-"""Removes what an executor has written for a job that was purged meanwhile.
+"""Removes what an executor has written for a job that was purged meanwhile, or has ended without results.
 
 The metadata store refuses whoever is late, and so leaves nothing of a purged job but its tombstone. The key-value store
 knows of no jobs: what an executor had on its way there at the purge, or wrote before it heard of it, would stay until
-the job's time is over. Every value is reported after it was written, so its writer hears of the purge then, at the
+the job's time is over. Every value is reported after it was written, so its writer hears of the end then, at the
 latest.
 """
 
@@ -16,9 +16,9 @@ from wukong.mds.store import Mds
 
 
 def remove(mds: Mds, kvs: Kvs, job: str) -> None:
-    """Remove a job's values, if the job was purged. Call it when nothing more is written."""
+    """Remove a job's values, if nobody wants any of them. Call it when nothing more is written."""
     with contextlib.suppress(WukongError):  # then they stay until they expire
         info = mds.job(job)
         # Of a job that is unknown, another life may begin: its client submits it again.
-        if info is not None and info.state == "gone":
+        if info is not None and info.state in ("failed", "cancelled", "gone"):
             kvs.purge(job)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from wukong.errors import WukongError
@@ -43,10 +44,18 @@ class Memory:
         seconds: After how long stored values may vanish.
         recent_bytes: How much of what is stored may stay here after it was dropped.
         stores_all: Whether what is stored goes to the KVS even if a mark could hold it.
+        write: Makes a call that writes to the KVS, and deals with a full one.
     """
 
     def __init__(
-        self, values: Values, job: str, token: str, seconds: float, recent_bytes: int, stores_all: bool = False
+        self,
+        values: Values,
+        job: str,
+        token: str,
+        seconds: float,
+        recent_bytes: int,
+        stores_all: bool = False,
+        write: Callable[[Callable[[], Any]], Any] = lambda call: call(),
     ) -> None:
         self._values = values
         self._job = job
@@ -57,7 +66,8 @@ class Memory:
         self._inlined: dict[int, bytes] = {}
         self._stored: dict[int, int] = {}  # bytes of the values that can be read from the KVS
         self._recent = Recent(recent_bytes)
-        self._write = values.store_apart if stores_all else values.store
+        self._store = values.store_apart if stores_all else values.store
+        self._write = write
 
     def drop(self, tasks: Iterable[int]) -> None:
         """Forget values that nobody here needs."""
@@ -85,7 +95,7 @@ class Memory:
         for group in together:
             for bundle in self._bundles(group):
                 items = [(str(task), self._pack(task)) for task in bundle]
-                stored = self._values.bundle(self._job, items, self._token, self._seconds)
+                stored = self._write(partial(self._values.bundle, self._job, items, self._token, self._seconds))
                 marks.update(zip(bundle, stored, strict=True))
                 for task in bundle:
                     del self._packed[task]
@@ -110,7 +120,7 @@ class Memory:
     def store(self, task: int) -> bytes:
         """Write the value to the KVS; returns its mark."""
         packed = self._pack(task)
-        mark = self._write(self._job, str(task), packed, self._token, self._seconds)
+        mark: bytes = self._write(partial(self._store, self._job, str(task), packed, self._token, self._seconds))
         self.written(task)  # the mark stands for it from now on
         return mark
 

@@ -28,6 +28,17 @@ class NodeService(node_pb2_grpc.NodeServicer):
         # A ring of this node alone: a purge of it asks no other one.
         self._kvs = access.store(Ring(0, (Node(node_id, redis_address),)))
 
+    def limit(self, memory_mb: int) -> None:
+        """Lets the Redis hold so many MB at most, and refuse what is beyond. Blocks.
+
+        Raises:
+            ClusterUnavailable: It does not answer.
+        """
+        with self._pool.connection() as redis:
+            redis.pipeline(
+                [["CONFIG", "SET", "maxmemory-policy", "noeviction"], ["CONFIG", "SET", "maxmemory", memory_mb << 20]]
+            )
+
     async def Stats(self, request: node_pb2.StatsRequest, context: Context) -> node_pb2.NodeStats:  # noqa: N802
         """How full the node is."""
         return await asyncio.to_thread(self._stats)

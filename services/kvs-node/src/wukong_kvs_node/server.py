@@ -44,7 +44,7 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
     It waits for a proxy that is not up yet.
 
     Raises:
-        ClusterUnavailable: The address cannot be listened on.
+        ClusterUnavailable: The address cannot be listened on, or the Redis does not answer.
         AccessDenied: The proxy has another token.
     """
     node_id = settings.NODE_ID.get(environ)
@@ -58,7 +58,10 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
     server = await rpc_server.start(settings.LISTEN.get(environ), add_servicers, token, ["wukong.rpc.v1.Node"])
     node = ring_pb2.KvsNode(id=node_id, address=redis_address, agent_address=server.address)
     agent = Agent(settings.PROXY_ADDRESS.get(environ), token, node)
+    memory_mb = settings.NODE_MEMORY_MB.get(environ)
     try:
+        if memory_mb:
+            await asyncio.to_thread(service.limit, int(memory_mb))
         await agent.join()
     except BaseException:
         await _close(server, service, agent)

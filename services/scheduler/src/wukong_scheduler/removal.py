@@ -35,6 +35,10 @@ class Removal:
         message = f"the job was cancelled: {reason}" if reason else "the job was cancelled"
         if self._mds.close(job, "cancelled", Failure(error="JobCancelled", message=message)) != "cancelled":
             return
+        self.free(job)
+
+    def free(self, job: str) -> None:
+        """Remove the values of a job that has ended without results."""
         info = self._mds.job(job)
         if info is not None:
             self._purge_values(info, [job])

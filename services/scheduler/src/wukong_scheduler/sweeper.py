@@ -12,6 +12,7 @@ import logging
 import time
 
 from wukong.errors import ClusterUnavailable, WukongError
+from wukong.mds.failure import Failure
 from wukong.mds.job_id import is_job_id
 from wukong.mds.spent import Spent
 from wukong.mds.store import Mds
@@ -129,10 +130,14 @@ class Sweeper:
     def _restart(self, job: str, generation: int) -> None:
         records = self._mds.restart(job, generation, self._lease)
         if records is None:
-            self._mds.close(job, "failed", stalled(generation, "its first records are lost too"))
+            self._fail(job, stalled(generation, "its first records are lost too"))
             return
         _log.warning("job %s had no executor left and not all results; it starts again", job)
         self._invoke(job, dict.fromkeys(records, ()))
+
+    def _fail(self, job: str, failure: Failure) -> None:
+        self._mds.close(job, "failed", failure)
+        self._removal.free(job)
 
     def _spent(self, job: str) -> Spent:
         info = self._mds.job(job)
@@ -149,7 +154,7 @@ class Sweeper:
                 self._restart(job, found.generation)
             if verdict.failure is not None:
                 _log.warning("job %s failed: %s", job, verdict.failure.message)
-                self._mds.close(job, "failed", verdict.failure)
+                self._fail(job, verdict.failure)
             self._invoke(job, dict.fromkeys(verdict.invoke, ()))
             return
         info = self._mds.job(job)
