@@ -95,5 +95,5 @@ def test_marks_that_the_job_leaves_out_are_read_from_the_metadata_store() -> Non
         def load_many(self, items: list[tuple[str, str, bytes]]) -> list[object]:
             return [f"{owner} {name} {mark.decode()}" for owner, name, mark in items]
 
-    stores = Stores(cast("Any", Mds()), cast("Any", Values()))
+    stores = Stores(cast("Any", Mds()), cast("Any", Values()), 1, cast("Any", None))
     assert read(job(), cast("Connection", None), stores) == {4: "j 4 I12"}

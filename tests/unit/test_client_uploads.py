@@ -57,7 +57,9 @@ def kvs() -> Kvs:
 
 @pytest.fixture
 def stores(kvs: Kvs) -> Stores:
-    return Stores(cast("RedisMds", MemoryMds()), Values(kvs, Signer(bytes(32))))
+    return Stores(
+        cast("RedisMds", MemoryMds()), Values(kvs, Signer(bytes(32))), 1, lambda ring: Values(kvs, Signer(bytes(32)))
+    )
 
 
 def send(stores: Stores, job: str, value: object) -> bytes:
@@ -97,7 +99,7 @@ def test_two_uploads_of_one_content_at_once_are_both_freed(stores: Stores, kvs: 
             return None if job in ("one", "two") else super().hold_input(content_hash, job, seconds)
 
     mds, found = Slow(), list[str]()
-    stores = Stores(cast("RedisMds", mds), stores.values)
+    stores = Stores(cast("RedisMds", mds), stores.values, 1, lambda ring: stores.values)
     marks = {job: send(stores, job, VALUE) for job in ("one", "two")}
     for job, mark in marks.items():
         np.testing.assert_array_equal(load(stores, job, mark), VALUE)

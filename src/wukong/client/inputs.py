@@ -44,4 +44,5 @@ def _carrier(session: Session, deadline: float | None) -> uploads.Carrier:
     if stores is None or leases is None:
         return uploads.ByProxy(session.connection)
     leases.drop_gone()
+    stores.follow()  # the job will be on the newest ring
     return uploads.Direct(stores, leases, float(settings.DEADLINE_SECONDS.get({})) if deadline is None else deadline)

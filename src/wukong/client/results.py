@@ -36,12 +36,21 @@ def read(job: job_pb2.Job, connection: Connection, stores: Stores | None) -> dic
                 marks[position] = found or b""
             if all(marks):
                 items = [(job.job_id, str(task), found) for task, found in zip(tasks, marks, strict=True)]
-                return dict(zip(tasks, stores.values.load_many(items), strict=True))
+                return dict(zip(tasks, _load(stores, items), strict=True))
         except (ValueMissing, ClusterUnavailable):
-            # The nodes may have changed since this client was told of them, or be away. The proxy knows them, and is
-            # asked again and again.
+            # The job may be on an older ring than the newest, or nodes away. The proxy knows its ring, and is asked
+            # again and again.
             pass
     return {task: _fetch(job.job_id, task, connection) for task in tasks}
+
+
+def _load(stores: Stores, items: list[tuple[str, str, bytes]]) -> list[Any]:
+    try:
+        return stores.values.load_many(items)
+    except ValueMissing:
+        if not stores.follow():
+            raise
+        return stores.values.load_many(items)
 
 
 def _fetch(job_id: str, task: int, connection: Connection) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
 
 from wukong.errors import WukongError
 from wukong.kvs.access import Access
@@ -22,12 +23,40 @@ _PATIENCE = 10.0
 _TRIAL_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
 class Stores:
-    """The metadata store and the values in the key-value store, as a client uses them."""
+    """The metadata store and the values in the key-value store, as a client uses them. Threads may share them.
 
-    mds: RedisMds
-    values: Values
+    Args:
+        mds: The metadata store.
+        values: The values.
+        version: Of the ring that they are on.
+        on: Gives the values on another ring.
+
+    Attributes:
+        mds: As given.
+        values: The values, on the newest ring that is known here.
+    """
+
+    def __init__(self, mds: RedisMds, values: Values, version: int, on: Callable[[Ring], Values]) -> None:
+        self.mds = mds
+        self.values = values
+        self._version = version
+        self._on = on
+        self._lock = threading.Lock()
+
+    def follow(self) -> bool:
+        """Go by the newest ring from now on, if nodes came or went; returns whether they did.
+
+        Raises:
+            ClusterUnavailable: The metadata store cannot be reached.
+        """
+        ring = self.mds.newest_ring()
+        with self._lock:
+            if ring is None or ring.version <= self._version:
+                return False
+            former, self.values, self._version = self.values, self._on(ring), ring.version
+        former.kvs.close()
+        return True
 
     def close(self) -> None:
         """Close the connections."""
@@ -45,10 +74,13 @@ def reach(cluster: cluster_pb2.Cluster) -> Stores | None:
     ring = Ring(direct.ring.version, tuple(Node(node.id, node.address) for node in direct.ring.nodes))
     kvs = direct.kvs
     access = Access(kvs.password, kvs.namespace, Striping(kvs.stripe_bytes, kvs.stripes))
-    return Stores(
-        RedisMds(direct.mds_address, password=direct.store_password, patience=_PATIENCE),
-        Values(access.store(ring), Signer(direct.signing_key)),
-    )
+    signer = Signer(direct.signing_key)
+
+    def on(ring: Ring) -> Values:
+        return Values(access.store(ring), signer)
+
+    mds = RedisMds(direct.mds_address, password=direct.store_password, patience=_PATIENCE)
+    return Stores(mds, on(ring), ring.version, on)
 
 
 def addresses(direct: cluster_pb2.Direct) -> list[tuple[str, str]]:

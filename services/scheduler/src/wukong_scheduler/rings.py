@@ -19,10 +19,10 @@ class Rings:
         self._newest: Ring | None = None
         self._asked = float("-inf")
 
-    def newest(self) -> Ring | None:
-        """The newest ring, at most `FRESH` seconds old; None before any node registered."""
+    def newest(self, fresh: float = FRESH) -> Ring | None:
+        """The newest ring, at most `fresh` seconds old; None before any node registered."""
         now = time.monotonic()
-        if self._newest is None or now - self._asked > FRESH:
+        if self._newest is None or now - self._asked > fresh:
             self._newest = self._mds.newest_ring()
             self._asked = now
         return self._newest

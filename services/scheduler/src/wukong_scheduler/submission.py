@@ -244,7 +244,8 @@ class Submission:
     def _write(self, name: str, work: Work, options: job_pb2.JobOptions) -> str:
         """Write the job and have its first executors invoked; returns its state."""
         shape = work.shape
-        ring = self._rings.newest()
+        # Inputs may be on a node that has just come.
+        ring = self._rings.newest(0.0) if work.hashes else self._rings.newest()
         if ring is None or not ring.nodes:
             raise ClusterUnavailable("the key-value store has no node yet; try again in a moment")
         name_of_policy, policy = self._policy(options)
