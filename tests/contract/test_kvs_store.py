@@ -119,6 +119,14 @@ def test_a_missing_stripe_makes_the_value_missing(two_nodes: RedisKvs, valkey_pa
         two_nodes.read("job", "x", "t", nbytes, 2 * STRIPE - 1, 2)
 
 
+def test_it_is_told_whether_a_stream_is_there(kvs: Kvs) -> None:
+    kvs.put("job", "x", "t", [bytes(2 * STRIPE + 5)], MINUTE)
+    assert kvs.has(Place("job", "x", "t", 2 * STRIPE + 5))
+    assert kvs.has(Place("job", "empty", "t", 0))
+    assert not kvs.has(Place("job", "x", "u", 2 * STRIPE + 5))
+    assert not kvs.has(Place("job", "x", "t", 4 * STRIPE))
+
+
 def test_a_stream_of_another_length_is_refused(kvs: Kvs) -> None:
     kvs.put("job", "x", "t", [b"0123456789"], MINUTE)
     for nbytes in (9, 11):

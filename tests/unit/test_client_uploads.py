@@ -119,3 +119,14 @@ def test_an_upload_that_found_no_room_leaves_nothing(stores: Stores, kvs: Kvs) -
     assert kvs.keys() == []
     kvs.room = 1000
     np.testing.assert_array_equal(load(stores, "one", send(stores, "one", value)), value)
+
+
+def test_what_is_known_and_lost_is_sent_again(stores: Stores, kvs: Kvs) -> None:
+    first = send(stores, "one", VALUE)
+    assert send(stores, "two", VALUE) == first
+    for owner in {key.removeprefix("w:").partition(":v:")[0] for key in kvs.keys()}:  # noqa: SIM118
+        kvs.purge(owner)
+    second = send(stores, "three", VALUE)
+    assert second != first
+    np.testing.assert_array_equal(load(stores, "three", second), VALUE)
+    assert send(stores, "four", VALUE) == second

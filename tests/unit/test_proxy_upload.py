@@ -133,3 +133,13 @@ def test_what_was_uploaded_is_freed_by_the_owner_that_was_told(uploads: Uploads,
     assert kvs.keys() != []
     kvs.purge(owner)
     assert kvs.keys() == []
+
+
+def test_what_is_known_and_lost_is_taken_again(uploads: Uploads, mds: Mds, kvs: MemoryKvs) -> None:
+    first = asyncio.run(uploads.put(header("one"), requests()))
+    for owner in {key.removeprefix("w:").partition(":v:")[0] for key in kvs.keys()}:  # noqa: SIM118
+        kvs.purge(owner)
+    second = asyncio.run(uploads.put(header("two"), requests()))
+    assert not second.known
+    assert second.mark != first.mark
+    np.testing.assert_array_equal(load(kvs, second.mark), VALUE)

@@ -62,7 +62,9 @@ class Direct:
         mds, values = self._stores.mds, self._stores.values
         mark = mds.hold_input(content, job_id, self._seconds)
         if mark is not None:
-            return value_pb2.ValueRef(hash=content, mark=mark, known=True)
+            if values.there(job_id, _NAME, mark):
+                return value_pb2.ValueRef(hash=content, mark=mark, known=True)
+            mds.lose_input(content, mark)
         # Twice as long as this job needs it: a job that comes later can hold it for its own whole time.
         seconds = 2 * self._seconds
         token = secrets.token_hex(8)

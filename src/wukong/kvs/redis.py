@@ -139,6 +139,10 @@ class RedisKvs:
             offset += count
         return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
 
+    def has(self, place: Place) -> bool:
+        """See `Kvs.has`. One round trip for each stripe."""
+        return all(self._first(key, partial(_exists, key)) for key, _ in self._cut(place))
+
     def prolong(self, owner: str, seconds: float) -> None:
         """See `Kvs.prolong`. A node that cannot be reached does not keep the others from doing so."""
         milliseconds = max(1, math.ceil(seconds * 1000))
@@ -290,6 +294,10 @@ def _fill(stripes: list[_Stripe], connection: Connection) -> list[_Stripe]:
     except WrongSize as error:
         raise _refused(next(stripe.place for stripe in stripes if stripe.key == error.key)) from error
     return []
+
+
+def _exists(key: str, connection: Connection) -> bool:
+    return bool(connection.call("EXISTS", key))
 
 
 def _remove(items: list[tuple[str, str]], connection: Connection) -> list[tuple[str, str]]:

@@ -84,6 +84,9 @@ class Kvs(Protocol):
     def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
         """Read `length` bytes from `offset` on, fewer at the end, of a stream of `nbytes`. Errors as in `get`."""
 
+    def has(self, place: Place) -> bool:
+        """Whether all of a stream is there, as far as nodes answer."""
+
     def prolong(self, owner: str, seconds: float) -> None:
         """Let nothing that an owner has vanish for that many seconds from now on."""
 

@@ -218,6 +218,10 @@ class RedisMds:
             held = [keys.uploaded_input(content_hash), keys.job_inputs(job)]
             scripts.PLACE_INPUT.call(redis, held, [job, content_hash, _ms(seconds), mark, owner])
 
+    def lose_input(self, content_hash: str, mark: bytes) -> None:
+        with self._pool.connection() as redis:
+            scripts.LOSE_INPUT.call(redis, [keys.uploaded_input(content_hash)], [mark])
+
     def drop_inputs(self, job: str) -> list[str]:
         with self._pool.connection() as redis:
             held = keys.job_inputs(job)

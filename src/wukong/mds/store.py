@@ -374,6 +374,9 @@ class Mds(Protocol):
         Where a copy is known that lives longer, that one stays the one that others are told of.
         """
 
+    def lose_input(self, content_hash: str, mark: bytes) -> None:
+        """Forget where an input is, if that is where it was missed: it is unknown until it is placed again."""
+
     def drop_inputs(self, job: str) -> list[str]:
         """Let go of a job's inputs; returns the owners of all copies of those that nobody holds any more.
 

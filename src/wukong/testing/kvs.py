@@ -80,6 +80,14 @@ class MemoryKvs:
                 self._count(len(piece), 0)
         return memoryview(part)
 
+    def has(self, place: Place) -> bool:
+        """See `Kvs.has`."""
+        count = -(-place.nbytes // STRIPE)
+        names = [keys.stripe(place.owner, place.name, place.token, number) for number in range(count)]
+        with self._lock:
+            self._count(0, 0)
+            return all(self._stripes.get(name, (b"", -math.inf))[1] > self._clock() for name in names)
+
     def prolong(self, owner: str, seconds: float) -> None:
         """See `Kvs.prolong`."""
         with self._lock:

@@ -153,6 +153,10 @@ class MemoryMds:
         with self._step() as now:
             self._uploads.place(content_hash, job, mark, owner, now + _ms(seconds))
 
+    def lose_input(self, content_hash: str, mark: bytes) -> None:
+        with self._step():
+            self._uploads.lose(content_hash, mark)
+
     def drop_inputs(self, job: str) -> list[str]:
         with self._step():
             return self._uploads.drop(job)

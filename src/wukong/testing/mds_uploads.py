@@ -10,9 +10,11 @@ from wukong.mds import keys
 
 @dataclass(slots=True)
 class _Input:
-    """An uploaded input: where it is, until when (milliseconds), who owns its copies, and the jobs that hold it."""
+    """An uploaded input: where it is (None if that is lost), until when (milliseconds), whose its copies are, and who
+    holds it.
+    """
 
-    mark: bytes
+    mark: bytes | None
     expires: int
     owners: dict[str, None] = field(default_factory=dict)
     holders: set[str] = field(default_factory=set)
@@ -52,7 +54,7 @@ class Uploads:
     def hold(self, name: str, job: str, expires: int) -> bytes | None:
         """Hold a known input for a job, if it lives long enough; returns its mark."""
         item = self._inputs.get(name)
-        if item is None or item.expires < expires:
+        if item is None or item.mark is None or item.expires < expires:
             return None
         item.holders.add(job)
         self._note(name, job, expires)
@@ -63,11 +65,17 @@ class Uploads:
         item = self._inputs.get(name)
         if item is None:
             item = self._inputs[name] = _Input(mark, expires)
-        elif item.expires < expires:
+        elif item.mark is None or item.expires < expires:
             item.mark, item.expires = mark, expires
         item.owners[owner] = None
         item.holders.add(job)
         self._note(name, job, expires)
+
+    def lose(self, name: str, mark: bytes) -> None:
+        """Forget where an input is, if it is there."""
+        item = self._inputs.get(name)
+        if item is not None and item.mark == mark:
+            item.mark = None
 
     def keep(self, job: str, names: Sequence[str], expires: int) -> None:
         """Remember the inputs of a job until exactly then."""

@@ -147,6 +147,10 @@ class Values:
         """
         return self.kvs.free(self.places(owner, values))
 
+    def there(self, owner: str, name: str, of: bytes) -> bool:
+        """Whether a value can be read, as far as nodes answer. Errors as in `load`, but for a missing one."""
+        return not of.startswith(mark.MANIFEST_TAG) or self.kvs.has(self._manifest(owner, name, of).place())
+
     def download(self, owner: str, name: str, of: bytes) -> Download:
         """The verified bytes of a value with the tag P or M, for one who rebuilds it elsewhere. Errors as in `load`.
 

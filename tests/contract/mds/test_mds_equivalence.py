@@ -54,6 +54,7 @@ class Calls:
             "place": 20,
             "sweep": 20,
             "drop": 10,
+            "lose": 6,
             "forget": 3,
             "pages": 10,
             "fail": 4,
@@ -122,6 +123,8 @@ class Calls:
                 self._placed += 1
                 content, life = pick(HASHES), pick([1000, 2000, 3000]) + self._placed
                 return "place_input", (content, job, pick(MARKS), upload_owner(content, pick(TOKENS)), life)
+            case "lose":
+                return "lose_input", (pick(HASHES), pick(MARKS))
             case "forget":
                 return "forget_inputs", (job,)
         return "drop_inputs", (job,)

@@ -122,6 +122,20 @@ def test_an_input_that_is_placed_again_for_less_keeps_its_life(store: Store) -> 
     assert sorted(store.mds.drop_inputs("two")) == [owner(1), owner(2)]
 
 
+def test_an_input_that_is_lost_is_unknown_until_it_is_placed_again(store: Store) -> None:
+    store.mds.place_input(HASH, "one", b"first", owner(1), 100)
+    store.mds.lose_input(HASH, b"another")
+    assert store.mds.hold_input(HASH, "two", 50) == b"first"
+    store.mds.lose_input(HASH, b"first")
+    assert store.mds.hold_input(HASH, "three", 50) is None
+    store.mds.place_input(HASH, "three", b"second", owner(2), 60)
+    assert store.mds.hold_input(HASH, "one", 50) == b"second"
+    assert store.mds.drop_inputs("three") == store.mds.drop_inputs("two") == []
+    assert sorted(store.mds.drop_inputs("one")) == sorted([owner(1), owner(2)])
+    store.mds.lose_input(HASH, b"second")
+    assert store.mds.hold_input(HASH, "four", 50) is None
+
+
 def test_an_upload_that_is_placed_twice_is_freed_once(store: Store) -> None:
     for number in (1, 2, 1, 2):
         store.mds.place_input(HASH, "one", b"M", owner(number), 100)

@@ -60,9 +60,11 @@ class Uploads:
         lock = self._locks.setdefault(header.hash, asyncio.Lock())
         async with lock:
             known = await to_the_end(self._mds.hold_input, header.hash, header.job_id, self._hold)
-            if known is not None:
-                return value_pb2.ValueRef(hash=header.hash, mark=known, known=True)
             kvs = self._kvs()
+            if known is not None:
+                if await to_the_end(Values(kvs, self._signer).there, header.job_id, NAME, known):
+                    return value_pb2.ValueRef(hash=header.hash, mark=known, known=True)
+                await to_the_end(self._mds.lose_input, header.hash, known)
             token = secrets.token_hex(8)
             owner = upload_owner(header.hash, token)
             try:

@@ -1,6 +1,6 @@
 -- place_input: say where an uploaded input is, and hold it for a job. A copy that lives longer stays the known one.
 -- KEYS: input, the job's inputs.  ARGV: job, hash, ms, mark, owner of the copy.
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
+if redis.call('HEXISTS', KEYS[1], 'mark') == 0 or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then
   redis.call('HSET', KEYS[1], 'mark', ARGV[4])
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
