@@ -51,22 +51,23 @@ class Target:
     log: LogTail
     chance: random.Random
 
-    def at_work(self) -> psutil.Process:
-        """One of the environments that are in the middle of a task.
+    @contextmanager
+    def stopped(self) -> Iterator[psutil.Process]:
+        """One of the environments, stopped in the middle of a task. It goes on afterwards.
 
         Raises:
-            Missed: There is none.
+            Missed: The job has ended.
         """
-        alive = {pid for role, pid in self.cluster.processes() if role == "environment"}
-        pids = [pid for pid in self.notes.at_work() if pid in alive]
-        if not pids:
-            raise Missed
-        return psutil.Process(self.chance.choice(pids))
-
-    def check(self, environment: psutil.Process) -> None:
-        """Raise `Missed` unless an environment that stands still does so in the middle of a task."""
-        if environment.pid not in self.notes.at_work():
-            raise Missed
+        while True:
+            self.running()
+            alive = {pid for role, pid in self.cluster.processes() if role == "environment"}
+            if pids := [pid for pid in self.notes.at_work() if pid in alive]:
+                with _stopped(self.chance.choice(pids)) as environment:
+                    # It may have ended its task before it stood still, or be gone.
+                    if environment is not None and environment.pid in self.notes.at_work():
+                        yield environment
+                        return
+            time.sleep(0.001)
 
     def running(self) -> None:
         """Raise `Missed` unless the job runs."""
@@ -77,19 +78,16 @@ class Target:
 @contextmanager
 def kill(target: Target) -> Iterator[None]:
     """An environment is killed in the middle of a task."""
-    environment = target.at_work()
-    environment.send_signal(signal.SIGKILL)
-    target.check(environment)
-    yield
+    with target.stopped() as environment:
+        environment.kill()
+        yield
 
 
 @contextmanager
 def pause(target: Target) -> Iterator[None]:
     """An environment is stopped in the middle of a task, and wakes when its lease is over."""
-    environment = target.at_work()
     seconds = LEASE * target.chance.uniform(1.1, 2.0)
-    with _stopped(environment):
-        target.check(environment)
+    with target.stopped() as environment:
         waking = threading.Timer(seconds, _resume, (environment,))
         waking.start()
         try:
@@ -101,11 +99,9 @@ def pause(target: Target) -> Iterator[None]:
 @contextmanager
 def starve(target: Target) -> Iterator[None]:
     """An environment is stopped again and again, each time for less than its lease: it is slow, and alive."""
-    environment = target.at_work()
-    begun, over = target.notes.begun_by(environment.pid), threading.Event()
-    chance = random.Random(target.chance.random())
+    chance, over = random.Random(target.chance.random()), threading.Event()
 
-    def stop_and_go() -> None:
+    def stop_and_go(environment: psutil.Process) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             while not over.is_set():
                 environment.suspend()
@@ -113,17 +109,17 @@ def starve(target: Target) -> Iterator[None]:
                 environment.resume()
                 over.wait(chance.uniform(*RUNS))
 
-    with _stopped(environment):
-        target.check(environment)
-        thread = threading.Thread(target=stop_and_go)
+    with target.stopped() as environment:
+        noted = target.notes.noted_by(environment.pid)
+        thread = threading.Thread(target=stop_and_go, args=(environment,))
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
-    if target.notes.begun_by(environment.pid) == begun and environment.is_running():
-        raise Missed  # it did no more after the first stop
+    if target.notes.noted_by(environment.pid) == noted:
+        raise Missed  # it did no more after the first stop, not even what it was at
 
 
 @contextmanager
@@ -160,7 +156,7 @@ def kill_mds(target: Target) -> Iterator[None]:
 def forget(target: Target) -> Iterator[None]:
     """The same, but what it acknowledged in its last second is not in its file."""
     server = target.stores.servers()[0]
-    keeper = psutil.Process(dict(target.cluster.processes())["storekeeper"])
+    keeper = dict(target.cluster.processes())["storekeeper"]
     with _stopped(keeper):  # it would start the server at once
         target.running()
         server.kill()
@@ -186,12 +182,17 @@ KILLED = {"kvs-node": "kvs-node", "control": "control", "mds": "mds", "mds-forge
 
 
 @contextmanager
-def _stopped(process: psutil.Process) -> Iterator[None]:
-    """Stop a process, and see that it runs again afterwards."""
-    process.suspend()
+def _stopped(pid: int) -> Iterator[psutil.Process | None]:
+    """A process that stands still, and goes on afterwards; None if it has ended."""
     try:
-        _until(lambda: process.status() == psutil.STATUS_STOPPED)
-        yield
+        process = psutil.Process(pid)
+        process.suspend()
+        _until(lambda: process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE))
+    except psutil.NoSuchProcess:
+        yield None
+        return
+    try:
+        yield process
     finally:
         _resume(process)
 

@@ -14,6 +14,10 @@ class Notes:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def start(self) -> None:
+        """Take notes from now on; until the file is removed. A task that wakes later than that notes nothing."""
+        self._path.touch()
+
     def begin(self) -> None:
         """A task of this process begins."""
         self._note("begin")
@@ -37,19 +41,20 @@ class Notes:
             open_[pid] += 1 if word == "begin" else -1
         return sorted(pid for pid, count in open_.items() if count > 0)
 
-    def begun_by(self, pid: int) -> int:
-        """How many tasks one process has begun."""
-        return sum((word, whose) == ("begin", pid) for word, whose, _ in self._read())
+    def noted_by(self, pid: int) -> int:
+        """How many notes are one process's."""
+        return sum(whose == pid for _, whose, _ in self._read())
 
     def _note(self, word: str) -> None:
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            return
         try:
             os.write(file, f"{word} {os.getpid()} {time.time()}\n".encode())
         finally:
             os.close(file)
 
     def _read(self) -> list[tuple[str, int, float]]:
-        if not self._path.exists():
-            return []
         lines = (line.split() for line in self._path.read_text().splitlines())
         return [(word, int(pid), float(moment)) for word, pid, moment in lines]

@@ -26,6 +26,9 @@ PATIENCE = 90.0
 #: Seconds that the cluster waits before it starts a part again from which on another cluster is taken.
 WORN = 0.3
 
+#: How the work of a round may spread; the one by default more often than the others.
+POLICIES = ("heartbeat", "heartbeat", "wukong2020", "stateless")
+
 #: From the first task on, up to which share of the tasks has begun when the fault comes.
 LATEST = 0.9
 
@@ -142,9 +145,11 @@ class Arena:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder, self._log() as log:
             path = Path(folder, "notes")
             notes = Notes(path)
+            notes.start()
             workload = WORKLOADS[round_.workload](path, scale)
+            policy = chance.choice(POLICIES)
             moment = chance.randrange(1, int(LATEST * workload.noted))
-            job = self._client.submit_graph(workload.graph, workload.keys)
+            job = self._client.submit_graph(workload.graph, workload.keys, policy=policy)
             try:
                 while notes.begun() < moment and self._stores.state(job.id) == "running":
                     time.sleep(0.001)
