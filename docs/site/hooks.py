@@ -54,10 +54,14 @@ def table() -> str:
     """Every environment variable."""
     found = [value for value in vars(settings).values() if isinstance(value, settings.Variable)]
     rows = [
-        f"| `{one.name}` | {_default(one.default)} | {one.meaning.replace('|', '&#124;')} |"
+        f"| `{one.name}` | {_default(one.default)} | {one.meaning.replace('|', '&#124;')}{_by_file(one)} |"
         for one in sorted(found, key=lambda one: one.name)
     ]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _by_file(variable: settings.Variable) -> str:
+    return f"; or `{variable.file}`: the path of a file with it" if variable.secret else ""
 
 
 def _default(value: str | None) -> str:

@@ -9,27 +9,58 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One environment variable. `default` is None where the part cannot start without it."""
+    """One environment variable.
+
+    Attributes:
+        name: The variable's.
+        meaning: For the operator.
+        default: None where the part cannot start without it.
+        secret: It may be given by file, so that no environment shows it: `NAME_FILE` is the file's path.
+    """
 
     name: str
     meaning: str
     default: str | None = None
+    secret: bool = False
 
     def get(self, environ: Mapping[str, str] = os.environ) -> str:
         """The value; `KeyError` with a sentence for the operator where it is required and missing."""
-        value = environ.get(self.name, self.default)
+        value = self._given(environ)
+        if value is None:
+            value = self.default
         if value is None:
             raise KeyError(f"{self.name} is not set: {self.meaning}")
         return value
 
+    def find(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The value; empty where it is missing, whatever the default is."""
+        return self._given(environ) or ""
+
+    @property
+    def file(self) -> str:
+        """The variable that names the file of a secret."""
+        return f"{self.name}_FILE"
+
+    def _given(self, environ: Mapping[str, str]) -> str | None:
+        path = environ.get(self.file, "") if self.secret else ""
+        if self.name in environ or not path:
+            return environ.get(self.name)
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise KeyError(f"{self.file} is {path!r}, which cannot be read: {error.strerror}") from error
+
 
 ADDRESS = Variable("WUKONG_ADDRESS", "where the scheduler listens, host:port, for clients")
-TOKEN = Variable("WUKONG_TOKEN", "bearer token of every gRPC call")
-SIGNING_KEY = Variable("WUKONG_SIGNING_KEY", "hexadecimal key that signs pages and values, one per cluster")
+TOKEN = Variable("WUKONG_TOKEN", "bearer token of every gRPC call", secret=True)
+SIGNING_KEY = Variable(
+    "WUKONG_SIGNING_KEY", "hexadecimal key that signs pages and values, one per cluster", secret=True
+)
 MDS_ADDRESS = Variable("WUKONG_MDS_ADDRESS", "host:port of the metadata store's Redis")
 STORE_ADDRESSES = Variable(
     "WUKONG_STORE_ADDRESSES",
@@ -37,7 +68,9 @@ STORE_ADDRESSES = Variable(
     "addresses, behind port mappings or relays; empty where there are none",
     "",
 )
-STORE_PASSWORD = Variable("WUKONG_STORE_PASSWORD", "password of the metadata store and of every KVS node", "")
+STORE_PASSWORD = Variable(
+    "WUKONG_STORE_PASSWORD", "password of the metadata store and of every KVS node", "", secret=True
+)
 KVS_AUTH = Variable("WUKONG_KVS_AUTH", "0 where the KVS nodes ask for no password, 1 where for the stores'", "1")
 KVS_NAMESPACE = Variable(
     "WUKONG_KVS_NAMESPACE", "how the cluster's keys in the KVS start after `w:`; for nodes that others use too", ""

@@ -47,7 +47,7 @@ def locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
     host, _, port = where.rpartition(":")
     if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"the address {where!r} is not of the form host:port")
-    secret = os.environ.get(settings.TOKEN.name, "") if token is None else token
+    secret = settings.TOKEN.find() if token is None else token
     if not secret:
         raise ValueError(f"no token for {where}: pass token=..., or set {settings.TOKEN.name}")
     if not isinstance(secret, str):

@@ -39,7 +39,7 @@ class Environment:
         self.function = settings.EXECUTOR_FUNCTION.get(environ)
         self.spreading = Spreading.read(environ)
         #: Where wide fan-outs go; empty where there is no proxy for them, or no token to call it with.
-        self.proxy_token = environ.get(settings.TOKEN.name, "")
+        self.proxy_token = settings.TOKEN.find(environ)
         self.proxy_address = environ.get(settings.PROXY_ADDRESS.name, "") if self.proxy_token else ""
         self.max_task_fanout = int(settings.MAX_TASK_FANOUT.get(environ))
         self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
