@@ -30,15 +30,22 @@ GRACE_SECONDS = 0.5
 class Server:
     """A started server. It is a `wukong.rpc.service.Service`."""
 
-    def __init__(self, server: grpc.aio.Server, health_servicer: Any, address: str) -> None:
+    def __init__(self, server: grpc.aio.Server, health_servicer: Any, address: str, services: Sequence[str]) -> None:
         self._server = server
         self._health = health_servicer
         self._address = address
+        self._services = services
 
     @property
     def address(self) -> str:
         """host:port that it accepts connections on."""
         return self._address
+
+    async def serving(self, serving: bool = True) -> None:
+        """Says SERVING, or NOT_SERVING, to whoever asks for the health of the server or of one of its services."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *self._services):
+            await self._health.set(service, status)
 
     async def close(self) -> None:
         """Says NOT_SERVING, refuses new calls, and cuts the others off after `GRACE_SECONDS`."""
@@ -47,7 +54,12 @@ class Server:
 
 
 async def start(
-    listen: str, add_servicers: Callable[[grpc.aio.Server], None], token: str, services: Sequence[str]
+    listen: str,
+    add_servicers: Callable[[grpc.aio.Server], None],
+    token: str,
+    services: Sequence[str],
+    *,
+    serving: bool = True,
 ) -> Server:
     """Starts a server in the running event loop; it accepts calls when this returns.
 
@@ -57,6 +69,7 @@ async def start(
             errors of Wukong to refuse; methods that stream their answer are asynchronous generators.
         token: What callers must send; never empty.
         services: Full names of the services, such as "wukong.rpc.v1.Ring", for health and reflection.
+        serving: False where there is more to do before the component is of use: call `Server.serving` then.
 
     Raises:
         ClusterUnavailable: The address cannot be listened on.
@@ -71,10 +84,10 @@ async def start(
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
         raise ClusterUnavailable(f"cannot listen on {listen}: {_why_not(listen)}") from error
-    for service in ("", *services):
-        await health_servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
+    started = Server(server, health_servicer, f"{host}:{port}", services)
+    await started.serving(serving)
     await server.start()
-    return Server(server, health_servicer, f"{host}:{port}")
+    return started
 
 
 def _why_not(listen: str) -> str:

@@ -35,9 +35,19 @@ async def _until_told(serve: Callable[[Mapping[str, str]], Awaitable[Service]], 
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    service = await serve(os.environ)
-    logging.getLogger(name).info("listening on %s", service.address)
+    starting, telling = asyncio.ensure_future(serve(os.environ)), asyncio.create_task(told.wait())
     try:
-        await told.wait()
+        # A component may wait for another one, and must end then too.
+        await asyncio.wait((starting, telling), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return
+        service = starting.result()
+        logging.getLogger(name).info("listening on %s", service.address)
+        try:
+            await telling
+        finally:
+            await service.close()
     finally:
-        await service.close()
+        for task in (starting, telling):
+            task.cancel()
+        await asyncio.gather(starting, telling, return_exceptions=True)

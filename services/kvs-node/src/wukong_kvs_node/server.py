@@ -55,7 +55,8 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
     def add_servicers(server: grpc.aio.Server) -> None:
         node_pb2_grpc.add_NodeServicer_to_server(service, server)
 
-    server = await rpc_server.start(settings.LISTEN.get(environ), add_servicers, token, ["wukong.rpc.v1.Node"])
+    listen = settings.LISTEN.get(environ)
+    server = await rpc_server.start(listen, add_servicers, token, ["wukong.rpc.v1.Node"], serving=False)
     node = ring_pb2.KvsNode(id=node_id, address=redis_address, agent_address=server.address)
     agent = Agent(settings.PROXY_ADDRESS.get(environ), token, node)
     memory_mb = settings.NODE_MEMORY_MB.get(environ)
@@ -63,6 +64,7 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
         if memory_mb:
             await asyncio.to_thread(service.limit, int(memory_mb))
         await agent.join()
+        await server.serving()
     except BaseException:
         await _close(server, service, agent)
         raise
