@@ -147,7 +147,8 @@ class Executor:
         self._stopping = threading.Event()
         self._beat_error: BaseException | None = None
         self._running: tuple[int, float] = (-1, 0.0)
-        self._announced = -1
+        self._announced = -1, ""
+        self._saying = threading.Lock()  # so that the store hears last of the task that is current
         self._slowest = Slowest()
         self._resident = Resident()
         self._time_left = time_left
@@ -218,6 +219,7 @@ class Executor:
         output, begun = self._output, self._begun.begins
         times, slowest, tally, time_left = self._times, self._slowest, self._tally, self._time_left
         large_bytes, large = self._large_bytes, False
+        task = -1
         with lock:
             instruction = walk.next(clock())
         if type(instruction) is RunTask:
@@ -254,7 +256,9 @@ class Executor:
             self._running = (-1, clock())
             output.task = -1
             if begun > 1:
-                self._announce(walk.preparing)
+                preparing = walk.preparing
+                # The value of the task that ran last may end this executor when it is packed.
+                self._announce(task if preparing < 0 and type(instruction) is not Wait else preparing)
             if type(instruction) is Wait:
                 times.enter(Phase.WAITING)
                 with lock:
@@ -270,18 +274,20 @@ class Executor:
 
     def _announce(self, task: int) -> None:
         """Write for which task the next step is, or -1: an earlier holder died, and if this one does, of what?"""
-        if task == self._announced:
+        key = self._name(task)  # which is a number before the task's page is here
+        if (task, key) == self._announced:
             return
-        self._announced = task
         self._times.enter(Phase.REPORTING)
         words = Sync(
             current=task,
-            current_key=self._name(task),
+            current_key=key,
             memory=self._resident.look()[0],
             memory_limit=self._memory_limit,
         )
         generation, lease = self._begun.generation, self._environment.lease_seconds
-        synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
+        with self._saying:
+            self._announced = task, key
+            synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
         self._times.enter(Phase.RUNNING)
         if synced.status is not Status.OK:
             with self._lock:
@@ -395,8 +401,10 @@ class Executor:
                     break  # the report that comes next is told so too
                 acknowledged.note_offload(call.offload, call.pieces, clock())
                 continue
-            call = acknowledged.stamp(replace(call, current=self._running[0], memory_limit=self._memory_limit))
-            synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
+            call = acknowledged.stamp(replace(call, memory_limit=self._memory_limit))
+            with self._saying:
+                call = replace(call, current=self._current)
+                synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
             if synced.status is not Status.OK:
                 break
             for child in acknowledged.claimed(call, synced.answers):
@@ -437,14 +445,11 @@ class Executor:
         resident, peak = self._resident.look()
         self._time_left.resident(resident)
         counters = self._tally.take(peak, self._walk.pulls.runs)
-        current, _ = self._running
         with self._lock:
             slowest = self._slowest.take()
         call = Sync(
             arrivals=sync.arrivals,
             results=sync.results,
-            current=current,
-            current_key=self._name(current),
             memory=resident,
             memory_limit=self._memory_limit,
             counters=counters,
@@ -455,12 +460,20 @@ class Executor:
         )
         call = self._acknowledged.stamp(call)
         generation, lease = self._begun.generation, self._environment.lease_seconds
-        synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
+        with self._saying:
+            current = self._current
+            call = replace(call, current=current, current_key=self._name(current))
+            synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
         if synced.status is Status.OK:
             self._acknowledged.note(call, synced.answers, clock())
             if synced.freed:
                 self._garbage.free(synced.freed)
         return synced
+
+    @property
+    def _current(self) -> int:
+        """What the store is told to run now: what was announced, where that counts."""
+        return self._announced[0] if self._begun.begins > 1 else self._running[0]
 
     def _name(self, task: int) -> str:
         return name(self._programs.keys.get(task, task)) if task >= 0 else ""
@@ -482,6 +495,8 @@ class Executor:
         try:
             while not self._stopping.wait(self._environment.beat_seconds):
                 tick = True
+                if clock() > self._time_left.until:
+                    self._environment.lambda_client  # noqa: B018  # takes long to make, and there may be little time
                 while not self._stopping.is_set():
                     with self._lock:
                         now = clock()

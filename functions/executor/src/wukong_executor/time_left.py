@@ -3,7 +3,7 @@
 What it needs for that is a margin: a part of the limit for the calls, and the time that storing what is live takes. How
 much is live is not known without packing it; the growth of the process since the start stands for it.
 
-A task begins only if it is expected to be over before the margin. One that takes longer than expected has a quarter of
+A task begins only if it is expected to be over before the margin. One that takes longer than expected has half of
 the margin too, and is then given up: whoever it is handed over to begins with it, and has the whole limit for it. That
 helps only where the task began late; one that began early goes on to the limit.
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 MARGIN_SHARE, MARGIN_SECONDS = 0.2, 10.0
 
 #: The part of the margin that a task may use which takes longer than expected.
-OVERTIME = 0.25
+OVERTIME = 0.5
 
 #: Bytes that an executor stores in a second, at least; Lambda's network carries about 75 MB/s.
 STORED_PER_SECOND = 50e6
