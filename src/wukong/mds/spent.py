@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wukong.mds.counters import Counters
-from wukong.prices import Prices, dollars
+from wukong.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,6 @@ class Spent:
         """What the counters of a job with so many tasks say."""
         cost = prices.cost(counters.mb_ms, counters.invocations)
         return cls(cost, max(0.0, seconds), min(tasks, max(0, counters.tasks_run - counters.healed)), tasks)
-
-    @property
-    def words(self) -> str:
-        """A part of a sentence."""
-        return (
-            f"{dollars(self.cost_usd)} at AWS prices and {self.seconds:,.1f} s, and {self.tasks_run:,} of "
-            f"{self.tasks:,} tasks have run"
-        )
 
     @property
     def attributes(self) -> dict[str, Any]:

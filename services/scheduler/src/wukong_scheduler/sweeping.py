@@ -9,6 +9,7 @@ from wukong.errors import ExecutorLost
 from wukong.mds.failure import Failure
 from wukong.mds.spent import Spent
 from wukong.mds.store import Due, JobInfo, Sweep
+from wukong.prices import dollars
 from wukong_scheduler.invocation_end import TIME_LIMIT
 
 #: Invocations of a record since its last holder, if any; the pauses between them double, so this is hours.
@@ -54,8 +55,9 @@ def judge(sweep: Sweep, function: str, max_deaths: int, spent: Spent = NOTHING_S
         return Verdict(
             failure=Failure(
                 error="DeadlineExceeded",
-                message=f"the job did not end before its deadline; it has spent {spent.words}. Give it more time with "
-                "`deadline`, or split the work over more executors",
+                message=f"the job did not end before its deadline; it has spent {dollars(spent.cost_usd)} at AWS "
+                f"prices and {spent.seconds:,.1f} s, and {spent.tasks_run:,} of {spent.tasks:,} tasks have run. Give "
+                "it more time with `deadline`, or split the work over more executors",
                 attributes=spent.attributes,
             )
         )
