@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
+from wukong.graph.exception import pickled
 
 #: Characters of a traceback and bytes of a pickled exception that are kept: together no more than what travels inside
 #: the metadata store, so that a failure is read at once.
@@ -43,13 +42,4 @@ def attempt(function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Any
         # Half a pair of surrogates is no text elsewhere.
         text = text[-_TRACEBACK:].encode(errors="backslashreplace").decode()
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
-        return Failed(_pickled(error), kind, text)
-
-
-def _pickled(error: Exception) -> bytes:
-    try:
-        data: bytes = cloudpickle.dumps(error.with_traceback(None))
-        pickle.loads(data)
-    except Exception:
-        return b""
-    return data if len(data) <= _EXCEPTION else b""
+        return Failed(pickled(error, _EXCEPTION), kind, text)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 
-import cloudpickle
-
 from wukong.errors import StoreFull, WukongError
+from wukong.graph.exception import pickled
 from wukong.mds.failure import Failure
 from wukong.values.signing import Signer
 
@@ -84,7 +82,7 @@ def in_short(error: BaseException) -> str:
 
 def _of_task(signer: Signer, job: str, task: int, key: object, error: BaseException, text: str) -> Failure:
     message = _message(error)
-    exception = _pickled(error)  # this forgets the traceback
+    exception = pickled(error, EXCEPTION_LIMIT)  # this forgets the traceback
     return Failure(
         error="TaskError",
         message=_unicode(message[:TRACEBACK_LIMIT]),
@@ -111,13 +109,3 @@ def _message(error: BaseException) -> str:
 def _unicode(text: str) -> str:
     """The text without lone surrogates, which file names bring into messages and no protocol carries."""
     return text.encode(errors="backslashreplace").decode()
-
-
-def _pickled(error: BaseException) -> bytes:
-    """The exception without its traceback; empty if it cannot make the journey there and back."""
-    try:
-        data: bytes = cloudpickle.dumps(error.with_traceback(None))
-        pickle.loads(data)
-    except Exception:
-        return b""
-    return data if len(data) <= EXCEPTION_LIMIT else b""
