@@ -9,10 +9,13 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from wukong import Client
+import wukong
+from wukong import Client, Job, LocalCluster
+from wukong.client import events
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,10 +106,19 @@ def test_nothing_comes_from_the_network(site: Path) -> None:
 
 
 def test_the_reference_has_the_public_methods(site: Path) -> None:
-    words = read(site / "api/client.html").words
-    public = [name for name, value in vars(Client).items() if callable(value) and not name.startswith("_")]
-    assert len(public) > 10
-    assert not [name for name in public if f"{name}(" not in words]
+    inside = {"ended", "finished", "on_progress", "tasks"}  # what other parts of the client ask a job
+    for page, kind in (("client", Client), ("cluster", LocalCluster), ("job", Job)):
+        words = read(site / f"api/{page}.html").words
+        public = [name for name, value in vars(kind).items() if callable(value) and not name.startswith("_")]
+        assert len(public) > 2
+        assert not [name for name in public if name not in inside and f"{name}(" not in words]
+
+
+def test_the_reference_has_all_that_can_be_imported_and_every_event(site: Path) -> None:
+    words = "".join(read(page).words for page in (site / "api").glob("*.html"))
+    names = [*wukong.__all__, *(kind.__name__ for kind in get_args(events.Event))]
+    assert len(names) > 20
+    assert not [name for name in names if not re.search(rf"\b{name}\b", words)]
 
 
 def test_python_sources_are_no_part_of_it(site: Path) -> None:
