@@ -288,6 +288,8 @@ class MemoryMds:
         now = _ms(self._clock())
         self._uploads.expire(now)
         self._jobs = {name: job for name, job in self._jobs.items() if job.meta.expires >= now}
+        for job in self._jobs.values():
+            job.expire(now)
         return now
 
 

@@ -268,6 +268,11 @@ class MemoryJob:
             self.meta.expires = now + tombstone
         self._clear()
 
+    def expire(self, now: int) -> None:
+        """Forget what `prolong` has left to expire when the whole job would have."""
+        if self.meta.prolonged and self.meta.work_expires < now:
+            self._forget_work()
+
     def info(self) -> JobInfo:
         """The job's record."""
         return self.meta.info(len(self.records))
@@ -295,14 +300,17 @@ class MemoryJob:
 
     # Inside.
 
-    def _clear(self) -> None:
+    def _forget_work(self) -> None:
         self.records: dict[str, LiveRecord] = {}
-        self.fan_ins = [FanIns()]  # by generation
+        self.fan_ins = [FanIns() for _ in range(self.meta.generation + 1)]  # by generation
         self.first: dict[str, list[int]] = {}
         self.deaths: dict[int, int] = {}
-        self.results: dict[int, bytes] = {}
         self.healed: dict[int, bytes | tuple[str, str]] = {}  # task -> mark, or record and token of who is at it
         self.values = NamedValues(self.name, self._understand, lambda nbytes: self.meta.store(nbytes))
+
+    def _clear(self) -> None:
+        self._forget_work()
+        self.results: dict[int, bytes] = {}
         self.events = EventStream()
         self.targets = b""
         self.pages: dict[int, bytes] = {}

@@ -25,6 +25,7 @@ class JobMeta:
         ended: When it ended, or 0.
         deadline: When it has to have ended.
         expires: When its keys go.
+        work_expires: When those go that are of no use to whoever wants its results.
         counters: What it has done and moved.
         failure: Why it failed.
         slowest: The tasks that ran longest, the slowest first.
@@ -40,7 +41,7 @@ class JobMeta:
         self.created = now
         self.ended = 0
         self.deadline = now + int(spec.seconds * 1000)
-        self.expires = self.deadline + GRACE
+        self.expires = self.work_expires = self.deadline + GRACE
         self.counters = Counters()
         self.failure: Failure | None = None
         self.slowest: list[TaskTime] = []
@@ -52,6 +53,11 @@ class JobMeta:
         self.state = state
         self.ended = now
         self.failure = failure
+
+    @property
+    def prolonged(self) -> bool:
+        """Whether a part of it lives longer than the rest."""
+        return self.expires > self.work_expires
 
     def prolong(self, expires: int) -> bool:
         """Somebody needs the results of a job that is done until then."""

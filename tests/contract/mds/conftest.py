@@ -181,10 +181,9 @@ def store(request: pytest.FixtureRequest, mds_servers: Servers) -> Iterator[Stor
 
 
 @pytest.fixture(params=_programs(), ids=lambda name: Path(name).name)
-def both(request: pytest.FixtureRequest, mds_servers: Servers) -> Iterator[tuple[Store, Store]]:
-    """A store in memory and one on a real server, both empty."""
-    with ExitStack() as stack:
-        yield memory_store(), server_store(mds_servers.address(request.param), stack)
+def mds_program(request: pytest.FixtureRequest) -> str:
+    """The program of a real server."""
+    return str(request.param)
 
 
 def memory_store() -> Store:

@@ -5,7 +5,8 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 local meta = redis.call('HMGET', KEYS[1], 'state', 'pages', 'gen')
 if not meta[1] then return false end
 if meta[1] ~= 'gone' then
-  redis.call('HSET', KEYS[1], 'state', 'gone')
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
+  local expire_at = redis.call('TIME')[1] + ARGV[2]
+  redis.call('HSET', KEYS[1], 'state', 'gone', 'expire_at', expire_at)
+  redis.call('EXPIREAT', KEYS[1], expire_at)
 end
 return {meta[2], meta[3]}
