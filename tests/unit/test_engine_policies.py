@@ -102,6 +102,8 @@ def test_a_careful_holder_gives_half_away_where_its_policy_would_not(policy: Pol
     assert [careful.on_beat(waiting, 3, 0.0, False) for waiting in (0, 1, 2, 100)] == [0, 1, 1, 1]
     assert careful.on_beat(100, 0, 9.0, True) == 0
     assert careful.on_beat(100, 30, 9.0, True) == max(1, policy.on_beat(100, 30, 9.0, True))
+    assert careful.lean
+    assert not policy.lean
     for name in ("bounded", "at_once", "stores_all", "large_bytes"):
         assert getattr(careful, name) == getattr(policy, name)
     assert careful.initial_groups(range(9), 4) == policy.initial_groups(range(9), 4)

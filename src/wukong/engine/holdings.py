@@ -4,6 +4,9 @@ A value is *here* when it is in memory, and has a *mark* when anybody can read i
 edges that may still need it here, plus one while a result of it is not committed or it is being written. An edge is
 settled when its child ran here, was given away, was taken, or when the edge's mark is in the store. At zero the value
 is dropped.
+
+A *lean* walk keeps nothing here that it can read again: what it does not need at this moment leaves memory as soon as it
+has a mark, and is brought back for its next use. Only results stay until they are committed.
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ class Holdings:
         marks: Where values can be read, by task.
         inputs: The same, as the record came with it, for its entries.
         uses: Who still needs a value, as a count.
+        results: In a lean walk, the sinks that ran and are not committed.
         large: Tasks whose values are here and large, under a policy that asks.
         dropped: Values to remove from memory; whoever does it empties the list.
     """
 
-    __slots__ = ("_unwritten", "dropped", "here", "inputs", "large", "marks", "uses")
+    __slots__ = ("_unwritten", "dropped", "here", "inputs", "large", "marks", "results", "uses")
 
     def __init__(self) -> None:
         self.here: set[int] = set()
@@ -34,6 +38,7 @@ class Holdings:
         self.inputs: dict[int, bytes] = {}
         self.uses: dict[int, int] = {}
         self.large: set[int] = set()
+        self.results: set[int] = set()
         self.dropped: list[int] = []
         self._unwritten: list[tuple[int, int]] = []  # fan-in, parent
 
@@ -58,6 +63,13 @@ class Holdings:
             self.dropped.append(task)
             if self.large:
                 self.large.discard(task)
+
+    def lighten(self) -> None:
+        """Have all leave memory that can be read again; it is used all the same."""
+        leaving = (self.here & (self.marks.keys() | self.inputs.keys())) - self.results
+        self.here -= leaving
+        self.large -= leaving
+        self.dropped.extend(leaving)
 
     def absent(self, tasks: Iterable[int]) -> list[int]:
         """Which of these values are not in memory."""

@@ -86,6 +86,7 @@ class Walk:
         self._policy = policy
         self._at_once = policy.at_once
         self._stores_all = policy.stores_all
+        self._lean = policy.lean
         self._beat = beat
         self._holdings = Holdings()
         #: Values to remove from memory; the shell empties it after each call.
@@ -159,6 +160,8 @@ class Walk:
         if self._at_once and not self._busy and (instruction := self._spread(now)):
             return instruction
         task = self._current
+        if task is None and self._lean and (instruction := self._lighten(now)):
+            return instruction
         if task is None and self._ready:
             task = self._ready.pop()
         if task is not None:
@@ -269,6 +272,12 @@ class Walk:
             self._ready.extend(newly_ready)
         if not counts[task]:
             holdings.drop(task)
+        if self._lean:
+            if out and task in holdings.uses:
+                holdings.write(out[0][0], [task])
+            if task in page.sinks:
+                holdings.results.add(task)
+            holdings.lighten()
 
     def pages_loaded(self, pages: Iterable[Page]) -> None:
         """Pages that were asked for, or that came with the start."""
@@ -330,7 +339,10 @@ class Walk:
         fan_ins, holdings = self._fan_ins, self._holdings
         fan_ins.answered()
         for task in results:
+            holdings.results.discard(task)
             holdings.settle(task)
+        if self._lean and self._current is None:  # else it is done when that task has run
+            holdings.lighten()
         for answer in answers:
             child = answer.child
             if answer.verdict == "C":
@@ -356,6 +368,8 @@ class Walk:
         for task, mark in marks:
             self._holdings.marks[task] = mark
             self._holdings.settle(task)
+        if self._lean and self._current is None:
+            self._holdings.lighten()
 
     def offloaded(self, sequence: int, accepted: int, marks: Iterable[tuple[int, bytes]]) -> None:
         """The first `accepted` pieces of an offload have other owners now; the others come back."""
@@ -392,7 +406,7 @@ class Walk:
         until = now if self._at_once and not self._handing_over else due
         arrivals, complete = self._fan_ins.report(now, until, self._holdings.marks)
         results: list[tuple[int, bytes | None]] = []
-        if self._results and (self._results_since <= due or arrivals):
+        if self._results and (self._lean or self._results_since <= due or arrivals):
             results = [(task, self._holdings.marks.get(task)) for task in self._results[:REPORT_EDGES]]
             del self._results[:REPORT_EDGES]
             complete = complete and not self._results
@@ -400,6 +414,10 @@ class Walk:
             return None
         end = dry and complete and not (self._held or self._ready or self._giving)
         return self._send(Report(arrivals, results, end), now)
+
+    def _lighten(self, now: float) -> Instruction | None:
+        """Have outputs stored and results committed before anything else runs, in a lean walk."""
+        return Wait() if self._busy else self._store_or_report(now, dry=False)
 
     def _send(self, report: Report, now: float) -> Report:
         self._busy = True

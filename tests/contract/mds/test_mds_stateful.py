@@ -68,7 +68,7 @@ pauses = st.sampled_from([LONG, 0.0])
 rarely = st.integers(0, 3).map(lambda number: number == 3)
 entries = st.lists(st.integers(0, 40), max_size=5)
 marked = st.lists(st.tuples(tasks, marks), max_size=2, unique_by=lambda item: item[0])
-results = st.one_of(st.just([]), st.just([]), st.just([]), marked)
+results = st.one_of(st.just([]), marked)
 pieces = st.lists(st.builds(Record, st.just(""), entries, marked, st.integers(1, 2)), max_size=3)
 
 #: What a job may have beside tasks.
@@ -171,7 +171,7 @@ class Stores(RuleBasedStateMachine):
 
     @rule(
         job=jobs,
-        what=st.sampled_from(["submit", "submit", "submit", "restart", "restart", "prolong", "read", "read", "end"]),
+        what=st.sampled_from(["submit", "submit", "submit", "restart", "restart", "prolong", "read", "stall", "end"]),
         number=numbers,
         lease=leases,
         more=more,
@@ -192,14 +192,25 @@ class Stores(RuleBasedStateMachine):
                 self.both("results", job, [3, 1, 2, 0])
                 assert self.memory.targets(job) == self.server.targets(job)
                 assert {name for name, _ in self.memory.jobs()} == {name for name, _ in self.server.jobs()}
-            case _ if number < 2:
+            case "stall":
+                self._end_all(job)
+                self.both("sweep", job, LONG)
+            case _ if number < 3:
                 self.both("close", job, "cancelled")
-            case _ if number < 4:
                 self.both("close", job, "failed", Failure("JobCancelled", "why"))
             case _ if number < 6:
                 self.both("fail", *self.holder(number), Failure("TaskError", "it raised", 3))
             case _:
                 self.both("purge", job, TOMBSTONE)
+
+    def _end_all(self, job: str) -> None:
+        """All records of a job end."""
+        for record in self.records[job]:
+            for holder in self.holders:
+                if holder[:2] == (job, record):
+                    self.both("renew", *holder, 0.0)
+            if self._begin(job, record, TOKENS[0], LONG, (), False):
+                self.both("sync", *self.holders[-1], LONG, Sync(end=True))
 
     @rule(job=jobs, pause=pauses)
     def sweep(self, job: str, pause: float) -> None:
@@ -261,17 +272,19 @@ class Stores(RuleBasedStateMachine):
             self.both("renew", *held, 0.0)
         self._begin(held[0], held[1], token, lease, (), False)
 
-    def _begin(self, job: str, record: str, token: str, lease: float, pages: tuple[int, ...], cold: bool) -> None:
+    def _begin(self, job: str, record: str, token: str, lease: float, pages: tuple[int, ...], cold: bool) -> bool:
         begun = self.both("begin", job, record, token, lease, pages, cold)
         if begun.status is Status.OK:
             self.holders.append((job, record, token, begun.generation))
+        return begun.status is Status.OK
 
     @rule(number=numbers, lease=leases, arrivals=arrivals(), end=rarely)
     def report(self, number: int, lease: float, arrivals: list[Arrival], end: bool) -> None:
         self.both("sync", *self.holder(number), lease, Sync(arrivals, end=end))
 
-    #: What matters most is done more often.
-    report_more = report
+    @rule(number=numbers, lease=leases, arrivals=arrivals(1))
+    def finish(self, number: int, lease: float, arrivals: list[Arrival]) -> None:
+        self.both("sync", *self.holder(number), lease, Sync(arrivals, end=True))
 
     @rule(number=numbers, lease=leases, results=results, arrivals=arrivals(1), words=words(), end=rarely)
     def sync(

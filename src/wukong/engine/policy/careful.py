@@ -1,22 +1,25 @@
 """For a holder after two that died: what killed them may be what they had in memory together.
 
-On every beat half of the waiting tasks is given away, whether it is worth an invocation or not. Each executor then
-holds less, and a death from memory that fills up over many tasks does not repeat.
+Every output is stored as soon as its task has run, and read back where it is needed: memory never has more than what
+one task needs and makes. On every beat half of the waiting tasks is given away, whether it is worth an invocation or
+not. So a death from memory that fills up over many tasks does not repeat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wukong.engine.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Careful:
-    """`policy`, with half of the work given away on each beat."""
+    """`policy`, with every output stored, and half of the work given away on each beat."""
 
     policy: Policy
+    lean: ClassVar[bool] = True
 
     @property
     def bounded(self) -> bool:

@@ -31,6 +31,7 @@ class Heartbeat:
     bounded: ClassVar[bool] = True
     at_once: ClassVar[bool] = False
     stores_all: ClassVar[bool] = False
+    lean: ClassVar[bool] = False
     large_bytes: ClassVar[int | None] = None
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:

@@ -28,6 +28,10 @@ class Policy(Protocol):
         """Whether every value that somebody needs goes through the key-value store."""
 
     @property
+    def lean(self) -> bool:
+        """Whether memory has only what the next task needs: outputs are stored at once, and read back for each use."""
+
+    @property
     def large_bytes(self) -> int | None:
         """From how many bytes on a task's value counts as large; None where that decides nothing."""
 

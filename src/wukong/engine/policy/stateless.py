@@ -22,6 +22,7 @@ class Stateless:
     bounded: ClassVar[bool] = False
     at_once: ClassVar[bool] = True
     stores_all: ClassVar[bool] = True
+    lean: ClassVar[bool] = False
     large_bytes: ClassVar[int | None] = None
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:

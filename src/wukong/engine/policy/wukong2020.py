@@ -32,6 +32,7 @@ class Wukong2020:
     bounded: ClassVar[bool] = False
     at_once: ClassVar[bool] = True
     stores_all: ClassVar[bool] = False
+    lean: ClassVar[bool] = False
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
         """One leaf each."""
