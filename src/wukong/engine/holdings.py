@@ -5,8 +5,8 @@ edges that may still need it here, plus one while a result of it is not committe
 settled when its child ran here, was given away, was taken, or when the edge's mark is in the store. At zero the value
 is dropped.
 
-A *lean* walk keeps nothing here that it can read again: what it does not need at this moment leaves memory as soon as it
-has a mark, and is brought back for its next use. Only results stay until they are committed.
+A *lean* walk keeps nothing here that it can read again: what it does not need at this moment leaves memory as soon as
+it has a mark, and is brought back for its next use. Only results stay until they are committed.
 """
 
 from __future__ import annotations
