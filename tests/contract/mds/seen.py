@@ -157,6 +157,7 @@ def _in_memory(live: LiveRecord, now: float) -> dict[str, Any]:
         "why": live.why,
         "counted": live.counted,
         "idle": live.idle,
+        "told": live.told,
         "claims": set(live.claims),
         "given": live.given,
     }
@@ -199,6 +200,7 @@ def _record(fields: Mapping[str, bytes], now: float) -> dict[str, Any]:
         "why": (int(begins), why),
         "counted": int(fields.get("counted", 0)),
         "idle": int(fields.get("idle", 0)),
+        "told": int(fields.get("told", 0)),
         "claims": {int(name[2:]) for name in fields if name.startswith("c:")},
         "given": {name: (int(count), unpack_tasks(tasks)) for name, (count, _, tasks) in given.items()},
     }

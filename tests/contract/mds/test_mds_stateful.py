@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 PASSWORD = "open-sesame"
 
 #: Sequences, and calls in each. Fewer and longer ones find less: a job that ended does not do much.
-EXAMPLES = 200
+EXAMPLES = 160
 STEPS = 50
 
 JOBS = ["j", "k"]
@@ -282,15 +282,18 @@ class Stores(RuleBasedStateMachine):
     def report(self, number: int, lease: float, arrivals: list[Arrival], end: bool) -> None:
         self.both("sync", *self.holder(number), lease, Sync(arrivals, end=end))
 
-    @rule(number=numbers, lease=leases, arrivals=arrivals(1))
-    def finish(self, number: int, lease: float, arrivals: list[Arrival]) -> None:
-        self.both("sync", *self.holder(number), lease, Sync(arrivals, end=True))
+    @rule(number=numbers, lease=leases, arrivals=arrivals(1), after=st.integers(0, 3), gave=st.booleans())
+    def finish(self, number: int, lease: float, arrivals: list[Arrival], after: int, gave: bool) -> None:
+        job, record, token, generation = self.holder(number)
+        offload = f"{token}-{record}-0" if gave else ""
+        call = Sync(arrivals, end=True, number=after + 1, after=after, gave=offload)
+        self.both("sync", job, record, token, generation, lease, call)
 
     @rule(number=numbers, lease=leases, results=results, arrivals=arrivals(1), words=words(), end=rarely)
     def sync(
         self, number: int, lease: float, results: list[Any], arrivals: list[Arrival], words: dict[str, Any], end: bool
     ) -> None:
-        self.both("sync", *self.holder(number), lease, Sync(arrivals, results, end=end, **words))
+        self.both("sync", *self.holder(number), lease, Sync(arrivals, results, end=end, number=number, **words))
 
     @rule(
         number=numbers,
