@@ -66,7 +66,8 @@ class Holdings:
 
     def lighten(self) -> None:
         """Have all leave memory that can be read again; it is used all the same."""
-        leaving = (self.here & (self.marks.keys() | self.inputs.keys())) - self.results
+        self.marks.update((task, self.inputs[task]) for task in self.here & self.inputs.keys() - self.marks.keys())
+        leaving = (self.here & self.marks.keys()) - self.results
         self.here -= leaving
         self.large -= leaving
         self.dropped.extend(leaving)
