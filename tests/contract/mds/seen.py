@@ -98,7 +98,7 @@ def told(mds: Mds, name: str, args: tuple[Any, ...]) -> Any:
             )
         case Synced():
             answers = [(item.verdict, sorted(item.marks)) for item in answer.answers]
-            return answer.status, answers, answer.room, answer.ended
+            return answer.status, answers, answer.room, answer.ended, list(answer.freed)
     if name == "sweep":
         return replace(answer, due=sorted(answer.due, key=lambda due: due.record))
     if name == "restart":
@@ -139,6 +139,7 @@ def _of_job(job: MemoryJob, now: float) -> dict[str, Any]:
     inside["first"] = {name: list(entries) for name, entries in job.first.items()}
     inside["s"] = job.results
     inside["d"] = job.deaths
+    inside["v"] = job.values.places
     inside["h"] = {task: kept if isinstance(kept, bytes) else kept[::-1] for task, kept in job.healed.items()}
     return inside
 
@@ -158,6 +159,7 @@ def _in_memory(live: LiveRecord, now: float) -> dict[str, Any]:
         "counted": live.counted,
         "idle": live.idle,
         "told": live.told,
+        "values": set(live.values),
         "claims": set(live.claims),
         "given": live.given,
     }
@@ -173,7 +175,7 @@ def on_server(redis: Connection) -> tuple[list[str], dict[str, Any]]:
         names.append(name)
         assert ttl >= 0 or name in LASTING, f"{name} lives for ever"
         if read := _READ.get(_part(name).split(":")[0]):
-            fields = {content[i].decode(): content[i + 1] for i in range(0, len(content), 2)}
+            fields = {content[i].decode("latin-1"): content[i + 1] for i in range(0, len(content), 2)}
             inside[name] = read(fields, now)
     return sorted(names), inside
 
@@ -201,6 +203,7 @@ def _record(fields: Mapping[str, bytes], now: float) -> dict[str, Any]:
         "counted": int(fields.get("counted", 0)),
         "idle": int(fields.get("idle", 0)),
         "told": int(fields.get("told", 0)),
+        "values": {value for name, value in fields.items() if name.startswith("v:")},
         "claims": {int(name[2:]) for name in fields if name.startswith("c:")},
         "given": {name: (int(count), unpack_tasks(tasks)) for name, (count, _, tasks) in given.items()},
     }
@@ -217,6 +220,7 @@ _READ: dict[str, Any] = {
     "o": lambda fields, now: {int(child): owner.decode() for child, owner in fields.items()},
     "first": lambda fields, now: {record: unpack_tasks(entries) for record, entries in fields.items()},
     "s": lambda fields, now: {int(sink): mark for sink, mark in fields.items()},
+    "v": lambda fields, now: {value.encode("latin-1"): int(places) for value, places in fields.items()},
     "d": lambda fields, now: {int(task): int(count) for task, count in fields.items()},
     "h": lambda fields, now: {int(task): _healed(kept) for task, kept in fields.items()},
 }

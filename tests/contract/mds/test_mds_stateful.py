@@ -35,6 +35,8 @@ from wukong.prices import Prices
 from wukong.redis import Connection
 from wukong.testing.clock import Clock
 from wukong.testing.mds import MemoryMds
+from wukong.values.manifest import Manifest
+from wukong.values.mark import Part, manifest_mark, part_mark
 
 if TYPE_CHECKING:
     from tests.contract.mds.conftest import Servers
@@ -47,7 +49,14 @@ STEPS = 50
 
 JOBS = ["j", "k"]
 TOKENS = ["a", "b", "c"]
-MARKS = [b"N", b"I0", b"", b"x" * 300, b"\x00\xff"]
+#: Of values in the KVS: in the jobs below and in another, whole ones and parts of one bundle.
+STORED = [
+    manifest_mark(bytes(32), Manifest(owner, name, "token", length, [length] * count, pickle, digest).encode())
+    for owner in ("j", "k", "l")
+    for name, length, count, pickle, digest in (("7", 9, 2, b"p" * 9, b""), ("bundle-1", 5000, 0, None, bytes(32)))
+]
+MARKS = [b"N", b"I0", b"", b"x" * 300, b"\x00\xff", b"M", b"G", b"M" + bytes(60), STORED[0] + b"x"]
+MARKS += [*STORED, part_mark(Part(0, 10, STORED[1])), part_mark(Part(10, 7, STORED[1]))]
 HASHES = ["a" * 64, "b" * 64]
 
 #: No sum of these times is equal to another one, nor near it: steps in time are multiples of a thousand, leases are too
@@ -190,6 +199,7 @@ class Stores(RuleBasedStateMachine):
                 self.both("pages", job, [[1, 0], [], [0, 7]][number % 3])
                 self.both("marks", job, number % 2, number % 4, [0, 2, 1])
                 self.both("results", job, [3, 1, 2, 0])
+                self.both("needed", job)
                 assert self.memory.targets(job) == self.server.targets(job)
                 assert {name for name, _ in self.memory.jobs()} == {name for name, _ in self.server.jobs()}
             case "stall":
@@ -342,7 +352,7 @@ class Stores(RuleBasedStateMachine):
         known = self.records[job]
         known += [name for i in range(accepted) if (name := f"{offload}.{i}") not in known]
 
-    @rule(number=numbers, lease=leases, task=tasks, mark=st.sampled_from([None, *MARKS[:2]]), done=rarely)
+    @rule(number=numbers, lease=leases, task=tasks, mark=st.one_of(st.none(), marks), done=rarely)
     def seek(self, number: int, lease: float, task: int, mark: bytes | None, done: bool) -> None:
         if mark is not None and done:
             self.both("heal", *self.holder(number), lease, task, mark)
