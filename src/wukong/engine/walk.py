@@ -277,7 +277,7 @@ class Walk:
                 holdings.write(out[0][0], [task])
             if task in page.sinks:
                 holdings.results.add(task)
-            holdings.lighten()
+            self._leave()
 
     def pages_loaded(self, pages: Iterable[Page]) -> None:
         """Pages that were asked for, or that came with the start."""
@@ -341,8 +341,7 @@ class Walk:
         for task in results:
             holdings.results.discard(task)
             holdings.settle(task)
-        if self._lean and self._current is None:  # else it is done when that task has run
-            holdings.lighten()
+        self._leave()
         for answer in answers:
             child = answer.child
             if answer.verdict == "C":
@@ -368,8 +367,7 @@ class Walk:
         for task, mark in marks:
             self._holdings.marks[task] = mark
             self._holdings.settle(task)
-        if self._lean and self._current is None:
-            self._holdings.lighten()
+        self._leave()
 
     def offloaded(self, sequence: int, accepted: int, marks: Iterable[tuple[int, bytes]]) -> None:
         """The first `accepted` pieces of an offload have other owners now; the others come back."""
@@ -414,6 +412,11 @@ class Walk:
             return None
         end = dry and complete and not (self._held or self._ready or self._giving)
         return self._send(Report(arrivals, results, end), now)
+
+    def _leave(self) -> None:
+        """Have values leave memory, in a lean walk: if a task runs or others are computed again, when that is over."""
+        if self._lean and self._current is None and self.pulls.idle:
+            self._holdings.lighten()
 
     def _lighten(self, now: float) -> Instruction | None:
         """Have outputs stored and results committed before anything else runs, in a lean walk."""
