@@ -45,9 +45,15 @@ def _text(link: re.Match[str], folder: Path) -> str:
 def tree(kind: type[BaseException], depth: int = 0) -> str:
     """A class of errors and those below it, a line each."""
     below = [found for found in vars(errors).values() if isinstance(found, type) and kind in found.__bases__]
-    others = [base.__name__ for base in kind.__bases__ if base is not Exception and not issubclass(base, WukongError)]
-    also = f" (also a concurrent.futures.{others[0]})" if others else ""
+    others = [base for base in kind.__bases__ if base is not Exception and not issubclass(base, WukongError)]
+    also = f" (also a {_name(others[0])})" if others else ""
     return f"{'  ' * depth}{kind.__name__}{also}\n" + "".join(tree(found, depth + 1) for found in below)
+
+
+def _name(kind: type) -> str:
+    if kind.__module__ == "builtins":
+        return kind.__name__
+    return f"{kind.__module__.removesuffix('._base')}.{kind.__name__}"
 
 
 def table() -> str:

@@ -214,6 +214,18 @@ class AccessDenied(WukongError):
     """A server refused a call, because its token is missing or wrong."""
 
 
+class InvalidSetting(WukongError, ValueError):
+    """A part cannot start: an environment variable is missing, or its value cannot be.
+
+    Attributes:
+        variable: Its name.
+    """
+
+    def __init__(self, variable: str, what: str) -> None:
+        super().__init__(f"the environment variable {variable} cannot be used: {what}")
+        self.variable = variable
+
+
 class LegacyOptionWarning(UserWarning):
     """An option of the published LocalCluster does not do what its name says.
 

@@ -6,10 +6,16 @@ asks for a variable by the constant here, never by name, so this page is the com
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from wukong.errors import InvalidSetting
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class Variable:
         meaning: For the operator.
         default: None where the part cannot start without it.
         secret: It may be given by file, so that no environment shows it: `NAME_FILE` is the file's path.
+
+    All methods raise `InvalidSetting` where it is required and missing, and where its value is not what it must be.
     """
 
     name: str
@@ -29,17 +37,53 @@ class Variable:
     secret: bool = False
 
     def get(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The value; `KeyError` with a sentence for the operator where it is required and missing."""
+        """The value as it stands."""
         value = self._given(environ)
         if value is None:
             value = self.default
-        if value is None:
-            raise KeyError(f"{self.name} is not set: {self.meaning}")
+        if value is None or (not value and self.default is None):
+            raise InvalidSetting(self.name, f"it is not set: {self.meaning}")
         return value
 
     def find(self, environ: Mapping[str, str] = os.environ) -> str:
         """The value; empty where it is missing, whatever the default is."""
         return self._given(environ) or ""
+
+    def parsed(self, parse: Callable[[str], Value], environ: Mapping[str, str] = os.environ) -> Value:
+        """What a function makes of the value; where it raises `ValueError`, that one says what the value must be."""
+        try:
+            return parse(self.get(environ))
+        except ValueError as error:
+            raise InvalidSetting(self.name, str(error)) from None
+
+    def whole(self, environ: Mapping[str, str] = os.environ, least: int = 0) -> int:
+        """A whole number from `least` on."""
+        text = self.get(environ)
+        if not text.isdecimal() or int(text) < least:
+            must = f"a whole number from {least} on"
+            raise InvalidSetting(self.name, f"it is {text!r}, and must be {must}: {self.meaning}")
+        return int(text)
+
+    def seconds(self, environ: Mapping[str, str] = os.environ) -> float:
+        """A number above 0."""
+        text = self.get(environ)
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise InvalidSetting(self.name, f"it is {text!r}, and must be a number above 0: {self.meaning}")
+        return number
+
+    def key(self, environ: Mapping[str, str] = os.environ) -> bytes:
+        """16 bytes or more, written in hexadecimal digits; messages do not tell them."""
+        try:
+            found = bytes.fromhex(self.get(environ))
+        except ValueError:
+            found = b""
+        if len(found) < 16:
+            raise InvalidSetting(self.name, f"it must be 16 bytes or more, two hexadecimal digits each: {self.meaning}")
+        return found
 
     @property
     def file(self) -> str:
@@ -53,7 +97,7 @@ class Variable:
         try:
             return Path(path).read_text().strip()
         except OSError as error:
-            raise KeyError(f"{self.file} is {path!r}, which cannot be read: {error.strerror}") from error
+            raise InvalidSetting(self.file, f"it is {path!r}, which cannot be read: {error.strerror}") from error
 
 
 ADDRESS = Variable("WUKONG_ADDRESS", "where the scheduler listens, host:port, for clients")

@@ -73,7 +73,7 @@ def test_invokers_start_what_is_above_the_threshold(
 
 
 def test_a_threshold_that_is_no_number_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="WUKONG_INVOKER_THRESHOLD is 'many'"):
+    with pytest.raises(ValueError, match="WUKONG_INVOKER_THRESHOLD cannot be used: it is 'many'"):
         Spreading.read({"WUKONG_INVOKER_THRESHOLD": "many"})
 
 

@@ -22,7 +22,7 @@ RUNTIME = Runtime("3.11.4", {"dask": "2026.1.0", "cloudpickle": "3.1.2", "numpy"
 REQUIRED = {
     "WUKONG_TOKEN": "t",
     "WUKONG_MDS_ADDRESS": "h:1",
-    "WUKONG_SIGNING_KEY": "ab",
+    "WUKONG_SIGNING_KEY": "ab" * 16,
     "WUKONG_PROXY_ADDRESS": "h:2",
 }
 
@@ -121,7 +121,9 @@ def test_the_scheduler_takes_a_manifest_as_it_is_or_from_a_file(tmp_path: object
 
 @pytest.mark.parametrize("stated", ["@/no/such/file", "3.11", json.dumps({"packages": {}})])
 def test_a_manifest_that_cannot_be_read_is_refused_at_the_start(stated: str) -> None:
-    with pytest.raises(ValueError, match=r"WUKONG_EXECUTOR_RUNTIME is .*Write the manifest with `python -m"):
+    with pytest.raises(
+        ValueError, match=r"WUKONG_EXECUTOR_RUNTIME cannot be used: it is .*Write the manifest with `python -m"
+    ):
         Config.read({**REQUIRED, "WUKONG_EXECUTOR_RUNTIME": stated})
 
 

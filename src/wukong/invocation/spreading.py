@@ -28,13 +28,13 @@ class Spreading:
         """What the environment says.
 
         Raises:
-            ValueError: A number is none, or negative.
+            InvalidSetting: A number is none, or negative.
         """
-        numbers = [
-            _whole(settings.INVOKERS, settings.INVOKERS.get(environ)),
-            _whole(settings.INVOKER_THRESHOLD, settings.INVOKER_THRESHOLD.get(environ)),
-        ]
-        return cls(settings.INVOKER_FUNCTION.get(environ), *numbers)
+        return cls(
+            settings.INVOKER_FUNCTION.get(environ),
+            settings.INVOKERS.whole(environ),
+            settings.INVOKER_THRESHOLD.whole(environ),
+        )
 
     def spreads(self, count: int) -> bool:
         """Whether so many executors are started through the invoker function."""
@@ -43,9 +43,3 @@ class Spreading:
     def shares(self, job: str, records: Mapping[str, Sequence[int]]) -> list[dict[str, Sequence[int]]]:
         """The records for each invoker; none where they are better started directly."""
         return shares(job, records, self.invokers) if self.spreads(len(records)) else []
-
-
-def _whole(variable: settings.Variable, text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{variable.name} is {text!r}; it must be a whole number from 0 on ({variable.meaning})")
-    return int(text)

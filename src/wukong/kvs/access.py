@@ -28,11 +28,15 @@ class Access:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Access:
-        """What a part's environment says."""
+        """What a part's environment says.
+
+        Raises:
+            InvalidSetting: A number is none, or too small.
+        """
         return cls(
             settings.STORE_PASSWORD.get(environ) if settings.KVS_AUTH.get(environ) == "1" else "",
             settings.KVS_NAMESPACE.get(environ),
-            Striping(int(settings.STRIPE_BYTES.get(environ)), int(settings.STRIPES.get(environ))),
+            Striping(settings.STRIPE_BYTES.whole(environ, 1), settings.STRIPES.whole(environ)),
         )
 
     def store(self, ring: Ring) -> RedisKvs:

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from wukong import settings
+from wukong.errors import ClusterUnavailable, InvalidSetting
 
 
 class Service(Protocol):
@@ -26,9 +28,12 @@ class Service(Protocol):
 def run(serve: Callable[[Mapping[str, str]], Awaitable[Service]], name: str) -> None:
     """Runs one component as a process, until SIGTERM or SIGINT. For `__main__.py`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for package in ("wukong", name):
-        logging.getLogger(package).setLevel(settings.LOG_LEVEL.get())
-    asyncio.run(_until_told(serve, name))
+    try:
+        for package in ("wukong", name):
+            settings.LOG_LEVEL.parsed(logging.getLogger(package).setLevel)
+        asyncio.run(_until_told(serve, name))
+    except (InvalidSetting, ClusterUnavailable) as error:
+        sys.exit(f"{name}: {error}")
 
 
 async def _until_told(serve: Callable[[Mapping[str, str]], Awaitable[Service]], name: str) -> None:

@@ -41,17 +41,17 @@ class Environment:
         #: Where wide fan-outs go; empty where there is no proxy for them, or no token to call it with.
         self.proxy_token = settings.TOKEN.find(environ)
         self.proxy_address = environ.get(settings.PROXY_ADDRESS.name, "") if self.proxy_token else ""
-        self.max_task_fanout = int(settings.MAX_TASK_FANOUT.get(environ))
-        self.beat_seconds = float(settings.BEAT_SECONDS.get(environ))
-        self.large_bytes = int(settings.LARGE_BYTES.get(environ))
-        self.full_seconds = float(settings.FULL_SECONDS.get(environ))
-        self.lease_seconds = float(settings.LEASE_SECONDS.get(environ))
+        self.max_task_fanout = settings.MAX_TASK_FANOUT.whole(environ, 1)
+        self.beat_seconds = settings.BEAT_SECONDS.seconds(environ)
+        self.large_bytes = settings.LARGE_BYTES.whole(environ)
+        self.full_seconds = settings.FULL_SECONDS.seconds(environ)
+        self.lease_seconds = settings.LEASE_SECONDS.seconds(environ)
         self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
         mds = settings.MDS_ADDRESS.get(environ)
         self._mds_address = self._reached_at.get(mds, mds)
         self._password = settings.STORE_PASSWORD.get(environ)
         self.mds = RedisMds(self._mds_address, password=self._password, patience=PATIENCE)
-        self.signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
+        self.signer = Signer(settings.SIGNING_KEY.key(environ))
         self.cold = True
         self.pulse: Pulse | None = None
         self._stores: dict[str, RedisKvs] = {}

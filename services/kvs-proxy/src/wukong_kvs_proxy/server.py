@@ -68,9 +68,11 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     Raises:
         ClusterUnavailable: The metadata store cannot be reached, or the address cannot be listened on.
     """
+    # All of it before anybody is asked.
+    token, listen = settings.TOKEN.get(environ), settings.LISTEN.get(environ)
     password = settings.STORE_PASSWORD.get(environ)
-    signer = Signer(bytes.fromhex(settings.SIGNING_KEY.get(environ)))
-    deadline = float(settings.DEADLINE_SECONDS.get(environ))
+    signer = Signer(settings.SIGNING_KEY.key(environ))
+    deadline = settings.DEADLINE_SECONDS.seconds(environ)
     mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password)
     stores = Stores(Access.read(environ))
     ring = await asyncio.to_thread(mds.newest_ring)
@@ -92,9 +94,9 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
         fleet_pb2_grpc.add_FleetServicer_to_server(fleet, server)
 
     server = await rpc_server.start(
-        settings.LISTEN.get(environ),
+        listen,
         add_servicers,
-        settings.TOKEN.get(environ),
+        token,
         ["wukong.rpc.v1.Ring", "wukong.rpc.v1.Data", "wukong.rpc.v1.Fleet"],
     )
     return KvsProxy(server, authority, invocations, mds, stores)

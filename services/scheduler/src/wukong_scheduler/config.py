@@ -48,41 +48,33 @@ class Config:
         """Read all settings.
 
         Raises:
-            KeyError: A required one is missing.
-            ValueError: One cannot be understood.
+            InvalidSetting: One is missing or cannot be understood.
         """
-        runtime, offer = _manifest(settings.EXECUTOR_RUNTIME.get(environ))
+        runtime, offer = settings.EXECUTOR_RUNTIME.parsed(_manifest, environ)
         return cls(
             listen=settings.LISTEN.get(environ),
             token=settings.TOKEN.get(environ),
             mds_address=settings.MDS_ADDRESS.get(environ),
             store_password=settings.STORE_PASSWORD.get(environ),
             kvs=Access.read(environ),
-            signing_key=bytes.fromhex(settings.SIGNING_KEY.get(environ)),
+            signing_key=settings.SIGNING_KEY.key(environ),
             proxy_address=settings.PROXY_ADDRESS.get(environ),
             lambda_endpoint=settings.LAMBDA_ENDPOINT.get(environ),
             function=settings.EXECUTOR_FUNCTION.get(environ),
             spreading=Spreading.read(environ),
             failure_queue=settings.FAILURE_QUEUE.get(environ),
-            lease=float(settings.LEASE_SECONDS.get(environ)),
-            max_deaths=_from_one(settings.MAX_DEATHS, environ),
-            parallelism=int(settings.PARALLELISM.get(environ)),
-            policy=check_policy(settings.POLICY.get(environ)),
-            deadline=float(settings.DEADLINE_SECONDS.get(environ)),
-            keep=float(settings.KEEP_SECONDS.get(environ)),
+            lease=settings.LEASE_SECONDS.seconds(environ),
+            max_deaths=settings.MAX_DEATHS.whole(environ, 1),
+            parallelism=settings.PARALLELISM.whole(environ, 1),
+            policy=settings.POLICY.parsed(check_policy, environ),
+            deadline=settings.DEADLINE_SECONDS.seconds(environ),
+            keep=settings.KEEP_SECONDS.seconds(environ),
             direct=settings.DIRECT.get(environ) == "1",
-            prices=Prices.parse(settings.PRICES.get(environ)),
-            limits=Limits.parse(settings.LIMITS.get(environ)),
+            prices=settings.PRICES.parsed(Prices.parse, environ),
+            limits=settings.LIMITS.parsed(Limits.parse, environ),
             runtime=runtime,
             offer=offer,
         )
-
-
-def _from_one(variable: settings.Variable, environ: Mapping[str, str]) -> int:
-    text = variable.get(environ)
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{variable.name} is {text!r}; it must be a whole number from 1 on")
-    return int(text)
 
 
 def _manifest(stated: str) -> tuple[Runtime, Offer | None]:
@@ -94,7 +86,7 @@ def _manifest(stated: str) -> tuple[Runtime, Offer | None]:
         return Runtime.parse(text), Offer.parse(text)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{settings.EXECUTOR_RUNTIME.name} is {stated!r}: {error}. Write the manifest with "
+            f"it is {stated!r}: {error}. Write the manifest with "
             "`python -m wukong_executor.manifest > manifest.json` where executors run, and set the variable to "
             "@manifest.json or to what it holds"
         ) from error

@@ -35,7 +35,10 @@ class Limits:
     @classmethod
     def parse(cls, text: str) -> Limits:
         """The limits of a JSON object such as `{"tasks": 1000}`; what it does not name keeps its default."""
-        given = json.loads(text) if text else {}
+        try:
+            given = json.loads(text) if text else {}
+        except ValueError:
+            given = None
         known = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(given, dict) or not given.keys() <= known:
             raise ValueError(f"limits are a JSON object with keys among {sorted(known)}, not {text!r}")
