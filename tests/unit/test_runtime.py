@@ -121,9 +121,8 @@ def test_the_scheduler_takes_a_manifest_as_it_is_or_from_a_file(tmp_path: object
 
 @pytest.mark.parametrize("stated", ["@/no/such/file", "3.11", json.dumps({"packages": {}})])
 def test_a_manifest_that_cannot_be_read_is_refused_at_the_start(stated: str) -> None:
-    with pytest.raises(
-        ValueError, match=r"WUKONG_EXECUTOR_RUNTIME cannot be used: it is .*Write the manifest with `python -m"
-    ):
+    says = r"WUKONG_EXECUTOR_RUNTIME cannot be used: it is .*Write the manifest with `python -m"
+    with pytest.raises(ValueError, match=says):
         Config.read({**REQUIRED, "WUKONG_EXECUTOR_RUNTIME": stated})
 
 
