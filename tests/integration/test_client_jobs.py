@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import gc
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import wukong
-from wukong import Client, Job, JobCancelled, LocalCluster, TaskError, WukongError
+from wukong import Client, InvalidGraph, Job, JobCancelled, LocalCluster, TaskError, WukongError
 from wukong.client.events import Printed, StateChanged
 from wukong.errors import UnknownJob
 
@@ -36,6 +38,20 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_clients_jobs_and_clusters_stay_in_their_process(client: Client, cluster: LocalCluster) -> None:
+    job = client.submit_graph({"a": (abs, -1)}, "a")
+    for one, says in (
+        (client, "a Client cannot be pickled: .* tasks cannot start others"),
+        (job, rf"a Job cannot be pickled: .* use client.job\('{job.id}'\)"),
+        (cluster, "a LocalCluster cannot be pickled: .* pass its address and token"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            pickle.dumps(one)
+    with pytest.raises(InvalidGraph, match="because it cannot be pickled: TypeError: a Client cannot be pickled"):
+        client.submit(lambda: client.jobs()).result()
+    assert copy.copy(client) is copy.deepcopy(client) is client
 
 
 @pytest.fixture

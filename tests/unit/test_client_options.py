@@ -1,4 +1,5 @@
 import inspect
+import re
 from typing import Any
 
 import dask.local
@@ -63,11 +64,15 @@ def test_what_dask_hands_to_its_schedulers_is_no_mistake(scheduler: Any) -> None
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("retries", -1), ("retries", 1.5), ("deadline", "soon")),
-        *(("max_cost_usd", bad) for bad in (0, -1, float("nan"), float("inf"), "much")),
+        *(("retries", bad) for bad in (-1, 1.5, "a", True, 2**32)),
+        *(("max_parallelism", bad) for bad in (0, -1, "4", 2**40)),
+        *(("deadline", bad) for bad in ("soon", True, 0, -1, float("nan"))),
+        *(("max_cost_usd", bad) for bad in (0, -1, float("nan"), float("inf"), "much", True)),
+        *(("policy", bad) for bad in ("mine", 5, "")),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_its_name(name: str, value: object) -> None:
     options: Any = {name: value}
-    with pytest.raises(InvalidGraph, match=name):
+    says = "there is no policy" if name == "policy" else "it must be a "
+    with pytest.raises(InvalidGraph, match=re.escape(f"the job's option {name} is {value!r}; {says}")):
         message(options)

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, NoReturn, Self, Unpack
 
 import dask
 
@@ -278,6 +278,15 @@ class Client:
     ) -> None:
         self._defaults.pop().__exit__(kind, error, traceback)
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Client cannot be pickled: it belongs to its process, and tasks cannot start others; elsewhere make "
+            "another one, from the cluster's address and token"
+        )
+
+    def __copy__(self) -> Client:
+        return self
 
     def __deepcopy__(self, memo: object) -> Client:
         # Dask's settings, which name `get` inside the `with` block, are copied by libraries.

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from wukong.client import failures, results, watching
 from wukong.client.answers import arrange
@@ -200,6 +200,9 @@ class Job:
     def tasks(self) -> Mapping[Key, int]:
         """The task of each key that was asked for; none for a job that was submitted elsewhere."""
         return self._asked.index if self._asked else {}
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a Job cannot be pickled: it belongs to its client; elsewhere use client.job({self.id!r})")
 
     def __repr__(self) -> str:
         state = "released" if self._released else state_name(self._ended.state) if self._ended else "not seen to end"

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, TypedDict, cast
 
 from wukong.engine.policy.named import check_policy
@@ -46,6 +47,26 @@ _FIELDS = {
     "policy": "policy",
 }
 
+
+def _is(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: _is(Integral, value) and least <= value < 2**32
+
+
+def _above_0(value: Any) -> bool:
+    return _is(Real, value) and 0 < value < math.inf
+
+
+#: What each option must be, but for a policy.
+_MUST: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "deadline": (_above_0, "a number of seconds above 0"),
+    "max_parallelism": (_whole(1), "a whole number of executors from 1 to 2**32 - 1"),
+    "retries": (_whole(0), "a whole number from 0 to 2**32 - 1"),
+    "max_cost_usd": (_above_0, "a number of US dollars above 0"),
+}
 
 #: What Dask takes for itself in `compute` and `persist`.
 _OF_DASK = ("optimize_graph", "traverse")
@@ -100,11 +121,11 @@ def message(options: JobOptions) -> job_pb2.JobOptions:
         try:
             if name == "policy":
                 check_policy(cast(str, value))
+            elif not _MUST[name][0](value):
+                raise ValueError(f"it must be {_MUST[name][1]}")
             setattr(found, _FIELDS[name], value)
-        except (TypeError, ValueError) as error:
-            raise InvalidGraph(f"the job's option {name}={value!r} cannot be: {error}") from None
-    if found.HasField("max_cost_usd") and not 0 < found.max_cost_usd < math.inf:
-        raise InvalidGraph(f"the job's option max_cost_usd={found.max_cost_usd:g} is no number of US dollars above 0")
+        except ValueError as error:
+            raise InvalidGraph(f"the job's option {name} is {value!r}; {error}") from None
     return found
 
 

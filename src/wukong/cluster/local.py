@@ -12,7 +12,7 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import wukong
 from wukong.cluster import endpoints
@@ -205,6 +205,9 @@ class LocalCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a LocalCluster cannot be pickled: it belongs to its process; pass its address and token")
 
     def __repr__(self) -> str:
         state = "" if self._finalizer.alive else ", closed"
