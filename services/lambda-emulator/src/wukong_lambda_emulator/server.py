@@ -77,7 +77,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
     shall be warm start in the background; the zygote may come up later than the emulator.
 
     Raises:
-        KeyError: A variable is missing.
+        InvalidSetting: A variable is missing, or not what it must be.
         ValueError: WUKONG_FUNCTIONS is not what `function_settings` describes.
         OSError: The port is in use.
     """

@@ -71,8 +71,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
     """Start the scheduler in the running event loop; it accepts calls when this returns.
 
     Raises:
-        KeyError: A setting is missing.
-        ValueError: A setting cannot be understood.
+        InvalidSetting: A variable is missing, or not what it must be.
         ClusterUnavailable: The address cannot be listened on.
     """
     config = Config.read(environ)
