@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from multiprocessing import Pool
 
-from tests.simulation.mutations import MUTATIONS, catch
+from tests.simulation.mutations import MUTATIONS, catch, run_broken
 from tests.simulation.story import replay, tell
 from tests.simulation.world import Outcome, simulate
 
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--policy", choices=POLICIES, help="the policy of all jobs, instead of one for each seed")
     parser.add_argument("--full", action="store_true", help="show the whole trace")
     parser.add_argument("--mutations", action="store_true", help="break the system on purpose; each has to be caught")
+    parser.add_argument("--mutation", choices=MUTATIONS, help="replay the seed with the system broken in this way")
     parser.add_argument("--processes", type=int, default=2, help="at once (default %(default)s)")
     options = parser.parse_args(arguments)
     if options.mutations:
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str]) -> int:
         for name, value in (("tasks", options.tasks), ("faults", options.faults), ("policy", options.policy))
         if value is not None
     )
+    if options.seed is not None and options.mutation is not None:
+        outcome = run_broken(options.mutation, options.seed, tracing=True)
+        print(tell(outcome, options.full, f" --mutation '{options.mutation}'"))
+        return 1 if outcome.broken else 0
     if options.seed is not None:
         outcome = simulate(options.seed, options.tasks, faults, options.policy, tracing=True)
         print(tell(outcome, options.full, again))
@@ -75,7 +80,8 @@ def mutate(seeds: int) -> int:
     for name in MUTATIONS:
         outcome = catch(name, range(seeds))
         missed += outcome is None
-        print(f"{name}: " + (f"seed {outcome.plan.seed}, {outcome.promise}" if outcome else "NOT CAUGHT"), flush=True)
+        found = f"seed {outcome.plan.seed}: {outcome.broken.splitlines()[0]}" if outcome else "NOT CAUGHT"
+        print(f"{name}: {found}", flush=True)
     print(f"{len(MUTATIONS) - missed} caught, {missed} missed")
     return 1 if missed else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.simulation.scheduler import DEADLINE
@@ -10,6 +11,7 @@ from wukong.kvs.keys import upload_owner
 from wukong.mds.store import JobInfo
 from wukong.testing.simulation.graph import Value
 from wukong.testing.simulation.loop import Actor, Call, Control, Process, Sleep
+from wukong.testing.simulation.values import stripes
 
 
 class Client:
@@ -67,8 +69,9 @@ class Client:
     def upload_one(self, content: str, token: str, value: Value) -> Control:
         world, owner = self.world, upload_owner(content, token)
         chance = world.chance
-        put = lambda: world.nodes.put(owner, "value", token, {"value": value}, DEADLINE)  # noqa: E731
-        yield Call(chance.latency(), put, chance.latency())
+        for stripe in range(stripes(value.nbytes)):
+            put = partial(world.nodes.put, owner, "value", token, {"value": value}, DEADLINE, stripe)
+            yield Call(chance.latency(), put, chance.latency())
         mark = f"S|{owner}|value|{token}|{value.nbytes}".encode()
         yield self.call(lambda: world.mds.place_input(content, self.job, mark, owner, DEADLINE))
         return mark

@@ -352,8 +352,8 @@ class Execution:
         status, accepted = yield from self.mds(
             "offload", self.token, self.begun.generation, offload, lease, pieces, instruction.end
         )
-        for i in range(accepted):
-            pages = first_pages(pieces[i].entries, self.begun.first_tasks)
+        for i, piece in enumerate(pieces[:accepted]):
+            pages = first_pages(piece.entries, self.begun.first_tasks)
             yield from world.invoke(self.process, Invocation(self.job, f"{offload}.{i}", pages))
         if status is Status.OK:
             self.acknowledged.note_offload(offload, pieces[:accepted], world.loop.now)

@@ -12,7 +12,7 @@ from typing import Any
 from wukong.kvs.store import ValueMissing
 from wukong.mds import keys
 from wukong.mds.failure import Failure
-from wukong.mds.store import Begun, Status, Sync, Synced
+from wukong.mds.store import Begun, Status, Sync, Synced, Verdict
 from wukong.testing.simulation.values import Intruded
 from wukong_scheduler.sweeping import MAX_INVOCATIONS
 
@@ -39,6 +39,8 @@ class Promises:
         #: (job, record) -> the tasks that it gave away.
         self._given: dict[tuple[str, str], set[int]] = {}
         self._owners: dict[tuple[str, int], str] = {}
+        #: (job, fan-in) -> the edges that were marked when it was claimed.
+        self._claimed: dict[tuple[str, int], set[int]] = {}
         self._forgot = False
 
     # While it runs.
@@ -52,9 +54,21 @@ class Promises:
         for former in holders:
             if not self._disturbed(former):
                 raise Broken("one owner", f"{holder.name} took {job}/{record} from {former.name}, which is well")
+        for child in begun.claims:
+            marked = self._world.marked(job, child)
+            if missing := sorted(self._claimed.get((job, child), set()) - marked):
+                raise Broken(
+                    "write before count",
+                    f"edges {missing} of fan-in {child} were marked when {job}/{record} claimed it, and are no more",
+                )
         holders.append(holder)
         if begun.begins != len(holders):
             raise Broken("one owner", f"{job}/{record} counts {begun.begins} holders; it had {len(holders)}")
+
+    def came_early(self, job: str, record: str) -> None:
+        """Live: whoever is invoked finds a record to begin, or one that ended; else only a sweep would help."""
+        if not self._forgot:
+            raise Broken("live", f"an executor was invoked for {job}/{record} before that was there")
 
     def runs_task(self, execution: Any, task: int, inputs: list[int]) -> None:
         """Exactly once, one owner: who runs a task holds its record, and nobody ran it but records taken over."""
@@ -85,11 +99,11 @@ class Promises:
         if synced.status is not Status.OK:
             return
         for arrival, answer in zip(sync.arrivals, synced.answers, strict=True):
-            if answer.verdict.value == "C" and self._owners.setdefault((job, arrival.child), record) != record:
-                raise Broken(
-                    "one owner",
-                    f"fan-in {arrival.child} of {job} was claimed by {self._owners[job, arrival.child]} and {record}",
-                )
+            if answer.verdict is Verdict.CLAIMED:
+                owner = self._owners.setdefault((job, arrival.child), record)
+                if owner != record:
+                    raise Broken("one owner", f"fan-in {arrival.child} of {job} was claimed by {owner} and {record}")
+                self._claimed.setdefault((job, arrival.child), self._world.marked(job, arrival.child))
             for edge, mark in arrival.marks:
                 self._readable(job, f"edge {edge} of {arrival.child}", mark)
         for task, mark in sync.results:
@@ -138,6 +152,7 @@ class Promises:
             for job, record, live in world.records()
         }
         self._owners = dict(world.owners())
+        self._claimed = {(job, child): world.marked(job, child) for job, child in self._owners}
 
     def ended(self, job: str, state: str, failure: Failure | None, results: Sequence[bytes | None]) -> None:
         """Ended as the faults allow: with its result, or with an error that has a cause."""

@@ -55,12 +55,21 @@ class Scheduler:
         )
         records = self.first_records(graph.leaves)
         pages = graph.pages(marks)
-        state = yield self.call("submit", lambda: world.mds.submit(job, spec, pages, records, plan.lease))
+        if (yield from self.write(job, spec, pages, records)) == "running":
+            yield from self.start(job, records)
+
+    def write(self, job: str, spec: JobSpec, pages: list[bytes], records: list[Record]) -> Generator[Any, Any, str]:
+        """All of a job, and the state running; returns the state."""
+        world, lease = self.world, self.world.plan.lease
+        state: str = yield self.call("submit", lambda: world.mds.submit(job, spec, pages, records, lease))
         world.note(self.process.name, f"submits {job}: {[list(record.entries) for record in records]}")
-        if state == "running":
-            for record in records:
-                invocation = Invocation(job, record.id, first_pages(record.entries, graph.firsts))
-                yield from world.invoke(self.process, invocation)
+        return state
+
+    def start(self, job: str, records: list[Record]) -> Control:
+        """Invoke the first executors."""
+        for record in records:
+            invocation = Invocation(job, record.id, first_pages(record.entries, self.world.graph(job).firsts))
+            yield from self.world.invoke(self.process, invocation)
 
     def first_records(self, leaves: list[int]) -> list[Record]:
         plan, policy = self.world.plan, self.world.policy()

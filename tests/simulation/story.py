@@ -15,6 +15,8 @@ SMALL = 40
 
 def replay(outcome: Outcome, options: str = "") -> str:
     """The command that runs a seed again."""
+    if not options:
+        return f"make simulation SEED={outcome.plan.seed}"
     return f"python -m tests.simulation {outcome.plan.seed}{options}"
 
 

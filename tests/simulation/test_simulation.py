@@ -65,7 +65,7 @@ def test_a_failing_seed_is_told_with_the_command_that_replays_it(capsys: pytest.
         assert main([str(caught.plan.seed)]) == 1
         story = capsys.readouterr().out
         assert f"broken: {caught.broken}" in story
-        assert story.endswith(f"replay: python -m tests.simulation {caught.plan.seed}\n")
+        assert story.endswith(f"replay: make simulation SEED={caught.plan.seed}\n")
     assert main([str(caught.plan.seed)]) == 0
     assert capsys.readouterr().out.endswith("every promise is kept\n")
 

@@ -81,6 +81,8 @@ class CheckedMds(MemoryMds):
         begun = super().begin(job, record, token, *args, **kwargs)
         if begun.status is Status.OK:
             self.promises.began(job, record, token, begun)
+        elif job not in self._jobs or self._jobs[job].meta.state == "loading":
+            self.promises.came_early(job, record)
         return begun
 
     def sync(self, job: str, record: str, token: str, generation: int, lease: float, sync: Sync) -> Synced:
@@ -211,6 +213,9 @@ class World:
         for job, held in self.mds._jobs.items():
             for record, live in held.records.items():
                 yield job, record, live
+
+    def marked(self, job: str, child: int) -> set[int]:
+        return set(self.mds._jobs[job].fan_ins[-1].marks.get(child, ()))
 
     def owners(self) -> Iterator[tuple[tuple[str, int], str]]:
         for job, held in self.mds._jobs.items():

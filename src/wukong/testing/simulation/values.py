@@ -1,6 +1,8 @@
 """A model of the KVS and of marks: values are plain tokens, nodes hold them and can vanish.
 
-A mark is readable text: `I` carries the value itself, `S` names what is stored, `G` a value in a bundle.
+A mark is readable text: `I` carries the value itself, `S` names what is stored, `G` a value in a bundle. A large value
+is written as several stripes, each with a message and on a node of its own. What two executors write for one task may
+differ, as pickles do, though the values are equal: so the stripes of one value have to be those of one writer.
 """
 
 from __future__ import annotations
@@ -8,18 +10,25 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from wukong.errors import WukongError
 from wukong.kvs.keys import INPUT
 from wukong.kvs.store import ValueMissing
 from wukong.testing.simulation.graph import Value
 
+#: Bytes of one stripe.
+STRIPE_BYTES = 60_000
+
+#: A key of a node: owner, name, token and stripe.
+Key: TypeAlias = tuple[str, str, str, int]
+
 
 class Kept(NamedTuple):
     """One key of a node."""
 
     values: dict[str, Value]
+    writer: str
     written: float
     until: float
 
@@ -34,7 +43,7 @@ class Left(NamedTuple):
 
 
 class Intruded(WukongError):
-    """A job reached for a value that is not its own."""
+    """A job reached for a value that is not its own, or for one that two writers have mixed."""
 
 
 def stored(mark: bytes, job: str) -> tuple[bytes, int] | None:
@@ -48,15 +57,24 @@ class Nodes:
 
     def __init__(self, count: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._nodes: list[dict[tuple[str, str, str], Kept]] = [{} for _ in range(count)]
+        self._nodes: list[dict[Key, Kept]] = [{} for _ in range(count)]
         #: When each owner was purged last, by node.
         self._purged: dict[tuple[str, int], float] = {}
-        self._lost: set[tuple[str, str, str]] = set()
+        self._lost: set[Key] = set()
+        #: How many stripes were written of a value.
+        self._stripes: dict[tuple[str, str, str], int] = {}
 
-    def put(self, owner: str, name: str, token: str, values: dict[str, Value], seconds: float) -> None:
-        """Write one key."""
+    @staticmethod
+    def key(owner: str, name: str, token: str, stripe: int) -> Key:
+        """The key of one stripe."""
+        return owner, name, token, stripe
+
+    def put(self, owner: str, name: str, token: str, values: dict[str, Value], seconds: float, stripe: int = 0) -> None:
+        """Write one stripe."""
         now = self._clock()
-        self._node(owner, name)[owner, name, token] = Kept(values, now, now + seconds)
+        key = self.key(owner, name, token, stripe)
+        self._node(key)[key] = Kept(values, token, now, now + seconds)
+        self._stripes[owner, name, token] = max(stripe + 1, self._stripes.get((owner, name, token), 0))
 
     def get(self, reader: str, of: bytes, name: str) -> Value:
         """The value that a mark stands for.
@@ -73,18 +91,25 @@ class Nodes:
             if named != name:
                 raise Intruded(f"the value {name!r} of job {reader} is to be read from the mark {of.decode()}")
             return Value(int(rest[0]), int(rest[1]))
-        kept = self._node(owner, named).get((owner, named, rest[0]))
         inside = rest[1] if kind == "G" else named
         if inside != name and not owner.startswith(INPUT):
             raise Intruded(f"the value {name!r} of job {reader} is to be read from the mark {of.decode()}")
+        for key in self._keys(kind, owner, named, rest):
+            stripe = self._stripe(key, of, rest[0], inside)
+        return stripe
+
+    def _stripe(self, key: Key, of: bytes, writer: str, inside: str) -> Value:
+        kept = self._node(key).get(key)
         if kept is None or kept.until <= self._clock():
-            raise ValueMissing(owner, inside)
+            raise ValueMissing(key[0], inside)
+        if kept.writer != writer:
+            raise Intruded(f"stripe {key[-1]} of {of.decode()} is what {kept.writer} has written")
         return kept.values[inside]
 
     def readable(self, of: bytes) -> bool:
         """Whether the value that a mark stands for can be read now."""
         kind, owner, named, *rest = of.decode().split("|")
-        return kind == "I" or (owner, named, rest[0]) in self._node(owner, named)
+        return kind == "I" or all(key in self._node(key) for key in self._keys(kind, owner, named, rest))
 
     def purge(self, owner: str, node: int) -> None:
         """Remove an owner's keys from one node."""
@@ -100,7 +125,9 @@ class Nodes:
         for value in values:
             _, named, name, token = value.decode().split("|")
             assert named == owner
-            self._node(owner, name).pop((owner, name, token), None)
+            for stripe in range(self._stripes.pop((owner, name, token), 0)):
+                key = self.key(owner, name, token, stripe)
+                self._node(key).pop(key, None)
 
     def lose(self, node: int) -> None:
         """A node vanishes with its data; an empty one takes its place."""
@@ -108,15 +135,15 @@ class Nodes:
         self._nodes[node].clear()
 
     def lost(self, of: bytes) -> bool:
-        """Whether the value that a mark stands for vanished with a node, or with its owner."""
+        """Whether the value that a mark stands for vanished with a node, or with its owner, or a part of it."""
         kind, owner, named, *rest = of.decode().split("|")
-        return kind != "I" and (owner, named, rest[0]) in self._lost
+        return kind != "I" and any(key in self._lost for key in self._keys(kind, owner, named, rest))
 
     def left(self) -> list[Left]:
         """All keys that have not expired."""
         now = self._clock()
         return [
-            Left(*key, late=kept.written > self._purged.get((key[0], number), inf))
+            Left(*key[:3], late=kept.written > self._purged.get((key[0], number), inf))
             for number, node in enumerate(self._nodes)
             for key, kept in node.items()
             if kept.until > now
@@ -125,8 +152,18 @@ class Nodes:
     def __len__(self) -> int:
         return len(self._nodes)
 
-    def _node(self, owner: str, name: str) -> dict[tuple[str, str, str], Kept]:
-        return self._nodes[zlib.crc32(f"{owner}:{name}".encode()) % len(self._nodes)]
+    def _keys(self, kind: str, owner: str, named: str, rest: Sequence[str]) -> list[Key]:
+        """The keys of the stripes of what is stored; a bundle is one."""
+        count = stripes(int(rest[-1])) if kind == "S" else 1
+        return [self.key(owner, named, rest[0], stripe) for stripe in range(count)]
+
+    def _node(self, key: Key) -> dict[Key, Kept]:
+        return self._nodes[zlib.crc32("{}:{}:{}:{}".format(*key).encode()) % len(self._nodes)]
+
+
+def stripes(nbytes: int) -> int:
+    """In how many stripes a value is written."""
+    return max(1, -(-nbytes // STRIPE_BYTES))
 
 
 class SimulatedValues:
@@ -153,8 +190,12 @@ class SimulatedValues:
 
     def store(self, owner: str, name: str, packed: Value, token: str, seconds: float) -> bytes:
         """Write a value; returns the mark that says where it is."""
-        self._ask(f"put {name}", lambda: self._nodes.put(owner, name, token, {name: packed}, seconds))
+        for stripe in range(stripes(packed.nbytes)):
+            self._put(owner, name, packed, token, seconds, stripe)
         return f"S|{owner}|{name}|{token}|{packed.nbytes}".encode()
+
+    def _put(self, owner: str, name: str, packed: Value, token: str, seconds: float, stripe: int) -> None:
+        self._ask(f"put {name}", lambda: self._nodes.put(owner, name, token, {name: packed}, seconds, stripe))
 
     def store_apart(self, owner: str, name: str, packed: Value, token: str, seconds: float) -> bytes:
         """The same: no mark holds a value here that was to be written."""
