@@ -230,7 +230,7 @@ def _trust_answers(self: Execution, reported: set[int]) -> Any:
 
 
 def _end_in_trust(self: Acknowledged, call: Sync) -> Sync:
-    return replace(_stamp(self, call), after=0, gave="")
+    return replace(_stamp(self, call), after=0, gave=())
 
 
 def _invoke_first(self: Scheduler, job: str, spec: JobSpec, pages: list[bytes], records: list[Record]) -> Control:

@@ -103,7 +103,9 @@ class Promises:
                 owner = self._owners.setdefault((job, arrival.child), record)
                 if owner != record:
                     raise Broken("one owner", f"fan-in {arrival.child} of {job} was claimed by {owner} and {record}")
-                self._claimed.setdefault((job, arrival.child), self._world.marked(job, arrival.child))
+                # Known from the answer, as far as that says it: what the store has is what is to be checked.
+                marked = {edge for marks in (arrival.marks, answer.marks) for edge, _ in marks}
+                self._claimed.setdefault((job, arrival.child), marked)
             for edge, mark in arrival.marks:
                 self._readable(job, f"edge {edge} of {arrival.child}", mark)
         for task, mark in sync.results:

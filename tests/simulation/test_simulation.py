@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
+from tests.simulation import mutations
 from tests.simulation.__main__ import main
-from tests.simulation.mutations import MUTATIONS, catch
+from tests.simulation.mutations import MUTATIONS, catch, run_broken
 from tests.simulation.story import tell
 from tests.simulation.world import simulate
 
@@ -59,15 +61,38 @@ def test_a_system_that_is_broken_on_purpose_is_caught(mutation: str) -> None:
 
 
 def test_a_failing_seed_is_told_with_the_command_that_replays_it(capsys: pytest.CaptureFixture[str]) -> None:
-    with MUTATIONS["begin ignores the lease"]():
-        caught = catch("begin ignores the lease", range(SEEDS))
-        assert caught is not None
-        assert main([str(caught.plan.seed)]) == 1
+    with MUTATIONS["mark before the value is written"].breaks():
+        assert main(["--seeds", "40"]) == 1
+        *_, replay, faults, jobs, speed, end = capsys.readouterr().out.splitlines()
+        passed, failed = map(int, re.findall(r"\d+", end))
+        assert end == f"{passed} passed, {failed} failed"
+        assert (passed + failed, faults.split()[0], jobs.split()[0]) == (40, "faults:", "jobs:")
+        assert speed.endswith(" seeds a minute")
+        command, seed = replay.strip().split("=")
+        assert command == "replay: make simulation SEED"
+        assert main([seed]) == 1
         story = capsys.readouterr().out
-        assert f"broken: {caught.broken}" in story
-        assert story.endswith(f"replay: make simulation SEED={caught.plan.seed}\n")
-    assert main([str(caught.plan.seed)]) == 0
+        assert "broken: write before count: " in story
+        assert story.endswith(f"replay: make simulation SEED={seed}\n")
+    assert main([seed]) == 0
     assert capsys.readouterr().out.endswith("every promise is kept\n")
+
+
+def test_what_is_broken_on_purpose_is_told_with_the_seed_that_caught_it(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "drop the token check"
+    caught = catch(name, range(SEEDS))
+    assert caught is not None
+    assert main([str(caught.plan.seed), "--mutation", name]) == 1
+    assert capsys.readouterr().out.endswith(
+        f"replay: python -m tests.simulation {caught.plan.seed} --mutation '{name}'\n"
+    )
+
+
+def test_a_mutation_that_raises_itself_catches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutations, "_sync", None)
+    name = "end although something was claimed"
+    assert run_broken(name, 0).promise == "code"
+    assert catch(name, range(3)) is None
 
 
 def test_many_seeds_end_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:

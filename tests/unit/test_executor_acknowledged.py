@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wukong.mds.records import Record
 from wukong.mds.store import Answer, Arrival, Counters, LogText, Sync, Verdict
 from wukong_executor import acknowledged
@@ -64,13 +66,14 @@ def test_only_a_claim_that_is_new_is_told_and_once() -> None:
 def test_an_end_says_what_was_acknowledged_last() -> None:
     log = Acknowledged()
     first = log.stamp(Sync(end=True))
-    assert (first.number, first.after, first.gave) == (1, 0, "")
+    assert (first.number, first.after, first.gave) == (1, 0, [])
     log.note(first, [], 1.0)
     log.note_offload("x", [Record("", [5])], 1.0)
     lost = log.stamp(Sync())
-    assert (lost.number, lost.after, lost.gave) == (2, 1, "x")
+    assert (lost.number, lost.after, lost.gave) == (2, 1, ())
+    log.note_offload("y", [Record("", [6])], 1.0)
     second = log.stamp(Sync(end=True))
-    assert (second.number, second.after, second.gave) == (3, 1, "x")
+    assert (second.number, second.after, second.gave) == (3, 1, ["x", "y"])
 
 
 def test_what_is_sent_again_is_kept_only_once_it_is_acknowledged_again() -> None:
@@ -80,9 +83,9 @@ def test_what_is_sent_again_is_kept_only_once_it_is_acknowledged_again() -> None
     (again,) = log.again(2.0)
     assert log.again(2.0) == []
     assert isinstance(again, Sync)
-    sent = log.stamp(again)
+    sent = log.stamp(replace(again, end=True))
     # Nothing is known to be there any more, so an end would need nothing.
-    assert (sent.number, sent.after, sent.gave) == (2, 0, "")
+    assert (sent.number, sent.after, sent.gave) == (2, 0, [])
     log.note(sent, [N], 9.0)
     assert log.again(15.0) == [again]
 
@@ -94,7 +97,7 @@ def test_offloads_are_sent_again_in_their_order_with_what_was_accepted() -> None
     log.note_offload("x", pieces, 2.0)
     log.note(log.stamp(Sync(results=[(2, b"R")])), [], 3.0)
     log.note_offload("nobody took it", [], 4.0)
-    assert log.stamp(Sync()).gave == "x"
+    assert log.stamp(Sync(end=True)).gave == ["x"]
     assert log.again(5.0) == [Sync([], [(1, b"R")]), Gave("x", pieces), Sync([], [(2, b"R")])]
 
 

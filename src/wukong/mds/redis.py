@@ -298,7 +298,7 @@ class RedisMds:
         args.append(len(sync.slowest))
         for slow in sync.slowest:
             args += [slow.microseconds, f"{slow.task} {slow.key}"]
-        args += [sync.number, sync.after, sync.gave]
+        args += [sync.number, sync.after, len(sync.gave), *sync.gave]
         with self._pool.connection() as redis:
             reply = scripts.SYNC.call(
                 redis,

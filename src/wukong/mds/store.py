@@ -220,12 +220,12 @@ class Sync:
         logs: What tasks printed since then.
         slowest: Runs of tasks since then that may be among the job's slowest; at most `SLOWEST` of them.
         end: End the record, unless this call claims something or leaves an offer unanswered, or the store has forgotten
-            what the caller was told before: a call with the number `after`, or the offload `gave`.
+            what the caller was told before: the call with the number `after`, or an offload that it `gave`.
         retried: Tasks that raised since then and are run again.
         current_key: The current task's name for the user.
         number: The caller's number of this call, from 1 on; 0 for one that it would not miss.
         after: The number of the last call that was acknowledged; 0 for none.
-        gave: The last offload that was; empty for none.
+        gave: Offloads that were, as far as a store may have forgotten them; only an end needs them.
     """
 
     arrivals: Sequence[Arrival] = ()
@@ -241,7 +241,7 @@ class Sync:
     current_key: str = ""
     number: int = 0
     after: int = 0
-    gave: str = ""
+    gave: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,9 @@ class MemoryJob:
         if isinstance(live, Status):
             return Synced(live)
         live.hold(now, lease)
-        forgotten = live.told < sync.after or (sync.gave != "" and sync.gave not in live.given)
-        live.told = max(live.told, sync.number)
+        gap = live.told < sync.after
+        live.told = live.told if gap else max(live.told, sync.number)
+        forgotten = gap or not live.given.keys() >= set(sync.gave)
         live.current, live.key = sync.current, sync.current_key
         live.memory, live.memory_limit = sync.memory, sync.memory_limit
         self.meta.count(sync.counters)

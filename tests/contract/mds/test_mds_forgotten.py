@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.contract.mds.conftest import Holder, Store
 
 
-def end(holder: Holder, number: int, after: int, gave: str = "") -> Synced:
+def end(holder: Holder, number: int, after: int, *gave: str) -> Synced:
     return holder.sync(end=True, number=number, after=after, gave=gave)
 
 
@@ -37,7 +37,18 @@ def test_the_call_that_is_refused_its_end_counts_for_all_else(store: Store) -> N
     assert not holder.sync(Arrival(2, 2, [(0, b"I0")]), **call).ended
     assert store.mds.results("job", [3]) == [b"I3"]
     assert store.mds.marks("job", 0, 2, [0, 1]) == [b"I0", None]
-    assert end(holder, 3, 2).ended
+
+
+def test_calls_after_a_gap_do_not_close_it(store: Store) -> None:
+    store.submit([0])
+    holder = store.holder()
+    holder.sync(number=1)
+    # Calls 2 and 3 were acknowledged and are forgotten; two more follow before the caller finds out.
+    holder.sync(number=4, after=3)
+    assert not end(holder, 5, 4).ended
+    # What was forgotten is said again, after nothing.
+    holder.sync(number=6)
+    assert end(holder, 7, 6).ended
 
 
 def test_an_end_needs_nothing_where_nothing_was_acknowledged(store: Store) -> None:
@@ -59,7 +70,8 @@ def test_an_end_is_refused_where_an_offload_is_unknown(store: Store) -> None:
     holder = store.holder()
     assert not end(holder, 1, 0, "x").ended
     assert holder.offload("x", [1], end=True) == (Status.OK, 1)
-    assert end(holder, 2, 1, "x").ended
+    assert not end(holder, 2, 1, "w", "x").ended
+    assert end(holder, 3, 2, "x").ended
     assert store.info().live_records == 1
 
 
@@ -78,7 +90,7 @@ def test_what_a_former_holder_was_told_is_nothing_to_the_next_one(store: Store) 
     holder = store.holder(token="next")
     assert holder.begun.begins == 2
     assert not end(holder, 2, 1).ended
-    assert end(holder, 3, 2).ended
+    assert end(holder, 3, 0).ended
 
 
 def test_a_holder_that_begins_again_goes_on(store: Store) -> None:

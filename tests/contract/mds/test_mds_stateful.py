@@ -295,8 +295,8 @@ class Stores(RuleBasedStateMachine):
     @rule(number=numbers, lease=leases, arrivals=arrivals(1), after=st.integers(0, 3), gave=st.booleans())
     def finish(self, number: int, lease: float, arrivals: list[Arrival], after: int, gave: bool) -> None:
         job, record, token, generation = self.holder(number)
-        offload = f"{token}-{record}-0" if gave else ""
-        call = Sync(arrivals, end=True, number=after + 1, after=after, gave=offload)
+        offloads = [f"{token}-{record}-0"] if gave else []
+        call = Sync(arrivals, end=True, number=after + 1, after=after, gave=offloads)
         self.both("sync", job, record, token, generation, lease, call)
 
     @rule(number=numbers, lease=leases, results=results, arrivals=arrivals(1), words=words(), end=rarely)

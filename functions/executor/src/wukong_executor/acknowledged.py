@@ -14,8 +14,8 @@ anew, since the store may start again a second time.
 it did is forgotten as well, but for what can be read in the KVS, and the record is there for the next holder. Or the
 record is not, because the offload that made it was forgotten: then its giver sends that again or is begun anew itself.
 
-Nor can an end be repeated, whose caller is gone: so an end says what was acknowledged last (`Sync.after`, `Sync.gave`),
-and does not take effect where the store has forgotten that.
+Nor can an end be repeated, whose caller is gone: so an end says what was acknowledged (`Sync.after`, `Sync.gave`), and
+does not take effect where the store has forgotten that.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ class Acknowledged:
         self._bytes = 0
         self._number = 0
         self._after = 0
-        self._gave = ""
 
     def stamp(self, call: Sync) -> Sync:
         """A call as it is sent: with its number, and with what the store must not have forgotten if it ends."""
         self._number += 1
-        return replace(call, number=self._number, after=self._after, gave=self._gave)
+        gave = [kept.offload for _, _, kept in self._calls if isinstance(kept, Gave)] if call.end else ()
+        return replace(call, number=self._number, after=self._after, gave=gave)
 
     def note(self, call: Sync, answers: Sequence[Answer], now: float) -> None:
         """The store acknowledged a call."""
@@ -80,7 +80,6 @@ class Acknowledged:
         """The store acknowledged an offload; `accepted` are those of its pieces that have records now."""
         if not accepted:
             return
-        self._gave = offload
         nbytes = sum(len(mark) for piece in accepted for _, mark in piece.inputs)
         nbytes += TASK_BYTES * sum(len(piece.entries) for piece in accepted)
         self._keep(Gave(offload, accepted), nbytes, now)
@@ -91,7 +90,6 @@ class Acknowledged:
         calls = [call for at, _, call in self._calls if at >= now - SECONDS]
         self._calls.clear()
         self._bytes = self._after = 0
-        self._gave = ""
         return calls
 
     def claimed(self, call: Sync, answers: Sequence[Answer]) -> list[int]:

@@ -7,7 +7,7 @@
 --       number of log texts, then for each: task, stream, text, name of the task,
 --       number of retried tasks, then for each: task, attempt, text, name of the task,
 --       number of slow tasks, then for each: microseconds, task and its name,
---       number of this call, number of the last acknowledged one, the last acknowledged offload.
+--       number of this call, number of the last acknowledged one, number of acknowledged offloads, then the id of each.
 -- Reply: status, or {OK, room, ended, {value that is free...}, answers...}; an answer is {verdict} or {C, edge, mark, ...}.
 local WIDE = 256
 -- Arguments handed on at once: Lua takes some thousands, and a script that fails half-way is not rolled back. Even.
@@ -19,8 +19,7 @@ local values = KEYS[7]
 local prefix, id, token, generation, lease = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'left', 'parallelism', 'expire_at', 'budget')
 if meta[1] ~= 'running' then return {'STOP'} end
-local number, after, gave = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
-local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', 'told', 'g:' .. gave)
+local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', 'told')
 if not held[1] then return {'GONE'} end
 if meta[2] ~= generation or held[2] ~= token then return {'STALE'} end
 
@@ -29,10 +28,6 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[3], 'until', now + lease, 'current', ARGV[7], 'memory', ARGV[8], 'limit', ARGV[9])
 redis.call('ZADD', KEYS[2], now + lease, id)
--- A store that started again may have forgotten what this holder was told: then it has to say it again before it ends.
-local told = tonumber(held[3] or 0)
-local forgotten = told < after or (gave ~= '' and not held[4])
-if number > told then redis.call('HSET', KEYS[3], 'told', number) end
 local at = 11
 local counted = tonumber(ARGV[10])
 for i = at, at + 2 * counted - 2, 2 do
@@ -165,6 +160,16 @@ if slow > 0 then
   redis.call('ZADD', KEYS[6], unpack(ARGV, at + 1, at + 2 * slow))
   redis.call('ZREMRANGEBYRANK', KEYS[6], 0, -1 - SLOWEST)
   redis.call('EXPIREAT', KEYS[6], expires)
+end
+at = at + 2 * slow + 1
+
+-- A store that started again may have forgotten what this holder was told: then it has to say it again before it ends.
+-- Calls after a gap do not close it.
+local number, after, told = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(held[3] or 0)
+local forgotten = told < after
+if number > told and not forgotten then redis.call('HSET', KEYS[3], 'told', number) end
+for i = at + 3, at + 2 + ARGV[at + 2] do
+  forgotten = forgotten or redis.call('HEXISTS', KEYS[3], 'g:' .. ARGV[i]) == 0
 end
 
 local ended = meta[3] == 0 and 'done'
