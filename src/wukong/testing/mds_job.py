@@ -307,7 +307,7 @@ class MemoryJob:
         self.first: dict[str, list[int]] = {}
         self.deaths: dict[int, int] = {}
         self.healed: dict[int, bytes | tuple[str, str]] = {}  # task -> mark, or record and token of who is at it
-        self.values = NamedValues(self.name, self._understand, lambda nbytes: self.meta.store(nbytes))
+        self.values = NamedValues(self.name, self._understand, self._count_stored)
 
     def _clear(self) -> None:
         self._forget_work()
@@ -316,6 +316,10 @@ class MemoryJob:
         self.targets = b""
         self.pages: dict[int, bytes] = {}
         self.meta.slowest = []
+
+    def _count_stored(self, nbytes: int) -> None:
+        # A method of this: `meta` may be replaced, and a lambda would be that of the job that this was copied from.
+        self.meta.store(nbytes)
 
     def _start(self, look: int) -> None:
         for name, entries in self.first.items():

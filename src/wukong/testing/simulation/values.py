@@ -48,6 +48,8 @@ class Intruded(WukongError):
 
 def stored(mark: bytes, job: str) -> tuple[bytes, int] | None:
     """What `wukong.testing.mds_values.Stored` says of the marks here. All values are equally large."""
+    if not mark:
+        return None
     kind, owner, *rest = mark.decode().split("|")
     return (f"S|{owner}|{rest[0]}|{rest[1]}".encode(), 1) if kind != "I" and owner == job else None
 
