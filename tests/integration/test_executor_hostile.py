@@ -205,12 +205,19 @@ def test_tasks_that_fork(client: Client) -> None:
         lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
         lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
         lambda: logging.disable(),
+        lambda: signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)),
+        lambda: [os.close(number) for number in (0, 1, 2)],
+        lambda: os.closerange(3, 1024),
+        lambda: os.closerange(0, 1024),
+        lambda: threading.Thread(target=time.sleep, args=(30,)).start(),
+        lambda: os.fork() or time.sleep(30),
     ],
-    ids=["directory", "usr1", "term", "logging"],
+    ids=["directory", "usr1", "term", "logging", "mask", "output", "files", "all-files", "thread", "child"],
 )
-def test_changes_of_the_process(client: Client, change: Callable[[], object]) -> None:
+def test_changes_of_the_process(client: Client, at_once: None, change: Callable[[], object]) -> None:
     def run() -> int:
         change()
         return 3
 
     assert client.get({"a": (run,)}, "a") == 3
+    assert client.get({"b": (print, "still here")}, "b") is None

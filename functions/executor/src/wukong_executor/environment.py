@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -80,8 +81,9 @@ class Environment:
 
     def end(self, reason: str) -> NoReturn:
         """End this process, whatever it is in the middle of. The next invocation gets another environment."""
-        sys.stderr.write(f"wukong: this environment ends, because {reason} and cannot be interrupted\n")
-        sys.stderr.flush()
+        with suppress(Exception):  # whatever is left of the stream
+            sys.stderr.write(f"wukong: this environment ends, because {reason}\n")
+            sys.stderr.flush()
         os._exit(1)
 
     @cached_property

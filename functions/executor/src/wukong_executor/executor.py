@@ -532,4 +532,7 @@ class Executor:
                 key = self._programs.keys.get(task, task)
                 seconds = clock() - started
                 why = "which somebody else runs now" if self._given_up else "whose job is over"
-                self._environment.end(f"task {key!r} of job {self._job}, {why}, has been running for {seconds:.1f} s")
+                self._environment.end(
+                    f"task {key!r} of job {self._job}, {why}, has been running for {seconds:.1f} s and cannot be "
+                    "interrupted"
+                )

@@ -46,6 +46,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     log.debug("record %s of job %s: begun", record, job)
     from wukong_executor import late
     from wukong_executor.executor import Executor
+    from wukong_executor.health import Health
     from wukong_executor.manifest import refusal
     from wukong_executor.time_left import TimeLeft
 
@@ -59,11 +60,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     time_left = TimeLeft(remaining() / 1000 if remaining else inf, perf_counter(), begun.begins)
     executor = Executor(environment, job, record, token, begun, pages, memory_limit, started, time_left)
     pulse = environment.pulse
+    health = None
     if pulse is not None:
         pulse.hold(job, record, token, begun.generation, environment.lease_seconds)
+        health = Health((0, 1, 2, pulse.pipe))
     try:
         status = executor.run()
     finally:
+        if health is not None and (broken := health.broken()):
+            environment.end(broken)
         if pulse is not None:
             pulse.rest()
     if executor.stopped and begun.ring is not None:

@@ -64,6 +64,11 @@ class Pulse:
         self.pid = 0
         self._fork()
 
+    @property
+    def pipe(self) -> int:
+        """The number of the open file through which the process is told."""
+        return self._pipe
+
     def hold(self, job: str, record: str, token: str, generation: int, lease: float) -> None:
         """From now on the record's lease is renewed."""
         said: _Held = {"job": job, "record": record, "token": token, "generation": generation, "lease": lease}
