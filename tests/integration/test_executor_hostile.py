@@ -42,6 +42,18 @@ def at_once() -> Iterator[None]:
     assert time.monotonic() - before < 8
 
 
+def test_an_environment_that_a_task_has_broken_serves_no_other_job(client: Client) -> None:
+    """What the task took away is not found by the next executor."""
+
+    def take() -> int:
+        time.sleep(0.01)
+        threading.Lock = None  # type: ignore[assignment, misc]
+        threading.Condition = None  # type: ignore[assignment, misc]
+        return 1
+
+    assert client.get({"a": (take,)}, "a") == 1
+
+
 class Trap:
     """Pickles well, and raises where it is unpickled on an executor."""
 
@@ -205,6 +217,7 @@ def test_tasks_that_fork(client: Client) -> None:
         lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
         lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
         lambda: logging.disable(),
+        lambda: os.kill(os.getpid(), signal.SIGUSR1),
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)),
         lambda: [os.close(number) for number in (0, 1, 2)],
         lambda: os.closerange(3, 1024),
@@ -212,7 +225,7 @@ def test_tasks_that_fork(client: Client) -> None:
         lambda: threading.Thread(target=time.sleep, args=(30,)).start(),
         lambda: os.fork() or time.sleep(30),
     ],
-    ids=["directory", "usr1", "term", "logging", "mask", "output", "files", "all-files", "thread", "child"],
+    ids=["directory", "usr1", "term", "logging", "signal", "mask", "output", "files", "all-files", "thread", "child"],
 )
 def test_changes_of_the_process(client: Client, at_once: None, change: Callable[[], object]) -> None:
     def run() -> int:

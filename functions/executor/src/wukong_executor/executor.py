@@ -33,7 +33,7 @@ from wukong.engine.instructions import (
 from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
-from wukong.errors import ClusterUnavailable, InputLost, StoreFull
+from wukong.errors import ClusterUnavailable, InputLost, StoreFull, WukongError
 from wukong.graph.name import name
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
@@ -153,6 +153,8 @@ class Executor:
         self._resident = Resident()
         self._time_left = time_left
         self._given_up = False  # the running task is handed over
+        #: Whether it met an error that nobody thought of: a task may have broken the environment.
+        self.failed_unexpectedly = False
         self._tally = Tally(self._mds, self._kvs, self._offloading, self._times, memory_limit)
 
     def run(self) -> str:
@@ -177,6 +179,7 @@ class Executor:
         except StoreFull as full:
             return self._fail(failures.of_full(full, keys))
         except Exception as error:
+            self.failed_unexpectedly = not isinstance(error, WukongError)
             task = self._running[0]
             return self._fail(failures.of_executor(error, task, keys.get(task, "")))
 

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from wukong import settings
+from wukong.errors import WukongError
 from wukong.mds.failure import Failure
 from wukong.mds.store import Status
 from wukong.mds.tokens import new_token
@@ -34,6 +35,18 @@ def _environment() -> Environment:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Walk one record to its end; returns what became of it."""
+    try:
+        return _serve(event, context)
+    except WukongError:
+        raise
+    except Exception as error:
+        environment = _environment()
+        if environment.pulse is None:
+            raise
+        environment.end(f"it does not work any more: {error!r}")
+
+
+def _serve(event: dict[str, Any], context: Any) -> dict[str, Any]:
     started = perf_counter()
     environment = _environment()
     token = new_token(getattr(context, "aws_request_id", ""))
@@ -69,6 +82,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     finally:
         if health is not None and (broken := health.broken()):
             environment.end(broken)
+        if health is not None and executor.failed_unexpectedly:
+            environment.end("an executor failed unexpectedly in it")
         if pulse is not None:
             pulse.rest()
     if executor.stopped and begun.ring is not None:

@@ -91,6 +91,6 @@ class Interruption:
             self.armed = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.armed:
+        if self.armed and self.wanted:  # a task may send the signal too, and means nothing by it
             self.armed = False
             raise Interrupted
