@@ -99,16 +99,13 @@ def test_a_value_that_cannot_be_unpickled_ends_the_job() -> None:
 
     dsk: dict[Any, Any] = {("t", i): (trap, i) for i in range(8)}
     dsk["all"] = (count, *dsk)
-    before = time.monotonic()
-    with (
-        LocalCluster(environments=2) as cluster,
-        Client(cluster) as client,
-        pytest.raises(ValueError, match="the trap shut") as caught,
-    ):
-        client.get(dsk, "all")
+    with LocalCluster(environments=2) as cluster, Client(cluster) as client:
+        before = time.monotonic()
+        with pytest.raises(ValueError, match="the trap shut") as caught:
+            client.get(dsk, "all")
+        assert time.monotonic() - before < 8
     assert isinstance(caught.value.__cause__, TaskError)
     assert caught.value.__cause__.key in dsk
-    assert time.monotonic() - before < 15
 
 
 def raise_bare(error: BaseException) -> NoReturn:
