@@ -12,6 +12,9 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from tests.simulation.stops import Interrupted, Suspended, TaskRaised
+from tests.simulation.words import short, sync_name
+
 from wukong.engine.instructions import (
     Fetch,
     FetchMarks,
@@ -26,6 +29,7 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
+from wukong.engine.policy.careful import Careful
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, InputLost, WukongError
 from wukong.graph.page import Page
@@ -45,18 +49,6 @@ from wukong_executor.size import estimated_bytes
 
 #: Seconds that stored values outlive the job's deadline.
 GRACE = 900
-
-
-class Suspended(BaseException):
-    """A call has to be made before plain code can go on."""
-
-
-class Interrupted(Exception):
-    """The task that runs here is wanted by nobody any more."""
-
-
-class TaskRaised(Exception):
-    """The running task raised."""
 
 
 class Execution:
@@ -104,6 +96,8 @@ class Execution:
         self.acknowledged = Acknowledged(begun.claims)
         self.met = self.process.met
         policy = world.policy()
+        if begun.begins > world.plan.trusted:
+            policy = Careful(policy)
         self.large_bytes = policy.large_bytes
         self.memory = Memory(
             SimulatedValues(world.nodes, self.job, self.ask_values),
@@ -485,7 +479,7 @@ class Execution:
     def sync(self, sync: Sync) -> Control:
         generation, lease = self.begun.generation, self.world.plan.lease
         effect = lambda: self.world.mds.sync(self.job, self.record, self.token, generation, lease, sync)  # noqa: E731
-        return (yield from self.call(_sync_name(sync) if self.world.tracing else "sync", effect, mds=True))
+        return (yield from self.call(sync_name(sync) if self.world.tracing else "sync", effect, mds=True))
 
     def mds(self, name: str, *args: Any) -> Control:
         method = getattr(self.world.mds, name)
@@ -498,35 +492,7 @@ class Execution:
 
         def traced() -> Any:
             answer = effect()
-            world.note(self.process.name, f"{self.job}/{self.record} {name} -> {_short(answer)}")
+            world.note(self.process.name, f"{self.job}/{self.record} {name} -> {short(answer)}")
             return answer
 
         return (yield world.chance.call(self.process, traced, name, mds))
-
-
-def _sync_name(sync: Sync) -> str:
-    parts = [
-        f"{arrival.child}({arrival.need}):marks {[edge for edge, _ in arrival.marks]} offers {list(arrival.offers)}"
-        for arrival in sync.arrivals
-    ]
-    if sync.results:
-        parts.append(f"results {[task for task, _ in sync.results]}")
-    return f"sync {'; '.join(parts)}{' end' if sync.end else ''}"
-
-
-def _short(answer: Any) -> str:
-    if isinstance(answer, Synced):
-        verdicts = "".join(answer.verdict.value for answer in answer.answers)
-        return f"{answer.status.value} {verdicts}{' ended' if answer.ended else ''}"
-    if isinstance(answer, Begun):
-        if answer.status is not Status.OK:
-            return answer.status.value
-        return (
-            f"OK holder {answer.begins}: entries {list(answer.entries)}, claims {list(answer.claims)}, "
-            f"given {list(answer.given)}"
-        )
-    if isinstance(answer, Status):
-        return answer.value
-    if isinstance(answer, tuple):
-        return " ".join(str(part.value if isinstance(part, Status) else part) for part in answer)
-    return "ok"

@@ -64,6 +64,7 @@ class Plan:
         budget: How often each fault happens at most.
         deaths: How many holders a task, or a record before it runs one, may end; five in reality, more to see more.
         large_bytes: From how many bytes on a value is large.
+        trusted: Holders of a record that work as ever; two in reality. Those after them are careful.
         told: The platform tells the scheduler of invocations that came to nothing.
     """
 
@@ -84,6 +85,7 @@ class Plan:
     deaths: int
     large_bytes: int
     told: bool
+    trusted: int
 
     def __str__(self) -> str:
         shapes = ", ".join(f"{len(graph.deps)} tasks" for graph in self.graphs)
@@ -145,6 +147,7 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         deaths=rng.choice([3, 20]),
         large_bytes=rng.choice([2_000, 100_000]),
         told=rng.random() < 0.5,
+        trusted=rng.choice([1, 1, 2]),
     )
 
 
