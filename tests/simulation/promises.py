@@ -176,6 +176,8 @@ class Promises:
         chance = self._world.chance
         if failure.error == "TaskError":
             return self._world.fails(job, failure.task)
+        if failure.error == "BudgetExceeded":
+            return "budget" in self._world.plan.faults
         if failure.error == "InputLost":
             return failure.task in self._world.graph(job).inputs and "node-loss" in chance.happened
         if failure.error == "ExecutorLost":

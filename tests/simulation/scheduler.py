@@ -8,9 +8,11 @@ from typing import Any
 from wukong.engine.policy.groups import contiguous
 from wukong.errors import ClusterUnavailable
 from wukong.graph.page_index import first_pages
+from wukong.mds.budget import Budget
 from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import JobSpec
+from wukong.prices import Prices
 from wukong.testing.simulation.functions import Invocation
 from wukong.testing.simulation.loop import Call, Control, Process, Sleep
 from wukong_scheduler.sweeping import forgotten, judge, stalled
@@ -52,6 +54,7 @@ class Scheduler:
             inputs=sorted(set(graph.inputs.values())),
             targets=b"targets",
             policy=plan.policy,
+            budget=Budget(plan.invocations, Prices(0.0, 1.0)) if "budget" in plan.faults else None,
         )
         records = self.first_records(graph.leaves)
         pages = graph.pages(marks)

@@ -28,6 +28,7 @@ FAULTS = {
     "forget": "the metadata store ends, is away for a while, and starts again without its last second",
     "cancel": "the client cancels its job",
     "raise": "a task raises",
+    "budget": "the job may cost no more than a few invocations",
 }
 
 #: Seconds of work in one graph, on average.
@@ -64,6 +65,7 @@ class Plan:
         budget: How often each fault happens at most.
         deaths: How many holders a task, or a record before it runs one, may end; five in reality, more to see more.
         large_bytes: From how many bytes on a value is large.
+        invocations: How many a job with a budget may cost.
         trusted: Holders of a record that work as ever; two in reality. Those after them are careful.
         told: The platform tells the scheduler of invocations that came to nothing.
     """
@@ -86,6 +88,7 @@ class Plan:
     large_bytes: int
     told: bool
     trusted: int
+    invocations: int
 
     def __str__(self) -> str:
         shapes = ", ".join(f"{len(graph.deps)} tasks" for graph in self.graphs)
@@ -148,6 +151,7 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         large_bytes=rng.choice([2_000, 100_000]),
         told=rng.random() < 0.5,
         trusted=rng.choice([1, 1, 2]),
+        invocations=rng.randint(1, 20),
     )
 
 
@@ -157,4 +161,4 @@ def _some(rng: random.Random, faults: list[str]) -> list[str]:
         return []
     if kind < 0.7:
         return rng.sample(faults, rng.choice([1, 1, 2, 3]))
-    return [fault for fault in faults if fault not in ("cancel", "raise")]
+    return [fault for fault in faults if fault not in ("budget", "cancel", "raise")]
