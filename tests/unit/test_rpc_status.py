@@ -25,6 +25,7 @@ EXAMPLES = [
     errors.ValueRefused("page 3"),
     errors.AccessDenied("no token"),
     errors.UnknownJob("j-1"),
+    errors.InvalidSetting("WUKONG_POLICY", "there is no such policy"),
 ]
 
 

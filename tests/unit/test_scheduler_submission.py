@@ -229,7 +229,10 @@ def test_a_budget_is_kept_with_the_prices_of_the_cluster() -> None:
         assert info is not None
         assert info.state == state
     assert info.failure is not None
-    assert info.failure.attributes == {"limit": 1.0, "value": pytest.approx(1.05)}
+    attributes = info.failure.attributes
+    assert (attributes["limit"], attributes["value"]) == (1.0, pytest.approx(1.05))
+    assert (attributes["tasks"], attributes["tasks_run"]) == (4, 0)
+    assert attributes["seconds"] >= 0
 
 
 def job_of(desk: Desk, request: scheduler_pb2.SubmitJobRequest) -> JobInfo:

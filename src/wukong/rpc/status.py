@@ -29,6 +29,7 @@ STATUS: dict[type[WukongError], grpc.StatusCode] = {
     errors.AccessDenied: grpc.StatusCode.UNAUTHENTICATED,
     errors.VersionMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.MissingModule: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.InvalidSetting: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
