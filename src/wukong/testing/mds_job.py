@@ -181,7 +181,7 @@ class MemoryJob:
         kept = self.healed.get(task)
         if isinstance(kept, bytes):
             if kept != mark:
-                return Sought(Status.OK, kept)
+                return Sought(Status.OK, kept or None)  # an empty mark is none
         elif kept is not None and kept != (record, token):
             other = self.records.get(kept[0])
             if other is not None and other.holder == kept[1] and other.until > now:
