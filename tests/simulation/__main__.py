@@ -80,7 +80,7 @@ def mutate(seeds: int) -> int:
     for name in MUTATIONS:
         outcome = catch(name, range(seeds))
         missed += outcome is None
-        found = f"seed {outcome.plan.seed}: {outcome.broken.splitlines()[0]}" if outcome else "NOT CAUGHT"
+        found = f"seed {outcome.plan.seed}: {outcome.broken.strip().splitlines()[-1]}" if outcome else "NOT CAUGHT"
         print(f"{name}: {found}", flush=True)
     print(f"{len(MUTATIONS) - missed} caught, {missed} missed")
     return 1 if missed else 0

@@ -126,7 +126,10 @@ class Promises:
 
     def _readable(self, job: str, what: str, mark: bytes) -> None:
         nodes = self._world.nodes
-        if not nodes.readable(mark) and not nodes.lost(mark) and self._world.is_running(job):
+        if nodes.readable(mark) or nodes.lost(mark) or not self._world.is_running(job):
+            return
+        # Where it is forgotten that its users are done, a value that was freed is named again, and computed again.
+        if not (self._forgot and nodes.freed(mark)):
             raise Broken("write before count", f"{what} of {job} counts, but {mark.decode()} cannot be read")
 
     def record_ended(self, execution: Any) -> None:

@@ -88,7 +88,7 @@ def test_what_is_broken_on_purpose_is_told_with_the_seed_that_caught_it(capsys: 
     )
 
 
-def test_a_mutation_that_raises_itself_catches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mutation_that_does_not_fit_catches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutations, "_sync", None)
     name = "end although something was claimed"
     assert run_broken(name, 0).promise == "code"

@@ -63,6 +63,7 @@ class Nodes:
         #: When each owner was purged last, by node.
         self._purged: dict[tuple[str, int], float] = {}
         self._lost: set[Key] = set()
+        self._freed: set[Key] = set()
         #: How many stripes were written of a value.
         self._stripes: dict[tuple[str, str, str], int] = {}
 
@@ -129,7 +130,8 @@ class Nodes:
             assert named == owner
             for stripe in range(self._stripes.pop((owner, name, token), 0)):
                 key = self.key(owner, name, token, stripe)
-                self._node(key).pop(key, None)
+                if self._node(key).pop(key, None) is not None:
+                    self._freed.add(key)
 
     def lose(self, node: int) -> None:
         """A node vanishes with its data; an empty one takes its place."""
@@ -140,6 +142,11 @@ class Nodes:
         """Whether the value that a mark stands for vanished with a node, or with its owner, or a part of it."""
         kind, owner, named, *rest = of.decode().split("|")
         return kind != "I" and any(key in self._lost for key in self._keys(kind, owner, named, rest))
+
+    def freed(self, of: bytes) -> bool:
+        """Whether the value that a mark stands for was freed, or a part of it."""
+        kind, owner, named, *rest = of.decode().split("|")
+        return kind != "I" and any(key in self._freed for key in self._keys(kind, owner, named, rest))
 
     def left(self) -> list[Left]:
         """All keys that have not expired."""
