@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -414,6 +415,57 @@ def test_what_was_written_elsewhere_while_a_node_was_away_is_found(
     found = two_nodes.get_many([Place("job", name, "t", len(name)) for name in names])
     assert [bytes(value).decode() for value in found] == names
     assert bytes(two_nodes.read("job", "299", "t", 3, 0, 3)) == b"299"
+
+
+@pytest.mark.parametrize("former", [GONE, Node("here", GONE.address)], ids=["another", "moved"])
+def test_what_no_node_of_the_ring_takes_goes_on_to_the_newest_ring(
+    impatient: None, valkey_addresses: list[str], valkey_password: str, former: Node
+) -> None:
+    newest = Ring(2, (Node("here", valkey_addresses[0]), Node("there", valkey_addresses[1])))
+    stores = [RedisKvs(Ring(1, (former,)), password=valkey_password, newest=lambda: newest) for _ in range(2)]
+    writer, reader = stores
+    names = [str(number) for number in range(20)]
+    for name in names:
+        writer.put("job", name, "t", [name.encode()], MINUTE)
+    found = reader.get_many([Place("job", name, "t", len(name)) for name in names])
+    assert [bytes(value).decode() for value in found] == names
+    assert bytes(reader.read("job", "19", "t", 2, 1, 1)) == b"9"
+    assert reader.has(Place("job", "19", "t", 2))
+    assert reader.free([Place("job", "19", "t", 2)]) == 1
+    assert not writer.has(Place("job", "19", "t", 2))
+    assert reader.collect("job", lambda: lambda name, token: name != "18") == 1
+    with pytest.raises(ClusterUnavailable, match=r"127\.0\.0\.1:1"):
+        writer.purge("job")
+    for address in valkey_addresses:
+        with contextlib.closing(Connection(address, password=valkey_password)) as node:
+            assert node.call("KEYS", "*job*") == []
+    for store in stores:
+        store.close()
+
+
+def test_the_newest_ring_is_not_asked_for_while_the_pinned_one_does(valkey_address: str, valkey_password: str) -> None:
+    asked: list[bool] = []
+    kvs = RedisKvs(
+        Ring(1, (Node("here", valkey_address),)), password=valkey_password, newest=lambda: asked.append(True)
+    )
+    kvs.put("job", "x", "t", [b"x"], MINUTE)
+    assert bytes(kvs.get("job", "x", "t", 1)) == b"x"
+    assert kvs.has(Place("job", "x", "t", 1))
+    assert asked == []
+    with pytest.raises(ValueMissing):
+        kvs.get("job", "y", "t", 1)
+    assert asked == [True]
+    kvs.close()
+
+
+def test_what_stays_where_it_was_pinned_is_found_when_the_node_is_in_the_newest_ring_no_more(
+    two_nodes: RedisKvs, valkey_addresses: list[str], valkey_password: str
+) -> None:
+    two_nodes.put("job", "x", "t", [b"x"], MINUTE)
+    newest = Ring(2, (Node("b", valkey_addresses[1]),))
+    kvs = RedisKvs(two_nodes.ring, password=valkey_password, newest=lambda: newest)
+    assert bytes(kvs.get("job", "x", "t", 1)) == b"x"
+    kvs.close()
 
 
 def test_when_no_node_answers_that_is_told(impatient: None) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from wukong.cluster.valkey import ValkeyServer
+from wukong.errors import ClusterUnavailable
 from wukong.graph.convert import convert
 from wukong.graph.page import build_pages
 from wukong.graph.payload import cut
@@ -130,6 +131,29 @@ class Harness:
         self.connection.close()
         self.environment.mds.close_connections()
         self.environment.kvs(self.ring).close()
+
+
+@pytest.mark.parametrize("node", ["n1", "n2"], ids=["moved", "another"])
+def test_a_job_whose_only_node_is_gone_goes_on_with_the_newest_ring(
+    address: str, monkeypatch: pytest.MonkeyPatch, node: str
+) -> None:
+    monkeypatch.setattr("wukong.kvs.nodes.PATIENCE", 0.05)
+    harness = Harness(address, 0.02, monkeypatch, 1)
+    harness.ring = Ring(1, (Node("n1", "127.0.0.1:1"),))  # nothing listens there
+    harness.environment.mds.put_ring(Ring(2, (Node(node, address),)))
+    job, dag = harness.submit({"x": (np.arange, 50_000), "y": (np.negative, "x")}, ["x", "y"])
+    harness.lambda_.join()
+    assert harness.lambda_.outcomes == ["ended"]
+    values = harness.environment.values(harness.ring)
+    for key, sign in (("x", 1), ("y", -1)):
+        task = dag.index[key]
+        [mark] = harness.environment.mds.results(job, [task])
+        np.testing.assert_array_equal(values.load(job, str(task), mark), sign * np.arange(50_000))
+    with pytest.raises(ClusterUnavailable):  # only after the other node is purged
+        values.kvs.purge(job)
+    assert harness.connection.call("KEYS", f"w:{job}:v:*") == []
+    harness.environment.mds.purge(job, 60)
+    harness.close()
 
 
 def test_what_is_written_for_a_job_that_is_gone_is_removed(

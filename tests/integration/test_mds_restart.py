@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,42 +53,103 @@ def add(*values: int) -> int:
     return sum(values)
 
 
+class Job:
+    """A job of four tasks in a store, and the environment of its executors."""
+
+    def __init__(self, server: ValkeyServer, folder: Path, patch: pytest.MonkeyPatch, entries: list[str]) -> None:
+        self.environment = Environment(
+            {
+                "WUKONG_MDS_ADDRESS": server.address,
+                "WUKONG_STORE_PASSWORD": PASSWORD,
+                "WUKONG_SIGNING_KEY": "11" * 32,
+                "WUKONG_BEAT_SECONDS": "0.02",
+                "WUKONG_LEASE_SECONDS": "60",
+            }
+        )
+        patch.setattr(handler, "_environment", lambda: self.environment)
+        self.ring = Ring(1, (Node("n1", server.address),))
+        self.dag = convert(
+            {"a": (abs, -1), "b": (abs, -20), "w": (wait, str(folder)), "f": (add, "a", "b")}, ["f", "w"]
+        )
+        self.task = {key: list(self.dag.keys).index(key) for key in "abwf"}
+        payloads = cut(self.dag)
+        firsts = [payload.first for payload in payloads]
+        dag, signer = self.dag, self.environment.signer
+        bodies = build_pages(dag.dep_offsets, dag.deps, dag.targets, firsts, [p.data for p in payloads], {})
+        pages = [signer.sign(f"page:{JOB}:{i}", body) + body for i, body in enumerate(bodies)]
+        spec = JobSpec(len(dag), len(dag.targets), len(pages), firsts, 4, self.ring, 600)
+        self.other = RedisMds(server.address, password=PASSWORD, patience=30.0)
+        self.redis = Connection(server.address, password=PASSWORD, patience=30.0)
+        records = [Record(str(i), [self.task[key] for key in keys]) for i, keys in enumerate(entries)]
+        assert self.other.submit(JOB, spec, pages, records, 60) == "running"
+        self.outcomes: list[Any] = []
+
+    def execute(self, record: str) -> threading.Thread:
+        event = {"job": JOB, "record": record}
+        executor = threading.Thread(target=lambda: self.outcomes.append(handler.handler(event, None)))
+        executor.start()
+        return executor
+
+    def close(self) -> None:
+        for store in (self.other, self.environment.mds):
+            store.close_connections()
+        self.environment.kvs(self.ring).close()
+        self.redis.close()
+
+
+def test_an_offload_that_the_store_forgot_is_sent_again(
+    server: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(server, tmp_path, monkeypatch, ["abw"])
+    invoked: list[str] = []
+    [log] = tmp_path.rglob("*.incr.aof")
+    real = job.environment.mds.offload
+
+    def forgotten(*arguments: Any) -> Any:
+        length = log.stat().st_size
+        answer = real(*arguments)
+        if not invoked:
+            invoked.append(f"{arguments[4]}.0")
+            assert answer == (Status.OK, 1)
+            os.kill(server.pid, signal.SIGKILL)
+            server.close()
+            os.truncate(log, length)
+            server.start(server.address)
+            assert job.redis.call("EXISTS", keys.record(JOB, invoked[0])) == 0
+        return answer
+
+    monkeypatch.setattr(job.environment.mds, "offload", forgotten)
+    job.environment.__dict__["lambda_client"] = SimpleNamespace(invoke=lambda **_: {})
+    executor = job.execute("0")
+    try:
+        _until(lambda: bool(invoked) and job.redis.call("EXISTS", keys.record(JOB, invoked[0])) == 1)
+        other = job.execute(invoked[0])
+    finally:
+        (tmp_path / "go").touch()
+        executor.join(60)
+    other.join(60)
+    assert job.outcomes == [{"status": "ended"}] * 2
+    assert job.other.results(JOB, [job.task["f"], job.task["w"]]) == [b"I21", b"I100"]
+    assert job.other.job(JOB).generation == 0
+    job.close()
+
+
 def test_a_fan_in_that_the_store_forgot_is_completed_all_the_same(
     server: ValkeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = Environment(
-        {
-            "WUKONG_MDS_ADDRESS": server.address,
-            "WUKONG_STORE_PASSWORD": PASSWORD,
-            "WUKONG_SIGNING_KEY": "11" * 32,
-            "WUKONG_BEAT_SECONDS": "0.02",
-            "WUKONG_LEASE_SECONDS": "60",
-        }
-    )
-    monkeypatch.setattr(handler, "_environment", lambda: environment)
-    ring = Ring(1, (Node("n1", server.address),))
-    dag = convert({"a": (abs, -1), "b": (abs, -20), "w": (wait, str(tmp_path)), "f": (add, "a", "b")}, ["f", "w"])
-    a, b, w, f = (dag.index[key] if key in dag.index else list(dag.keys).index(key) for key in "abwf")
-    payloads = cut(dag)
-    firsts = [payload.first for payload in payloads]
-    bodies = build_pages(dag.dep_offsets, dag.deps, dag.targets, firsts, [p.data for p in payloads], {})
-    pages = [environment.signer.sign(f"page:{JOB}:{i}", body) + body for i, body in enumerate(bodies)]
-    spec = JobSpec(len(dag), len(dag.targets), len(pages), firsts, 4, ring, 600)
-    other = RedisMds(server.address, password=PASSWORD, patience=30.0)
-    redis = Connection(server.address, password=PASSWORD, patience=30.0)
-    assert other.submit(JOB, spec, pages, [Record("0", [a, w]), Record("1", [b])], 60) == "running"
+    job = Job(server, tmp_path, monkeypatch, ["aw", "b"])
+    environment, other, redis, dag = job.environment, job.other, job.redis, job.dag
+    b, w, f = (job.task[key] for key in "bwf")
     edges = list(dag.deps[dag.dep_offsets[f] : dag.dep_offsets[f + 1]])
 
-    gate, real, outcomes = threading.Lock(), environment.mds.sync, []
+    gate, real = threading.Lock(), environment.mds.sync
 
     def sync(*arguments: Any) -> Any:
         with gate:
             return real(*arguments)
 
     monkeypatch.setattr(environment.mds, "sync", sync)
-    event = {"job": JOB, "record": "0"}
-    executor = threading.Thread(target=lambda: outcomes.append(handler.handler(event, None)))
-    executor.start()
+    executor = job.execute("0")
     try:
         _until(lambda: redis.call("HLEN", keys.fan_in(JOB, 0, f)) == 1)
         with gate:
@@ -105,10 +167,7 @@ def test_a_fan_in_that_the_store_forgot_is_completed_all_the_same(
         (tmp_path / "go").touch()
         executor.join(60)
     assert not executor.is_alive()
-    assert outcomes == [{"status": "ended"}]
+    assert job.outcomes == [{"status": "ended"}]
     assert other.results(JOB, [f, w]) == [b"I21", b"I100"]
     assert other.reconnects == 1
-    for store in (other, environment.mds):
-        store.close_connections()
-    environment.kvs(ring).close()
-    redis.close()
+    job.close()

@@ -39,7 +39,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def nodes(clock: Clock) -> Iterator[Nodes]:
-    nodes = Nodes(RING, "", clock, clock.advance)
+    nodes = Nodes(RING, "", clock=clock, sleep=clock.advance)
     yield nodes
     for pool in nodes.pools.values():
         pool.close()
@@ -100,10 +100,10 @@ def test_the_only_node_is_waited_for_each_time(clock: Clock) -> None:
     servers = Servers(ConnectionLost)
     node = RING.nodes[0]
     servers.away = {node.id}
-    only = Nodes(Ring(1, (node,)), "", clock, clock.advance)
+    only = Nodes(Ring(1, (node,)), "", clock=clock, sleep=clock.advance)
     for _ in range(2):
         before = clock()
         with pytest.raises(ConnectionLost):
             servers.ask(only, node)
         assert clock() - before > PATIENCE - 0.5
-    only.pools[node.id].close()
+    only.pools[node].close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from wukong import settings
@@ -39,6 +39,6 @@ class Access:
             Striping(settings.STRIPE_BYTES.whole(environ, 1), settings.STRIPES.whole(environ)),
         )
 
-    def store(self, ring: Ring) -> RedisKvs:
-        """The store on the nodes of a ring."""
-        return RedisKvs(ring, password=self.password, namespace=self.namespace, striping=self.striping)
+    def store(self, ring: Ring, newest: Callable[[], Ring | None] = lambda: None) -> RedisKvs:
+        """The store on the nodes of a ring, and of the newest one where those do not do."""
+        return RedisKvs(ring, password=self.password, namespace=self.namespace, striping=self.striping, newest=newest)

@@ -1,7 +1,8 @@
 """The KVS on real Redis nodes.
 
 A stripe is written to the first of its candidates in the ring that answers and has room, and looked for on all of them
-in the same order, so that a node that is gone takes no more along than what it held.
+in the same order, so that a node that is gone takes no more along than what it held. Behind them come the nodes that
+only the newest ring has (`wukong.kvs.nodes`).
 """
 
 from __future__ import annotations
@@ -45,13 +46,22 @@ class RedisKvs:
         password: Of every node.
         namespace: How every owner's name starts in the nodes; everybody must use the same one.
         striping: How streams are cut; everybody must use the same.
+        newest: Tells the newest ring, for where the nodes of `ring` do not do.
     """
 
-    def __init__(self, ring: Ring, *, password: str, namespace: str = "", striping: Striping = _STRIPING) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        *,
+        password: str,
+        namespace: str = "",
+        striping: Striping = _STRIPING,
+        newest: Callable[[], Ring | None] = lambda: None,
+    ) -> None:
         self.ring = ring
         self._namespace = namespace
         self._striping = striping
-        self._nodes = Nodes(ring, password)
+        self._nodes = Nodes(ring, password, newest)
 
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
         """See `Kvs.put`."""
@@ -157,8 +167,13 @@ class RedisKvs:
         indices = [keys.index(self._namespace + place.owner) for place in places]
         left = [(index, key) for index, place in zip(indices, places, strict=True) for key, _ in self._cut(place)]
         count = len(left)
-        orders = {key: self._nodes.candidates(key) for _, key in left}
-        for rank in range(len(self.ring.nodes)):
+        for candidates in (self._nodes.candidates, self._nodes.further):
+            left = self._remove(left, {key: candidates(key) for _, key in left})
+        return count - len(left)
+
+    def _remove(self, left: list[tuple[str, str]], orders: dict[str, list[Node]]) -> list[tuple[str, str]]:
+        """Remove stripes, each with its owner's index, from the nodes of its order; returns those that were nowhere."""
+        for rank in range(max(map(len, orders.values()), default=0)):
             by_node: dict[Node, list[tuple[str, str]]] = {}
             for item in left:
                 by_node.setdefault(orders[item[1]][rank], []).append(item)
@@ -168,13 +183,13 @@ class RedisKvs:
                     left += self._nodes.ask(node, partial(_remove, items))
                 except ClusterUnavailable:
                     left += items
-        return count - len(left)
+        return left
 
     def collect(self, owner: str, needed: Callable[[], Callable[[str, str], bool]]) -> int:
         """See `Kvs.collect`. A node that cannot be reached does not keep the others from it."""
         index = keys.index(self._namespace + owner)
         found: dict[Node, list[str]] = {}
-        for node in self.ring.nodes:
+        for node in self._nodes.every():
             with contextlib.suppress(ClusterUnavailable):
                 members = cast("list[bytes]", self._nodes.ask(node, lambda redis: redis.call("SMEMBERS", index)))
                 found[node] = [key.decode() for key in members]
@@ -189,7 +204,7 @@ class RedisKvs:
 
     def counters(self) -> Counters:
         """See `Kvs.counters`. Bytes are those on the wire."""
-        rows = [pool.counters() for pool in self._nodes.pools.values()]
+        rows = [pool.counters() for pool in list(self._nodes.pools.values())]
         return Counters(
             sum(row.round_trips for row in rows),
             sum(row.bytes_received for row in rows),
@@ -212,7 +227,7 @@ class RedisKvs:
 
     def _full(self, address: str, name: str, nbytes: int, memory: bytes) -> StoreFull:
         """The error for a node that did not take a value, and told this of its memory."""
-        node = next(node for node in self.ring.nodes if node.address == address)
+        node = next(node for node in self._nodes.every() if node.address == address)
         told = dict(line.partition(":")[::2] for line in memory.decode().splitlines())
         return StoreFull(node.id, address, name, nbytes, int(told["used_memory"]), int(told["maxmemory"]))
 
@@ -220,7 +235,7 @@ class RedisKvs:
         """The sum of what every node gives; the first error only after all had their turn."""
         total = 0
         lost: ClusterUnavailable | None = None
-        for node in self.ring.nodes:
+        for node in self._nodes.every():
             try:
                 total += self._nodes.ask(node, work)
             except ClusterUnavailable as error:
@@ -237,9 +252,9 @@ class RedisKvs:
         """
         lost: ClusterUnavailable | None = None
         answered = False
-        for node in self._nodes.candidates(key):
+        for node in self._nodes.order(key):
             if answered and self._nodes.passed_over(node):
-                break  # and so are all that follow
+                continue
             try:
                 answer = self._nodes.ask(node, action)
             except ClusterUnavailable as error:

@@ -67,8 +67,12 @@ class Environment:
         if name not in self._stores:
             while len(self._stores) >= RINGS_KEPT:
                 self._stores.pop(next(iter(self._stores))).close()
-            self._stores[name] = self._access.store(self._reached(ring))
+            self._stores[name] = self._access.store(self._reached(ring), self._newest_ring)
         return self._stores[name]
+
+    def _newest_ring(self) -> Ring | None:
+        ring = self.mds.newest_ring()
+        return None if ring is None else self._reached(ring)
 
     def _reached(self, ring: Ring) -> Ring:
         """The ring with the addresses that this environment must use."""

@@ -74,7 +74,7 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     signer = Signer(settings.SIGNING_KEY.key(environ))
     deadline = settings.DEADLINE_SECONDS.seconds(environ)
     mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password)
-    stores = Stores(Access.read(environ))
+    stores = Stores(Access.read(environ), mds.newest_ring)
     ring = await asyncio.to_thread(mds.newest_ring)
     authority = RingAuthority(mds, Membership.restored(ring, time.monotonic()))
     uploads = Uploads(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from wukong.kvs.access import Access
 from wukong.kvs.redis import RedisKvs
@@ -18,10 +19,12 @@ class Stores:
 
     Args:
         access: To every node.
+        newest: Tells the newest ring, for where the nodes of a job's do not do.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, newest: Callable[[], Ring | None]) -> None:
         self._access = access
+        self._newest = newest
         self._lock = threading.Lock()
         #: By ring version, the last used at the end.
         self._kept: OrderedDict[int, RedisKvs] = OrderedDict()
@@ -29,7 +32,7 @@ class Stores:
     def of(self, ring: Ring) -> RedisKvs:
         """The store of one ring."""
         with self._lock:
-            kvs = self._kept.pop(ring.version, None) or self._access.store(ring)
+            kvs = self._kept.pop(ring.version, None) or self._access.store(ring, self._newest)
             self._kept[ring.version] = kvs
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)[1].close()

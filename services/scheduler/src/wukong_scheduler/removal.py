@@ -99,5 +99,5 @@ class Removal:
         if self._kvs is None or self._kvs[0] != ring:
             if self._kvs is not None:
                 self._kvs[1].close()
-            self._kvs = ring, self._access.store(ring)
+            self._kvs = ring, self._access.store(ring, self._rings.newest)
         return self._kvs[1]
