@@ -12,11 +12,13 @@ OURS := wukong wukong-scheduler wukong-kvs-proxy wukong-kvs-node wukong-lambda-e
 # The notice left out is about the theme's next years.
 SITE := said=$$(NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+# What an image installs: the versions that the tests ran with.
+COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup demo test simulation simulation-mutations soak check format protos docs lock bench bench-fan-out
+.PHONY: help setup demo test simulation simulation-mutations soak check format protos docs lock images e2e bench bench-fan-out
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## make or update .venv from the hashed lock
 
@@ -64,6 +66,19 @@ docs: setup  ## build the documentation's site into build/site
 lock: setup  ## compile requirements/*.txt anew
 	@echo 'uv' | $(COMPILE) - -o requirements/setup.txt
 	@$(COMPILE) pyproject.toml --extra local --group dev $(addprefix --no-emit-package ,$(OURS)) -o requirements/dev.txt
+	@echo 'hatchling' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
+	@$(COMPILE_IMAGE) services/scheduler/pyproject.toml -o requirements/scheduler.txt
+	@$(COMPILE_IMAGE) services/kvs-proxy/pyproject.toml -o requirements/kvs-proxy.txt
+	@$(COMPILE_IMAGE) services/kvs-node/pyproject.toml --extra server -o requirements/kvs-node.txt
+	@$(COMPILE_IMAGE) services/lambda-emulator/pyproject.toml --extra docker -o requirements/lambda-emulator.txt
+	@$(COMPILE_IMAGE) functions/executor/pyproject.toml --extra science -o requirements/executor.txt
+	@$(COMPILE_IMAGE) functions/invoker/pyproject.toml -o requirements/invoker.txt
+
+images:  ## build every image with `docker buildx bake`
+	@REVISION=$$(git rev-parse HEAD) docker buildx bake
+
+e2e: setup images  ## the tests on real containers; they need Docker with Compose
+	@$(BIN)/python -m pytest tests/e2e -m e2e
 
 bench: setup  ## measure Wukong beside Dask's own scheduler, in one run
 	@$(BIN)/python -m benchmarks

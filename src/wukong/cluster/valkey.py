@@ -126,7 +126,8 @@ class ValkeyServer:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
-            config.write(_config(port, self._password, self._files(), self._memory_mb).encode())
+            text = configuration("127.0.0.1", port, self._password, self._files(), self._memory_mb)
+            config.write(text.encode())
 
     def _files(self) -> str:
         if not self._durable:
@@ -207,10 +208,18 @@ def tail(text: str, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _config(port: int, password: str, files: str, memory_mb: int | None) -> str:
-    # The configuration goes through stdin: arguments, and so the password, would be visible to every user.
+def configuration(bind: str, port: int, password: str, files: str, memory_mb: int | None) -> str:
+    """What a store's server is told, through its standard input: its arguments would be visible to every user.
+
+    Args:
+        bind: The interface to listen on.
+        port: Of the server.
+        password: That it asks for.
+        files: Lines that say what it keeps on disk.
+        memory_mb: What it may hold; None for no limit.
+    """
     return f"""\
-bind 127.0.0.1
+bind {bind}
 port {port}
 requirepass "{password}"
 save ""

@@ -1,0 +1,63 @@
+"""A Valkey server as a container's only process: `python -m wukong_kvs_node.store`.
+
+This process becomes the server, so that it gets the signals itself. Its configuration, with the password, goes through
+a pipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import NoReturn
+
+from wukong import settings
+from wukong.cluster.valkey import configuration, server_program
+from wukong.errors import WukongError
+from wukong.redis.connection import Connection
+from wukong_kvs_node import place
+
+_TRIAL_SECONDS = 2.0
+
+
+def answers(password: str) -> bool:
+    """Whether the server on this machine answers to the password."""
+    connection = Connection(f"127.0.0.1:{place.STORE_PORT}", password=password, timeout=_TRIAL_SECONDS)
+    try:
+        connection.call("PING")
+    except WukongError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def become(password: str, keep: str) -> NoReturn:
+    """Turn this process into the server; it listens on every interface.
+
+    Args:
+        password: That it asks for.
+        keep: The folder of its append-only file; empty to keep nothing on disk.
+    """
+    files = f'appendonly yes\nappendfsync everysec\ndir "{keep}"' if keep else "appendonly no"
+    reading, writing = os.pipe()
+    os.write(writing, configuration("* -::*", place.STORE_PORT, password, files, None).encode())
+    os.close(writing)
+    os.dup2(reading, 0)
+    program = server_program()
+    os.execv(program, [program, "-"])
+
+
+def main() -> None:
+    """Run the server."""
+    parser = argparse.ArgumentParser(prog="wukong_kvs_node.store", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--keep", default="", help="folder in which everything is kept through a restart")
+    arguments = parser.parse_args()
+    password = settings.STORE_PASSWORD.get()
+    if not password:
+        sys.exit(f"{settings.STORE_PASSWORD.name} is empty: anybody could read and change the store. Set it")
+    become(password, arguments.keep)
+
+
+if __name__ == "__main__":
+    main()
