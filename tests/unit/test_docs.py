@@ -109,6 +109,8 @@ def test_commands_are_run_by_a_test(page: Path) -> None:
         match Path(words[0]).name, words[1:]:
             case "make", [_]:
                 pass  # test_make_targets_exist
+            case "docker", ["compose", "up", "--detach", "--wait", *_]:
+                pass  # tests/e2e/cluster.py
             case "wukong", [verb, *_]:
                 assert verb in session, line
             case "python", ["-m", module, *_]:
@@ -158,10 +160,17 @@ def test_named_files_exist(page: Path) -> None:
             assert text in names, f"there is no {text}"
 
 
+def compose_variables() -> set[str]:
+    """What the Compose file takes from its caller."""
+    return set(re.findall(r"\$\{(WUKONG_\w+)", (ROOT / "compose/compose.yaml").read_text()))
+
+
 @every_page
 def test_named_variables_exist(page: Path) -> None:
     variables = [value for value in vars(settings).values() if isinstance(value, settings.Variable)]
-    known = {value.name for value in variables} | {value.file for value in variables if value.secret}
+    known = (
+        {value.name for value in variables} | {value.file for value in variables if value.secret} | compose_variables()
+    )
     named = {name for text in code(page) for name in re.findall(r"\bWUKONG_[A-Z_]+", text)}
     assert named <= known
 

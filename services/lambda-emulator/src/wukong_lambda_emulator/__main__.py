@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 
+from wukong_lambda_emulator.provider import ProviderUnavailable
 from wukong_lambda_emulator.server import serve
 
 
@@ -15,7 +17,10 @@ async def main() -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    service = await serve(os.environ)
+    try:
+        service = await serve(os.environ)
+    except ProviderUnavailable as error:
+        sys.exit(str(error))
     logging.info("the Lambda emulator listens on %s", service.address)
     try:
         await ended.wait()

@@ -108,9 +108,12 @@ class Environments:
         try:
             launch = Launch(
                 self._settings.handler,
-                {**self._variables(number, await api.listen()), **await self._stores(number)},
+                {**self._variables(number, await api.listen(self._provider.host)), **await self._stores(number)},
                 self._settings.directory,
                 self._settings.memory_mb * 2**20,
+                self._settings.image,
+                self._settings.tmp_mb * 2**20,
+                self._settings.volumes,
             )
             await asyncio.sleep(self._settings.cold_start_seconds)
             if environment.killed:

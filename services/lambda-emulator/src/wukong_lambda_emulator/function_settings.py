@@ -69,6 +69,12 @@ class FunctionSettings:
     store_seconds: float = 0.0
     #: Millions of bytes per second that fit through an environment's network to these, each way; 0 for no limit.
     store_mb_per_second: float = 0.0
+    #: The container image of its environments; empty for processes.
+    image: str = ""
+    #: MB that the /tmp of a container holds.
+    tmp_mb: int = 512
+    #: Volumes of a container by the folder at which each is seen there.
+    volumes: Mapping[str, str] = field(default_factory=dict)
     #: Faults from a seed.
     chaos: Chaos = field(default_factory=Chaos)
 
@@ -143,6 +149,15 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
             raise ValueError(f"stores of function {name!r} has {store!r}, which is not of the form host:port")
     if "." not in settings.handler:
         raise ValueError(f"handler {settings.handler!r} of function {name!r} is not of the form module.function")
+    for folder, volume in settings.volumes.items():
+        if not isinstance(volume, str) or not volume or not folder.startswith("/"):
+            raise ValueError(
+                f"volumes of function {name!r} has {folder!r}: {volume!r}, not a folder and a volume's name"
+            )
+    if not settings.image and settings.volumes:
+        raise ValueError(f"function {name!r} has volumes and no image: only containers can have them")
+    if settings.image and settings.network:
+        raise ValueError(f"function {name!r} has an image and a slow way to the stores; only processes can have that")
     if not settings.timeout or not settings.memory_mb:
         raise ValueError(f"timeout and memory_mb of function {name!r} must be above 0")
     if not settings.deliveries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,12 @@ class Launch:
     directory: str
     #: The environment is ended when its processes together hold more.
     memory_bytes: int
+    #: The container image that it is made of; empty where it is a process.
+    image: str = ""
+    #: Bytes that its /tmp may hold, where it has one of its own.
+    tmp_bytes: int = 0
+    #: Volumes of the container, by the folder at which each is seen; it cannot write to them.
+    volumes: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """One line."""

@@ -43,6 +43,9 @@ class Sandbox(Protocol):
 class Provider(Protocol):
     """Starts environments on this machine."""
 
+    #: The name under which they reach this machine; empty for the loopback interface.
+    host: str
+
     async def start(self, launch: Launch, output: int) -> Sandbox:
         """Start an environment whose standard output and error are the descriptor `output`, which the caller closes.
 

@@ -30,11 +30,16 @@ class RuntimeApi:
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=1e6)
         self._listening: asyncio.Server | None = None
 
-    async def listen(self) -> str:
-        """Start, and return host:port."""
-        self._listening = await asyncio.get_running_loop().create_server(self._server, "127.0.0.1", 0)
-        host, port = self._listening.sockets[0].getsockname()
-        return f"{host}:{port}"
+    async def listen(self, host: str = "") -> str:
+        """Start, and return host:port.
+
+        Args:
+            host: The name of this machine in a network that it listens in; empty for itself alone.
+        """
+        interface = "0.0.0.0" if host else "127.0.0.1"
+        self._listening = await asyncio.get_running_loop().create_server(self._server, interface, 0)
+        port = self._listening.sockets[0].getsockname()[1]
+        return f"{host or interface}:{port}"
 
     async def close(self) -> None:
         """Stop, and close the connections."""

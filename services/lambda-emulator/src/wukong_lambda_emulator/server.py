@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -14,7 +14,9 @@ from wukong_lambda_emulator import function_settings
 from wukong_lambda_emulator.environment_log import FunctionLog
 from wukong_lambda_emulator.event_invoke_config import EventInvokeConfig
 from wukong_lambda_emulator.function import Function
+from wukong_lambda_emulator.function_settings import FunctionSettings
 from wukong_lambda_emulator.invoke_api import InvokeApi
+from wukong_lambda_emulator.provider import Provider
 from wukong_lambda_emulator.queues import Queues
 from wukong_lambda_emulator.relay_process import RelayProcess
 from wukong_lambda_emulator.sqs_api import url
@@ -29,7 +31,7 @@ class Service:
         self,
         address: str,
         runner: web.AppRunner,
-        provider: ZygoteProvider,
+        providers: Sequence[Provider],
         functions: Mapping[str, Function],
         queues: Queues,
         relay: RelayProcess | None,
@@ -37,7 +39,7 @@ class Service:
         #: host:port of the Invoke API, and of the queues.
         self.address = address
         self._runner = runner
-        self._provider = provider
+        self._providers = providers
         self._functions = functions
         self._queues = queues
         self._relay = relay
@@ -63,7 +65,7 @@ class Service:
         for function in self._functions.values():
             function.stop()
         self._queues.close()
-        await self._provider.close()
+        await asyncio.gather(*(provider.close() for provider in self._providers))
         await asyncio.gather(*(function.close() for function in self._functions.values()))
         if self._relay is not None:
             await self._relay.close()
@@ -73,11 +75,14 @@ class Service:
 async def serve(environ: Mapping[str, str]) -> Service:
     """Start an emulator in the running loop; it accepts requests when this returns.
 
-    Reads WUKONG_FUNCTIONS, WUKONG_ZYGOTE_SOCKET, WUKONG_LISTEN, WUKONG_LOG_DIR and AWS_REGION. Environments that
-    shall be warm start in the background; the zygote may come up later than the emulator.
+    Reads WUKONG_FUNCTIONS, WUKONG_LISTEN, WUKONG_LOG_DIR and AWS_REGION; for functions that are processes
+    WUKONG_ZYGOTE_SOCKET, and for those that are containers WUKONG_DOCKER_NETWORK, WUKONG_DOCKER_PROJECT and
+    WUKONG_RUNTIME_API_HOST. Environments that shall be warm start in the background; the zygote may come up later than
+    the emulator.
 
     Raises:
         InvalidSetting: A variable is missing, or not what it must be.
+        ProviderUnavailable: Functions have images, and there is no Docker engine to run them.
         ValueError: WUKONG_FUNCTIONS is not what `function_settings` describes.
         OSError: The port is in use.
     """
@@ -86,14 +91,13 @@ async def serve(environ: Mapping[str, str]) -> Service:
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    socket_path = settings.ZYGOTE_SOCKET.get(environ)
     host, _, port = settings.LISTEN.get(environ).rpartition(":")
 
-    provider = ZygoteProvider(socket_path)
+    providers = await _providers(described.values(), environ)
     queues = Queues(region)
     relay = RelayProcess() if any(entry.network for entry in described.values()) else None
     functions = {
-        name: Function(name, entry, provider, FunctionLog(name, folder), region, queues, relay)
+        name: Function(name, entry, providers[bool(entry.image)], FunctionLog(name, folder), region, queues, relay)
         for name, entry in described.items()
     }
     runner = web.AppRunner(
@@ -107,13 +111,13 @@ async def serve(environ: Mapping[str, str]) -> Service:
         site = web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024)
         await site.start()
     except BaseException:
-        await provider.close()
+        await asyncio.gather(*(provider.close() for provider in providers.values()))
         if relay is not None:
             await relay.close()
         await runner.cleanup()
         raise
     bound = runner.addresses[0]
-    service = Service(f"{bound[0]}:{bound[1]}", runner, provider, functions, queues, relay)
+    service = Service(f"{bound[0]}:{bound[1]}", runner, list(providers.values()), functions, queues, relay)
     for function in functions.values():
         if queue := function.settings.on_failure:
             if queue not in queues:
@@ -121,3 +125,17 @@ async def serve(environ: Mapping[str, str]) -> Service:
             function.configure_events(EventInvokeConfig(on_failure=queues.arn(queue), modified=time.time()))
         function.prewarm()
     return service
+
+
+async def _providers(functions: Iterable[FunctionSettings], environ: Mapping[str, str]) -> dict[bool, Provider]:
+    """Who starts environments of functions with an image, and of those without, as far as there are any."""
+    providers: dict[bool, Provider] = {}
+    kinds = {bool(function.image) for function in functions}
+    if False in kinds:
+        providers[False] = ZygoteProvider(settings.ZYGOTE_SOCKET.get(environ))
+    if True in kinds:
+        # Imported here: nobody needs the SDK where environments are processes.
+        from wukong_lambda_emulator.docker_provider import DockerProvider
+
+        providers[True] = await DockerProvider.connect(environ)
+    return providers

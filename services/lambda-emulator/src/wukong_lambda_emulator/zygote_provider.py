@@ -85,6 +85,8 @@ class ZygoteSandbox:
 class ZygoteProvider:
     """A client of the zygote at a Unix socket."""
 
+    host = ""
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._patience = PATIENCE_SECONDS

@@ -58,7 +58,7 @@ class Config:
             store_password=settings.STORE_PASSWORD.get(environ),
             kvs=Access.read(environ),
             signing_key=settings.SIGNING_KEY.key(environ),
-            proxy_address=settings.PROXY_ADDRESS.get(environ),
+            proxy_address=settings.PUBLIC_PROXY_ADDRESS.get(environ) or settings.PROXY_ADDRESS.get(environ),
             lambda_endpoint=settings.LAMBDA_ENDPOINT.get(environ),
             function=settings.EXECUTOR_FUNCTION.get(environ),
             spreading=Spreading.read(environ),
