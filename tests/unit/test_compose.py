@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from wukong import settings
-from wukong_lambda_emulator import function_settings
+from wukong_lambda_emulator import container, function_settings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "compose/compose.yaml").read_text()
@@ -25,9 +25,10 @@ def test_the_root_includes_it() -> None:
 
 
 def test_the_parts() -> None:
-    assert SERVICES.keys() == ONCE | LASTING | {"invoker"}
+    assert SERVICES.keys() == ONCE | LASTING | {"environment", "invoker"}
     assert SERVICES["kvs-node"]["scale"] == 2
     assert SERVICES["invoker"]["scale"] == 0
+    assert SERVICES[container.SERVICE]["scale"] == 0
 
 
 def test_only_the_scheduler_and_the_proxy_are_published_and_on_loopback() -> None:
