@@ -48,6 +48,7 @@ from itertools import islice
 from math import inf
 
 from wukong.engine.claim import Claim
+from wukong.engine.cuts import Cuts
 from wukong.engine.fan_ins import REPORT_EDGES, FanIns
 from wukong.engine.holdings import Holdings
 from wukong.engine.instructions import (
@@ -68,7 +69,6 @@ from wukong.engine.instructions import (
 from wukong.engine.offloads import Offloads
 from wukong.engine.owned import Owned
 from wukong.engine.pages import Page, Pages
-from wukong.engine.policy.groups import contiguous
 from wukong.engine.policy.policy import Policy
 from wukong.engine.pulls import Pulls
 
@@ -113,8 +113,7 @@ class Walk:
         self._task_seconds = 0.0
         #: What tasks are expected to take, of those about which the user said something; the shell may share its own.
         self.expected: Mapping[int, float] = {}
-        self._oldest_at_beat: int | None = None
-        self._offload_again = False  # the pages that a cut needed were fetched first
+        self._cuts = Cuts(policy, self._pages, self._claims)
         self._last_report = 0.0
         self._untold = False  # a task ran that no report has told of, where others may end the job by what is given
         self._running = False  # the main thread runs `_current`, or a pulled task
@@ -321,8 +320,7 @@ class Walk:
             return due
         if given := self._give(now, main=False):
             return given
-        if tick or self._offload_again:
-            self._offload_again = False
+        if tick or self._cuts.unfinished:
             if cut := self._cut(running_for):
                 return cut
             if now - self._last_report >= self._beat:
@@ -489,25 +487,9 @@ class Walk:
         """Cut the oldest part of the ready tasks into as many pieces as the policy says."""
         if self._held:
             return None  # what is ready may lead to an input of a claim, and nobody else's arrival would count there
-        oldest = self._ready[0] if self._ready else None
-        aged = oldest is not None and oldest == self._oldest_at_beat
-        self._oldest_at_beat = oldest
-        waiting = len(self._ready)
         seconds = max(self._task_seconds, running_for)
-        if waiting and self.expected:
-            seconds = sum(self.expected.get(task, seconds) for task in self._ready) / waiting
-        count = self._policy.on_beat(waiting, self._room, seconds, aged)
-        if count <= 0:
-            return None
-        amount = waiting - max(0, (waiting + 1) // (count + 1) - 1)
-        if unknown := self._pages.unknown(islice(self._ready, amount), self._leaves):
-            self._offload_again = True
-            self._oldest_at_beat = oldest if aged else None
-            return FetchPages(unknown)
-        taken = [self._ready.popleft() for _ in range(amount)]
-        given = sorted(task for task in taken if task not in self._claims)
-        self._ready.extendleft(task for task in reversed(taken) if task in self._claims)
-        return self._offload(contiguous(given, count)) if given else None
+        cut = self._cuts.cut(self._ready, self._room, seconds, self.expected, self._leaves)
+        return cut if isinstance(cut, FetchPages | None) else self._offload(cut)
 
     def _hand_over(self, now: float) -> Instruction:
         """Report what arrived, then give all that is ready away, then end."""
