@@ -24,6 +24,7 @@ from wukong.invocation.spreading import Spreading
 from wukong.mds.records import Record
 from wukong.mds.store import JobSpec, Status
 from wukong_executor.environment import Environment
+from wukong_executor.lease import Lease
 from wukong_executor.memory import Memory
 from wukong_executor.offloading import Offloading
 
@@ -60,7 +61,8 @@ class Giver:
         environment.spreading = dataclasses.replace(environment.spreading, invokers=INVOKERS)
         memory = Memory(self._values, "bench", "holder", 600, 0)
         memory.by_task[0] = np.ones(nbytes, dtype=np.uint8)
-        offloading = Offloading(environment, memory, "bench", "0", "holder", self._begun, 600)
+        lease = Lease(environment.mds, "bench", "0", "holder", self._begun.generation, environment.lease_seconds)
+        offloading = Offloading(environment, memory, lease, self._begun, 600)
         pieces = [Piece([1 + number], [(0, None)]) for number in range(count)]
         self._sequence += 1
         self._cluster.expect(count)

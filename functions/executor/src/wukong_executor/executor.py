@@ -39,17 +39,19 @@ from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
 from wukong_executor import failures
-from wukong_executor.acknowledged import Acknowledged, Gave
+from wukong_executor.acknowledged import Acknowledged
 from wukong_executor.attempts import Attempts, TaskRaised
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
 from wukong_executor.garbage import Garbage
 from wukong_executor.interruption import Interrupted, Interruption
+from wukong_executor.lease import Lease
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.offloading import Offloading
 from wukong_executor.output import Output
 from wukong_executor.programs import Programs
 from wukong_executor.reporter import report
+from wukong_executor.resending import send_again
 from wukong_executor.resident import Resident
 from wukong_executor.retrying import Retrying
 from wukong_executor.room import Room
@@ -103,7 +105,8 @@ class Executor:
         self._environment = environment
         self._mds = environment.mds
         self._kvs = environment.kvs(begun.ring)
-        self._job, self._record, self._token = job, record, token
+        self._job = job
+        self._lease = Lease(environment.mds, job, record, token, begun.generation, environment.lease_seconds)
         self._begun = begun
         self._pages = pages
         self._memory_limit = memory_limit
@@ -128,7 +131,7 @@ class Executor:
                 environment.full_seconds, lambda: (ask := wanted()) is not None and ask(), self._garbage.collect
             ).write,
         )
-        self._offloading = Offloading(environment, self._memory, job, record, token, begun, seconds)
+        self._offloading = Offloading(environment, self._memory, self._lease, begun, seconds)
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
         self._output = Output()
         self._interruption = Interruption()
@@ -287,10 +290,9 @@ class Executor:
             memory=self._resident.look()[0],
             memory_limit=self._memory_limit,
         )
-        generation, lease = self._begun.generation, self._environment.lease_seconds
         with self._saying:
             self._announced = task, key
-            synced = self._mds.sync(self._job, self._record, self._token, generation, lease, words)
+            synced = self._lease.sync(words)
         self._times.enter(Phase.RUNNING)
         if synced.status is not Status.OK:
             with self._lock:
@@ -349,8 +351,7 @@ class Executor:
         return True
 
     def _seek(self, task: int, mark: bytes | None) -> None:
-        generation, lease = self._begun.generation, self._environment.lease_seconds
-        sought = self._mds.seek(self._job, self._record, self._token, generation, lease, task, mark)
+        sought = self._lease.seek(task, mark)
         with self._lock:
             if sought.status is Status.OK:
                 self._walk.pulls.sought(task, sought.mark, sought.free, clock())
@@ -361,8 +362,7 @@ class Executor:
         self._times.enter(Phase.WRITING)
         mark = self._memory.inline(task, INLINE_BYTES) or self._memory.store(task)
         self._times.enter(Phase.REPORTING)
-        generation, lease = self._begun.generation, self._environment.lease_seconds
-        status = self._mds.heal(self._job, self._record, self._token, generation, lease, task, mark)
+        status = self._lease.heal(task, mark)
         with self._lock:
             if status is Status.OK:
                 self._walk.pulls.healed(task, mark)
@@ -392,29 +392,8 @@ class Executor:
         if self._mds.reconnects == self._reconnects and not self._forgotten:
             return []
         self._reconnects = self._mds.reconnects
-        claimed: list[ReportAnswer] = []
-        generation, lease = self._begun.generation, self._environment.lease_seconds
-        acknowledged = self._acknowledged
-        for call in acknowledged.again(clock()):
-            if isinstance(call, Gave):
-                status, _ = self._mds.offload(
-                    self._job, self._record, self._token, generation, call.offload, lease, call.pieces, True
-                )
-                if status is not Status.OK:
-                    break  # the report that comes next is told so too
-                acknowledged.note_offload(call.offload, call.pieces, clock())
-                continue
-            call = acknowledged.stamp(replace(call, memory_limit=self._memory_limit))
-            with self._saying:
-                call = replace(call, current=self._current)
-                synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
-            if synced.status is not Status.OK:
-                break
-            for child in acknowledged.claimed(call, synced.answers):
-                if child not in reported:
-                    claimed.append(ReportAnswer(child, Verdict.CLAIMED.value, [], [], None))
-            acknowledged.note(call, synced.answers, clock())
-        return claimed
+        claimed = send_again(self._acknowledged, self._lease, self._stated)
+        return [ReportAnswer(child, Verdict.CLAIMED.value, [], [], None) for child in claimed if child not in reported]
 
     def _offload(self, instruction: Offload) -> None:
         given = self._offloading.give(instruction)
@@ -428,8 +407,7 @@ class Executor:
                 self._stop()
 
     def _renew(self) -> None:
-        lease = self._environment.lease_seconds
-        if self._mds.renew(self._job, self._record, self._token, self._begun.generation, lease) is not Status.OK:
+        if self._lease.renew() is not Status.OK:
             with self._lock:
                 self._stop()
 
@@ -454,7 +432,6 @@ class Executor:
             arrivals=sync.arrivals,
             results=sync.results,
             memory=resident,
-            memory_limit=self._memory_limit,
             counters=counters,
             logs=[replace(log, key=self._name(log.task)) for log in self._output.take()],
             retried=[replace(one, key=self._name(one.task)) for one in self._retrying.take()],
@@ -462,21 +439,19 @@ class Executor:
             end=sync.end,
         )
         call = self._acknowledged.stamp(call)
-        generation, lease = self._begun.generation, self._environment.lease_seconds
-        with self._saying:
-            current = self._current
-            call = replace(call, current=current, current_key=self._name(current))
-            synced = self._mds.sync(self._job, self._record, self._token, generation, lease, call)
+        synced = self._stated(call)
         if synced.status is Status.OK:
             self._acknowledged.note(call, synced.answers, clock())
             if synced.freed:
                 self._garbage.free(synced.freed)
         return synced
 
-    @property
-    def _current(self) -> int:
-        """What the store is told to run now: what was announced, where that counts."""
-        return self._announced[0] if self._begun.begins > 1 else self._running[0]
+    def _stated(self, call: Sync) -> Synced:
+        """Make a call that says what runs now: what was announced, where that counts."""
+        with self._saying:
+            current = self._announced[0] if self._begun.begins > 1 else self._running[0]
+            call = replace(call, current=current, current_key=self._name(current), memory_limit=self._memory_limit)
+            return self._lease.sync(call)
 
     def _name(self, task: int) -> str:
         return name(self._programs.keys.get(task, task)) if task >= 0 else ""
@@ -488,7 +463,7 @@ class Executor:
     def _fail(self, failure: Failure) -> str:
         with contextlib.suppress(Exception):
             self._sync(Sync())
-        self._mds.fail(self._job, self._record, self._token, self._begun.generation, failure)
+        self._lease.fail(failure)
         self._garbage.purge()
         return "failed"
 

@@ -19,6 +19,7 @@ from wukong.mds.records import Record
 from wukong.mds.store import Begun, Status
 from wukong_executor.environment import Environment
 from wukong_executor.invocations import invoke
+from wukong_executor.lease import Lease
 from wukong_executor.memory import INLINE_BYTES, Memory
 
 log = logging.getLogger(__name__)
@@ -51,19 +52,15 @@ class Offloading:
     Args:
         environment: The stores and Lambda.
         memory: The holder's values.
-        job: Whose record it is.
-        record: The record.
-        token: The holder's.
+        lease: The holder's on its record.
         begun: What the holder was told.
         seconds: After how long stored values may vanish.
     """
 
-    def __init__(
-        self, environment: Environment, memory: Memory, job: str, record: str, token: str, begun: Begun, seconds: float
-    ) -> None:
+    def __init__(self, environment: Environment, memory: Memory, lease: Lease, begun: Begun, seconds: float) -> None:
         self._environment = environment
         self._memory = memory
-        self._job, self._record, self._token = job, record, token
+        self._lease = lease
         self._begun = begun
         self._seconds = seconds
         #: Bytes of values that the proxy stored instead of this executor.
@@ -75,25 +72,15 @@ class Offloading:
         Raises:
             StoreFull, ClusterUnavailable: A store did not take something.
         """
-        offload = f"{self._token}-{instruction.sequence}"
+        offload = f"{self._lease.token}-{instruction.sequence}"
         stored: dict[int, bytes] = {}
-        environment = self._environment
         if not instruction.end and self._wide(len(instruction.pieces)):
             try:
                 return self._through_proxy(offload, instruction.pieces, stored)
             except WukongError as error:
-                log.warning("the wide fan-out %s of job %s goes directly: %s", offload, self._job, error)
+                log.warning("the wide fan-out %s of job %s goes directly: %s", offload, self._lease.job, error)
         records = self._records(instruction.pieces, stored)
-        status, accepted = environment.mds.offload(
-            self._job,
-            self._record,
-            self._token,
-            self._begun.generation,
-            offload,
-            environment.lease_seconds,
-            records,
-            instruction.end,
-        )
+        status, accepted = self._lease.offload(offload, records, instruction.end)
         self._invoke(offload, records, range(accepted))
         return Given(status, offload, records[:accepted], stored)
 
@@ -114,12 +101,12 @@ class Offloading:
         records = self._records(pieces, known)
         stored.update((other, mark) for other, mark in known.items() if other != task)
         wide = Wide(
-            self._job,
-            self._record,
-            self._token,
-            self._begun.generation,
+            self._lease.job,
+            self._lease.record,
+            self._lease.token,
+            self._lease.generation,
             offload,
-            environment.lease_seconds,
+            self._lease.seconds,
             records,
             [self._pages(record) for record in records],
             shared,
@@ -158,7 +145,7 @@ class Offloading:
     def _invoke(self, offload: str, records: Sequence[Record], numbers: Sequence[int]) -> None:
         if numbers:
             wanted = {f"{offload}.{number}": self._pages(records[number]) for number in numbers}
-            invoke(self._environment, self._job, wanted)
+            invoke(self._environment, self._lease.job, wanted)
 
     def _pages(self, record: Record) -> list[int]:
         return first_pages(record.entries, self._begun.first_tasks)
