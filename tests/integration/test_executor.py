@@ -42,6 +42,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.address
 
 
+@pytest.fixture
+def own_address(tmp_path: Path) -> Iterator[str]:
+    """A server whose rings no other test meets."""
+    with ValkeyServer(tmp_path, "store", password=PASSWORD) as server:
+        yield server.address
+
+
 class ThreadLambda:
     """Invokes the handler in threads, `deliveries` times per call."""
 
@@ -135,12 +142,12 @@ class Harness:
 
 @pytest.mark.parametrize("node", ["n1", "n2"], ids=["moved", "another"])
 def test_a_job_whose_only_node_is_gone_goes_on_with_the_newest_ring(
-    address: str, monkeypatch: pytest.MonkeyPatch, node: str
+    own_address: str, monkeypatch: pytest.MonkeyPatch, node: str
 ) -> None:
     monkeypatch.setattr("wukong.kvs.nodes.PATIENCE", 0.05)
-    harness = Harness(address, 0.02, monkeypatch, 1)
+    harness = Harness(own_address, 0.02, monkeypatch, 1)
     harness.ring = Ring(1, (Node("n1", "127.0.0.1:1"),))  # nothing listens there
-    harness.environment.mds.put_ring(Ring(2, (Node(node, address),)))
+    harness.environment.mds.put_ring(Ring(2, (Node(node, own_address),)))
     job, dag = harness.submit({"x": (np.arange, 50_000), "y": (np.negative, "x")}, ["x", "y"])
     harness.lambda_.join()
     assert harness.lambda_.outcomes == ["ended"]
