@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from tests.contract.mds.conftest import Servers, Store, server_store
 
 from wukong.mds import keys
 from wukong.mds.redis import GRACE, RedisMds
@@ -16,12 +18,11 @@ from wukong.redis import Connection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.contract.mds.conftest import Store
-
 
 @pytest.fixture
-def server(both: tuple[Store, Store]) -> Store:
-    return both[1]
+def server(mds_program: str, mds_servers: Servers) -> Iterator[Store]:
+    with ExitStack() as stack:
+        yield server_store(mds_servers.address(mds_program), stack)
 
 
 @pytest.fixture
