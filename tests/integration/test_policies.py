@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from tests.integration.conftest import cluster_where_large_begins_at
 from tests.integration.test_random_graphs import left_behind, stores_of
+from tests.waiting import until
 
 from wukong import Client, InvalidGraph, LocalCluster, TaskError
 from wukong.client.connection import Connection
@@ -42,6 +44,23 @@ def increment(value: Any) -> Any:
 
 def total(*values: Any) -> Any:
     return sum(np.sum(value) for value in values)
+
+
+def held(gate: Path, function: Callable[..., Any], *values: Any) -> Any:
+    """The function's value, once the gate is open."""
+    gate.with_suffix(".reached").touch()
+    until(gate.exists)
+    return function(*values)
+
+
+@contextlib.contextmanager
+def reached(gate: Path) -> Iterator[None]:
+    """A block in which a task stands before its gate, which is open afterwards."""
+    try:
+        until(gate.with_suffix(".reached").exists)
+        yield
+    finally:
+        gate.touch()
 
 
 def chain(length: int) -> dict[Any, Any]:
@@ -104,17 +123,29 @@ def test_of_two_large_inputs_of_a_fan_in_at_most_one_is_written(here: Client) ->
 
 
 def test_without_state_there_is_an_invocation_for_each_task_and_every_value_goes_through_the_store(
-    here: Client, small_large: LocalCluster
+    here: Client, small_large: LocalCluster, tmp_path: Path
 ) -> None:
     stores = stores_of(small_large)
     for graph, keys in [(chain(8), "c7"), tree(8)]:
         report = run(here, graph, keys)
         assert report.executors == report.invocations == len(graph)
-    graph = {"x": (increment, 1), "y": (np.ones, 1000), "sum": (total, "x", "y"), "last": (increment, "sum")}
+    graph = {
+        "x": (increment, 1),
+        "y": (np.ones, 1000),
+        "sum": (held, tmp_path / "sum", total, "x", "y"),
+        "last": (held, tmp_path / "last", increment, "sum"),
+    }
     job = here.submit_graph(graph, ["last", "x"])
+
+    def stored() -> list[bytes]:
+        names = [name for store in stores[1:] for name in store.call("KEYS", f"w:{job.id}:v:*")]
+        return sorted({name.split(b":")[3] for name in names})
+
+    with reached(tmp_path / "sum"):
+        assert stored() == [b"1", b"bundle-0"]
+    with reached(tmp_path / "last"):
+        assert b"bundle-2" in stored()
     assert job.result() == (1003.0, 2)
-    kvs = [name for store in stores[1:] for name in store.call("KEYS", f"w:{job.id}:v:*")]
-    assert sorted({name.split(b":")[3] for name in kvs}) == [b"1", b"bundle-0", b"bundle-2"]
     job.release()
     for store in stores:
         store.close()
