@@ -12,6 +12,7 @@ from tests.simulation.executor import Execution
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.world import Outcome, World, simulate
 
+from wukong.engine.cuts import Cuts
 from wukong.engine.walk import Walk
 from wukong.mds.records import Record
 from wukong.mds.store import Answer, JobSpec, Status, Sync, Verdict
@@ -167,15 +168,15 @@ def _named_without_hold(self: NamedValues, mark: bytes, live: LiveRecord) -> Non
         self.places[value] -= 1
 
 
-def _cut_claims(self: Walk, running_for: float) -> Any:
-    self._claims, kept = {}, self._claims
+def _cut_claims(self: Cuts, *arguments: Any) -> Any:
+    self._claims, kept = (), self._claims
     try:
-        return _walk_cut(self, running_for)
+        return _cut(self, *arguments)
     finally:
         self._claims = kept
 
 
-_walk_cut = Walk._cut
+_cut = Cuts.cut
 _walk_task_finished = Walk.task_finished
 
 
@@ -272,7 +273,7 @@ _OTHERS: dict[str, Mutation] = {
     "there is no pulse": _instead(Execution, "pulse", _no_pulse, "hold-lock"),
     "a value is freed with its first user": _instead(NamedValues, "unnamed", _freed_with_first),
     "nobody holds what it has stored": _instead(NamedValues, "named", _named_without_hold),
-    "claimed tasks are given away": replace(_instead(Walk, "_cut", _cut_claims, "crash"), raises=True),
+    "claimed tasks are given away": replace(_instead(Cuts, "cut", _cut_claims, "crash"), raises=True),
     "offloads are not sent again": _instead(Acknowledged, "note_offload", lambda *_: None, "forget"),
     "an end trusts a store that forgot": _instead(Acknowledged, "stamp", _end_in_trust, "forget"),
 }
