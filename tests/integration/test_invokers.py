@@ -114,8 +114,9 @@ def test_an_invoker_that_dies_midway_loses_nothing(start: Callable[..., wukong.L
 
 
 def _invoker_processes(cluster: wukong.LocalCluster) -> list[int]:
-    """The environment that has processes of its own, and those."""
-    for role, pid in cluster.processes():
-        if role == "environment" and (children := psutil.Process(pid).children()):
-            return [pid, *(child.pid for child in children)]
-    raise AssertionError("no environment has processes of its own")
+    """The invoker's environment, and its workers: one for each core, where an executor's has one pulse."""
+    environments = [psutil.Process(pid) for role, pid in cluster.processes() if role == "environment"]
+    children = {environment.pid: [child.pid for child in environment.children()] for environment in environments}
+    invoker = max(children, key=lambda pid: len(children[pid]))
+    assert len(children[invoker]) > 1
+    return [invoker, *children[invoker]]

@@ -18,7 +18,9 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, str]]] = []
+        #: For calls of any function, and for those of one.
         self.answers: list[tuple[int, str]] = []
+        self.answers_of: dict[str, list[tuple[int, str]]] = {}
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -27,7 +29,8 @@ class Endpoint:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 endpoint.calls.append((self.path, self.headers["X-Amz-Invocation-Type"], body))
-                status, error = endpoint.answers.pop(0) if endpoint.answers else (202, "")
+                answers = endpoint.answers_of.get(self.path.split("/")[-2], endpoint.answers)
+                status, error = answers.pop(0) if answers else (202, "")
                 self.send_response(status)
                 if error:
                     self.send_header("x-amzn-ErrorType", error)
@@ -125,7 +128,7 @@ def test_few_records_and_swept_ones_are_invoked_directly(spread: Invocations, en
 def test_the_share_of_an_invoker_that_is_refused_is_invoked_directly(
     spread: Invocations, endpoint: Endpoint, refusals: Refusals
 ) -> None:
-    endpoint.answers = [(429, "TooManyRequestsException")] + [(404, "ResourceNotFoundException")] * 2
+    endpoint.answers_of["the-invoker"] = [(429, "TooManyRequestsException")] + [(404, "ResourceNotFoundException")] * 2
     spread.start("job-1", {str(i): [] for i in range(40)})
     until(lambda: len(endpoint.calls) >= 43)
     direct = [body["record"] for path, _, body in endpoint.calls if "the-function" in path]

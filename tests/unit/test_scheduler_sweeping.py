@@ -53,6 +53,15 @@ def test_a_task_that_ended_all_its_executors_ends_the_job() -> None:
     assert list(verdict.invoke) == []
 
 
+def test_the_cause_is_not_guessed_where_the_platform_names_it() -> None:
+    why = "the function's time limit (Task timed out after 900.00 seconds)"
+    record = dataclasses.replace(due("1", 3, 3, current=7, memory=2900, deaths=2), why=why)
+    failure = judge(Sweep("running", [record]), "f", 2).failure
+    assert failure is not None
+    assert "out of memory" not in failure.message
+    assert "Cut the task into smaller ones" in failure.message
+
+
 def test_what_the_platform_says_is_the_cause() -> None:
     record = dataclasses.replace(due("1", 3, 3, current=7, memory=2900, deaths=2), why="out of memory", key="('x', 7)")
     failure = judge(Sweep("running", [record]), "f", 2).failure

@@ -125,7 +125,8 @@ def _lost(due: Due, allowed: int) -> Failure:
     cause += f", the last one with: {due.why}" if due.why else ", without a word"
     if due.memory_limit:
         cause += f", with {due.memory / MIB:,.0f} of {due.memory_limit / MIB:,.0f} MiB in use at the last beat"
-        if not due.why.startswith("out of memory") and due.memory > NEARLY_FULL * due.memory_limit:
+        known = due.why.startswith(("out of memory", TIME_LIMIT))
+        if not known and due.memory > NEARLY_FULL * due.memory_limit:
             cause += " (probably out of memory)"
     return Failure(
         error="ExecutorLost",
