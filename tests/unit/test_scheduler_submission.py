@@ -13,6 +13,7 @@ from wukong.errors import (
     InputLost,
     InvalidGraph,
     LimitExceeded,
+    ValueRefused,
     VersionMismatch,
     WukongError,
 )
@@ -139,6 +140,18 @@ def test_missing_pages_are_named_and_nothing_is_stored() -> None:
 def test_a_page_with_a_false_hash_is_refused() -> None:
     with pytest.raises(InvalidGraph, match="came with the hash"):
         Desk().submission.keep_page(graph_pb2.Page(hash=HASHES[0], data=b"other"))
+
+
+def test_a_page_that_was_changed_in_the_store_is_not_signed() -> None:
+    desk = Desk()
+    for name in HASHES:
+        desk.mds.put_upload(name, b"Psomebody else's", 60.0)
+    request = diamond()
+    del request.graph.pages[:]
+    with pytest.raises(ValueRefused, match=f"{HASHES[0]} was changed in the metadata store"):
+        desk.submit(request)
+    assert desk.mds.job("job-1") is None
+    assert desk.invoked == []
 
 
 def test_the_mark_of_an_input_is_the_clients_or_the_stores() -> None:

@@ -20,7 +20,7 @@ from google.protobuf import json_format, struct_pb2
 
 from wukong.engine.policy.named import policy_named
 from wukong.engine.policy.policy import Policy
-from wukong.errors import ClusterUnavailable, InvalidGraph, LimitExceeded
+from wukong.errors import ClusterUnavailable, InvalidGraph, LimitExceeded, ValueRefused
 from wukong.graph.calls import Call, plan
 from wukong.graph.functions import not_offered
 from wukong.graph.page import build_pages
@@ -118,6 +118,7 @@ class Submission:
             InvalidGraph: The graph cannot be run.
             VersionMismatch: The executors could not read its pickles.
             LimitExceeded: It is too large.
+            ValueRefused: A page was changed in the metadata store after it was uploaded.
             ClusterUnavailable: No node of the key-value store is there yet.
         """
         name = request.job_id
@@ -203,7 +204,14 @@ class Submission:
                 raise InvalidGraph(f"{name!r} is no page's hash: it has 64 hexadecimal digits")
         for i in range(0, len(wanted), _BATCH):
             batch = wanted[i : i + _BATCH]
-            known.update(zip(batch, self._mds.uploads(batch), strict=True))
+            for name, data in zip(batch, self._mds.uploads(batch), strict=True):
+                if data is not None and hashlib.sha256(data).hexdigest() != name:
+                    # It would be signed as if an authenticated client had sent it.
+                    raise ValueRefused(
+                        f"the page {name} was changed in the metadata store after it was uploaded; it was not signed. "
+                        "Find out who can write there, and submit the graph again when the page has expired"
+                    )
+                known[name] = data
         missing = [name for name in wanted if known[name] is None]
         if missing:
             raise MissingPagesError(missing)
