@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # What an image installs: the versions that the tests ran with.
 COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup demo test simulation simulation-mutations soak check format protos docs lock images e2e bench bench-fan-out
+.PHONY: help setup demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-fan-out
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ format: setup  ## rewrite the sources in the project's format
 
 protos: setup  ## generate src/wukong/rpc/v1 from protos/
 	@$(BIN)/python protos/generate.py
+
+certificates: setup  ## make certificates for development in build/certificates, for TLS
+	@$(BIN)/python -m wukong.cluster.certificates build/certificates
 
 docs: setup  ## build the documentation's site into build/site
 	@$(SITE)

@@ -214,6 +214,10 @@ class AccessDenied(WukongError):
     """A server refused a call, because its token is missing or wrong."""
 
 
+class TlsFailed(AccessDenied):
+    """Two sides do not agree on TLS: one speaks without it, or refuses the other's certificate."""
+
+
 class InvalidSetting(WukongError, ValueError):
     """A part cannot start: an environment variable is missing, or its value cannot be.
 

@@ -102,6 +102,24 @@ class Variable:
 
 ADDRESS = Variable("WUKONG_ADDRESS", "where the scheduler listens, host:port, for clients")
 TOKEN = Variable("WUKONG_TOKEN", "bearer token of every gRPC call", secret=True)
+TLS_CERTIFICATE = Variable(
+    "WUKONG_TLS_CERTIFICATE",
+    "file of the certificate (PEM, with those between it and its authority) that a server shows to its callers, and a "
+    "caller to servers that demand one; empty for servers that speak without TLS",
+    "",
+)
+TLS_KEY = Variable("WUKONG_TLS_KEY", "file of the private key (PEM, not encrypted) of WUKONG_TLS_CERTIFICATE", "")
+TLS_CA = Variable(
+    "WUKONG_TLS_CA",
+    "file of the certificates (PEM) of the authorities that vouch for servers; empty for callers without TLS",
+    "",
+)
+TLS_CLIENT_CA = Variable(
+    "WUKONG_TLS_CLIENT_CA",
+    "file of the certificates (PEM) of the authorities that vouch for callers: a server then demands a certificate of "
+    "each caller (mutual TLS); empty not to",
+    "",
+)
 SIGNING_KEY = Variable(
     "WUKONG_SIGNING_KEY", "hexadecimal key that signs pages and values, one per cluster", secret=True
 )

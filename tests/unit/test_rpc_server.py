@@ -86,7 +86,11 @@ def address() -> Iterator[str]:
         await end.wait()
         await server.close()
 
-    thread = threading.Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(live()))
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(live())
+
+    thread = threading.Thread(target=run)
     thread.start()
     yield started.result(timeout=10)
     loop.call_soon_threadsafe(end.set)

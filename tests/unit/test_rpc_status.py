@@ -24,6 +24,7 @@ EXAMPLES = [
     errors.ClusterUnavailable("no metadata store"),
     errors.ValueRefused("page 3"),
     errors.AccessDenied("no token"),
+    errors.TlsFailed("the certificate has expired"),
     errors.UnknownJob("j-1"),
     errors.InvalidSetting("WUKONG_POLICY", "there is no such policy"),
 ]

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 from wukong import settings
 from wukong.cli.exits import UsageError
-from wukong.client.address import locate
+from wukong.client.address import Where, locate
 from wukong.client.connection import Connection
 
 #: Seconds to go on trying while the cluster does not answer.
 PATIENCE = 10.0
 
 
-def where(arguments: argparse.Namespace) -> tuple[str, str]:
-    """host:port and token of the cluster.
+def where(arguments: argparse.Namespace) -> Where:
+    """Address, token and TLS of the cluster.
 
     Raises:
         UsageError: One of them is not given, or is malformed.
@@ -41,7 +41,8 @@ def connect(arguments: argparse.Namespace) -> Iterator[Connection]:
     Raises:
         UsageError: It is not said to which cluster.
         ClusterUnavailable: Nothing answers there.
-        AccessDenied: The token is wrong.
+        AccessDenied: The token is wrong, or the two sides do not agree on TLS.
     """
-    with contextlib.closing(Connection(*where(arguments), PATIENCE)) as connection:
+    there = where(arguments)
+    with contextlib.closing(Connection(there.address, there.token, PATIENCE, tls=there.tls)) as connection:
         yield connection

@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     _, r = da.linalg.tsqr(x)
     with contextlib.ExitStack() as stack:
         if arguments.address:
-            address, token = where(arguments)
-            client = wukong.Client(address, token=token, timeout=PATIENCE)
+            there = where(arguments)
+            client = wukong.Client(there.url, token=there.token, timeout=PATIENCE)
         else:
             begun = time.monotonic()
             client = wukong.Client(stack.enter_context(wukong.LocalCluster()))

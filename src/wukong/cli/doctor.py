@@ -18,6 +18,7 @@ from wukong.cli.check import Check, Outcome, failed, verdict, versions
 from wukong.cli.commands import Commands
 from wukong.cli.connect import where
 from wukong.cli.output import say, say_json
+from wukong.client.address import Where
 from wukong.client.connection import Connection
 from wukong.client.stores import addresses
 from wukong.errors import UnknownJob, WukongError
@@ -46,7 +47,7 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything, and tell each finding when it is known."""
     checks = []
-    for check in _checks(*where(arguments)):
+    for check in _checks(where(arguments)):
         checks.append(check)
         if not arguments.json:
             say(check.lines())
@@ -55,10 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     return verdict(checks)
 
 
-def _checks(address: str, token: str) -> Iterator[Check]:
+def _checks(there: Where) -> Iterator[Check]:
+    address = there.address
     begun = time.monotonic()
     try:
-        connection = Connection(address, token, _PATIENCE)
+        connection = Connection(address, there.token, _PATIENCE, tls=there.tls)
     except WukongError as error:
         yield failed("scheduler", error)
         return
@@ -68,7 +70,7 @@ def _checks(address: str, token: str) -> Iterator[Check]:
         yield _proxy(connection)
         yield _stores(cluster)
         yield _versions(cluster)
-        yield _first_result(address, token)
+        yield _first_result(there)
 
 
 def _proxy(connection: Connection) -> Check:
@@ -120,14 +122,14 @@ def _versions(cluster: cluster_pb2.Cluster) -> Check:
     return dataclasses.replace(check, detail=f"{check.detail}; the executors' image is {digest}") if digest else check
 
 
-def _first_result(address: str, token: str) -> Check:
+def _first_result(there: Where) -> Check:
     """Run one task as a program would: the scheduler checks the versions then, too."""
     name = "first result"
     begun = time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those about versions have been told
-            with contextlib.closing(wukong.Client(address, token=token, timeout=_PATIENCE)) as client:
+            with contextlib.closing(wukong.Client(there.url, token=there.token, timeout=_PATIENCE)) as client:
                 value = client.get({"doctor": (operator.add, 1, 1)}, "doctor", deadline=_FIRST_RESULT)
     except WukongError as error:
         return failed(name, error)

@@ -27,7 +27,7 @@ class Exit(enum.IntEnum):
     FAILED = 1, "the job failed or was cancelled, or a check did not hold"
     USAGE = 2, "the command or the graph is not valid, or above a limit of the cluster"
     UNAVAILABLE = 3, "no cluster answers, or a part of it cannot start"
-    DENIED = 4, "the cluster refuses the token"
+    DENIED = 4, "the cluster refuses the token, or a certificate cannot be trusted"
     UNKNOWN_JOB = 5, "the cluster does not know the job"
     VERSIONS = 6, "versions do not fit together, or a package is missing"
     INTERRUPTED = 130, "interrupted with Ctrl-C"

@@ -1,12 +1,18 @@
-"""Where a cluster is: its address and token, from arguments or from the environment."""
+"""Where a cluster is: its address, token and TLS, from arguments or from the environment."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wukong import settings
+from wukong.errors import InvalidSetting
+from wukong.rpc.tls import CallerTls
+
+#: How an address may begin: with TLS, and without.
+_TLS, _PLAIN = "grpcs://", "grpc://"
+_FILES = ("ca_file", "certificate_file", "key_file")
 
 
 class Cluster(Protocol):
@@ -21,16 +27,45 @@ class Cluster(Protocol):
         """The bearer token of its calls."""
 
 
-def locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
-    """host:port and token of the cluster that the user means.
+class Where(NamedTuple):
+    """A cluster that can be called.
+
+    Attributes:
+        address: host:port of the scheduler.
+        token: The bearer token.
+        tls: What is trusted and shown; None to speak without TLS.
+    """
+
+    address: str
+    token: str
+    tls: CallerTls | None = None
+
+    @property
+    def url(self) -> str:
+        """The address with how it is spoken to, as `locate` takes it."""
+        return f"{_PLAIN if self.tls is None else _TLS}{self.address}"
+
+
+def locate(
+    address: Cluster | str | None,
+    token: str | None,
+    ca_file: str | None = None,
+    certificate_file: str | None = None,
+    key_file: str | None = None,
+) -> Where:
+    """The cluster that the user means.
 
     Args:
-        address: A cluster object, "host:port", or None for the environment's.
+        address: A cluster object, "host:port", "grpcs://host:port", "grpc://host:port", or None for the environment's.
         token: The token, or None for the cluster object's or the environment's.
+        ca_file: File of the authorities that vouch for the servers, or None for the environment's.
+        certificate_file: File of the caller's own certificate, or None for the environment's.
+        key_file: File of its key, or None for the environment's.
 
     Raises:
-        ValueError: There is no address or token, or it is malformed.
+        ValueError: There is no address or token, or it is malformed, or a file cannot be used.
     """
+    embedded = address is not None and not isinstance(address, str)
     if address is None:
         where = os.environ.get(settings.ADDRESS.name, "")
         if not where:
@@ -44,15 +79,46 @@ def locate(address: Cluster | str | None, token: str | None) -> tuple[str, str]:
         where, token = address.address, address.token if token is None else token
     else:
         raise ValueError(f"the address is {address!r}; it must be a LocalCluster, 'host:port', or None")
+    secured, plain = where.startswith(_TLS), where.startswith(_PLAIN)
+    where = where.removeprefix(_TLS).removeprefix(_PLAIN)
     host, _, port = where.rpartition(":")
     if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"the address {where!r} is not of the form host:port")
+        raise ValueError(f"the address {where!r} is not of the form host:port (grpcs://host:port with TLS)")
     secret = settings.TOKEN.find() if token is None else token
     if not secret:
         raise ValueError(f"no token for {where}: pass token=..., or set {settings.TOKEN.name}")
     if not isinstance(secret, str):
         raise ValueError(f"the token is of the type {type(secret).__name__}; it must be a text")
-    return where, secret
+    files = [ca_file, certificate_file, key_file]
+    if embedded or plain:
+        if any(files):
+            why = "an embedded cluster" if embedded else f"{_PLAIN}{where}"
+            raise ValueError(f"{why} is spoken to without TLS; leave {', '.join(_FILES)} away")
+        return Where(where, secret)
+    return Where(where, secret, _tls(files, secured))
+
+
+def _tls(files: list[str | None], secured: bool) -> CallerTls | None:
+    """What the files hold that are given, or that the environment names; None where neither asks for TLS."""
+    variables = (settings.TLS_CA, settings.TLS_CERTIFICATE, settings.TLS_KEY)
+    if any(files):
+        if not files[0] and not secured:
+            files[0] = settings.TLS_CA.get()
+        if not files[0] and not secured:
+            raise ValueError(
+                f"{_FILES[1]} is for TLS, so give {_FILES[0]} too, or an address that begins with {_TLS} where a "
+                "well-known authority vouches for the server"
+            )
+        ca, certificate, key = (str(file or "") for file in files)
+        return CallerTls.of(ca, certificate, key, _FILES, _argument)
+    if not secured:
+        return CallerTls.read()
+    ca, certificate, key = (variable.get() for variable in variables)
+    return CallerTls.of(ca, certificate, key, tuple(variable.name for variable in variables), InvalidSetting)
+
+
+def _argument(name: str, why: str) -> ValueError:
+    return ValueError(f"{name} cannot be used: {why}")
 
 
 def checker(address: object) -> Callable[[], None]:

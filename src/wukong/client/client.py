@@ -48,7 +48,13 @@ class Client:
 
     Args:
         address: A `LocalCluster`, "host:port" of a scheduler, or None for the environment variable WUKONG_ADDRESS.
+            With TLS where `ca_file` is given, or as "grpcs://host:port" where a well-known authority vouches for it.
         token: The bearer token; by default the cluster object's, or that of the environment variable WUKONG_TOKEN.
+        ca_file: File of the certificates (PEM) of the authorities that vouch for the cluster; by default the one that
+            the environment variable WUKONG_TLS_CA names.
+        certificate_file: File of this client's own certificate (PEM), for a cluster that demands one; by default the
+            one that WUKONG_TLS_CERTIFICATE names.
+        key_file: File of its private key (PEM), not encrypted; by default the one that WUKONG_TLS_KEY names.
         timeout: Seconds to go on trying while the cluster does not answer.
         by_value: Modules whose functions and classes travel with the graph, since executors cannot import them:
             "auto" for all outside the standard library and site-packages, or a list of names.
@@ -57,8 +63,9 @@ class Client:
 
     Raises:
         ClusterUnavailable: Nothing answered at the address in time.
-        AccessDenied: The token is wrong.
-        ValueError: There is no address or token, or an argument is malformed.
+        AccessDenied: The token is wrong; or `TlsFailed`: a certificate has expired, is of another authority or for
+            another name, or one side speaks without TLS.
+        ValueError: There is no address or token, an argument is malformed, or a file cannot be used.
     """
 
     #: Dask asks before it takes a client for its scheduler.
@@ -69,17 +76,20 @@ class Client:
         address: Cluster | str | None = None,
         *,
         token: str | None = None,
+        ca_file: str | None = None,
+        certificate_file: str | None = None,
+        key_file: str | None = None,
         timeout: float = 30.0,
         by_value: str | Iterable[str] = "auto",
         progress: bool | None = None,
     ) -> None:
-        where, secret = locate(address, token)
+        where = locate(address, token, ca_file, certificate_file, key_file)
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
             raise ValueError(f"timeout is {timeout!r}; it must be a number of seconds above 0")
         if not isinstance(by_value, Iterable):
             raise ValueError(f"by_value is {by_value!r}; it must be 'auto' or a list of modules' names")
         self._by_value = by_value if isinstance(by_value, str) else tuple(by_value)
-        connection = Connection(where, secret, timeout, checker(address))
+        connection = Connection(where.address, where.token, timeout, checker(address), where.tls)
         self._session = Session(connection, getattr(address, "forward_output", True), progress)
         self._connection = connection
         self._lanes = Lanes()

@@ -12,7 +12,9 @@ import grpc
 from wukong.client.aside import Aside
 from wukong.errors import ClusterUnavailable
 from wukong.rpc.channel import channel
+from wukong.rpc.handshake import closed, trouble
 from wukong.rpc.status import wukong_errors
+from wukong.rpc.tls import CallerTls
 from wukong.rpc.v1 import cluster_pb2, data_pb2_grpc, scheduler_pb2, scheduler_pb2_grpc
 
 Response = TypeVar("Response")
@@ -29,6 +31,7 @@ class Connection:
         token: The bearer token.
         timeout: Seconds to go on trying while nothing answers.
         check: Raises `ClusterUnavailable` when it is known that nothing will ever answer.
+        tls: Whom to trust, and what to show; None to speak without TLS.
 
     Attributes:
         scheduler: The scheduler's methods.
@@ -37,21 +40,31 @@ class Connection:
 
     Raises:
         ClusterUnavailable: Nothing answered in time.
-        AccessDenied: The token is wrong.
+        AccessDenied: The token is wrong, or `TlsFailed`: the two sides do not agree on TLS.
     """
 
-    def __init__(self, address: str, token: str, timeout: float, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        timeout: float,
+        check: Callable[[], None] = lambda: None,
+        tls: CallerTls | None = None,
+    ) -> None:
         self.address = address
         self._check = check
         self.timeout = timeout
         self._token = token
+        self._tls = tls
+        self._met = False
         self._lock = threading.Lock()
         self.aside = Aside()
-        self._channel = channel(address, token)
+        self._channel = channel(address, token, tls)
         self._data_channel: grpc.Channel | None = None
         self.scheduler = scheduler_pb2_grpc.SchedulerStub(self._channel)
         try:
             self.cluster: cluster_pb2.Cluster = self.call(self.scheduler.GetCluster, scheduler_pb2.GetClusterRequest())
+            self._met = True
         except BaseException:
             self._channel.close()
             raise
@@ -87,8 +100,10 @@ class Connection:
         while True:
             try:
                 return attempt()
-            except ClusterUnavailable:
+            except ClusterUnavailable as error:
                 self._check()
+                if not self._met and closed(str(error)) and (failed := trouble(self.address, self._tls)):
+                    raise failed from error
                 if time.monotonic() + pause > end:
                     raise
             time.sleep(pause)
@@ -104,7 +119,7 @@ class Connection:
         """The methods of the proxy's Data service."""
         with self._lock:
             if self._data_channel is None:
-                self._data_channel = channel(self.data_address, self._token)
+                self._data_channel = channel(self.data_address, self._token, self._tls)
             return data_pb2_grpc.DataStub(self._data_channel)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Channels to a server of the cluster: a synchronous one for clients, an asynchronous one for services.
 
-Both send the token with every call. Make calls inside `wukong.rpc.status.wukong_errors(address)`, so that
-errors of Wukong are raised and not gRPC's.
+Both send the token with every call, and speak TLS where they are told whom to trust. Make calls inside
+`wukong.rpc.status.wukong_errors(address)`, so that errors of Wukong are raised and not gRPC's.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ import grpc.aio
 
 from wukong.rpc.auth import credentials
 from wukong.rpc.limits import CHANNEL_OPTIONS
+from wukong.rpc.tls import CallerTls
 
 
-def channel(address: str, token: str) -> grpc.Channel:
+def channel(address: str, token: str, tls: CallerTls | None = None) -> grpc.Channel:
     """A channel for synchronous calls of all kinds. It connects on the first call; close it."""
-    plain = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
-    return grpc.intercept_channel(_Unregistered(plain), _Token(token))
+    if tls is None:
+        opened = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    else:
+        opened = grpc.secure_channel(address, tls.credentials(), options=CHANNEL_OPTIONS)
+    return grpc.intercept_channel(_Unregistered(opened), _Token(token))
 
 
-def async_channel(address: str, token: str) -> grpc.aio.Channel:
+def async_channel(address: str, token: str, tls: CallerTls | None = None) -> grpc.aio.Channel:
     """A channel for asynchronous unary calls, all that services make. It connects on the first; close it."""
-    return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS, interceptors=[_AsyncToken(token)])
+    interceptors = [_AsyncToken(token)]
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, tls.credentials(), options=CHANNEL_OPTIONS, interceptors=interceptors)
 
 
 class _Details(NamedTuple):

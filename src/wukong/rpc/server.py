@@ -1,7 +1,7 @@
 """Starts a gRPC server as every component of the cluster has one.
 
-Around the component's own services: health and reflection, the token on every call, limits, and errors that
-travel (`wukong.rpc.status`).
+Around the component's own services: TLS where it has a certificate, health and reflection, the token on every call,
+limits, and errors that travel (`wukong.rpc.status`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from wukong.errors import ClusterUnavailable
 from wukong.rpc.auth import TokenCheck
 from wukong.rpc.failure import FailureToStatus
 from wukong.rpc.limits import SERVER_OPTIONS
+from wukong.rpc.tls import ServerTls
 
 Context = grpc.aio.ServicerContext[Any, Any]
 """The second argument of every servicer's method."""
@@ -59,6 +60,7 @@ async def start(
     token: str,
     services: Sequence[str],
     *,
+    tls: ServerTls | None = None,
     serving: bool = True,
 ) -> Server:
     """Starts a server in the running event loop; it accepts calls when this returns.
@@ -69,6 +71,7 @@ async def start(
             errors of Wukong to refuse; methods that stream their answer are asynchronous generators.
         token: What callers must send; never empty.
         services: Full names of the services, such as "wukong.rpc.v1.Ring", for health and reflection.
+        tls: What it shows and demands; None to speak without TLS.
         serving: False where there is more to do before the component is of use: call `Server.serving` then.
 
     Raises:
@@ -81,7 +84,7 @@ async def start(
     reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     host = listen.rpartition(":")[0]
     try:
-        port = server.add_insecure_port(listen)
+        port = server.add_secure_port(listen, tls.credentials()) if tls else server.add_insecure_port(listen)
     except RuntimeError as error:
         raise ClusterUnavailable(f"cannot listen on {listen}: {_why_not(listen)}") from error
     started = Server(server, health_servicer, f"{host}:{port}", services)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from wukong import settings
-from wukong.errors import ClusterUnavailable, InvalidSetting
+from wukong.errors import WukongError
 
 
 class Service(Protocol):
@@ -32,7 +32,7 @@ def run(serve: Callable[[Mapping[str, str]], Awaitable[Service]], name: str) -> 
         for package in ("wukong", name):
             settings.LOG_LEVEL.parsed(logging.getLogger(package).setLevel)
         asyncio.run(_until_told(serve, name))
-    except (InvalidSetting, ClusterUnavailable) as error:
+    except WukongError as error:
         sys.exit(f"{name}: {error}")
 
 

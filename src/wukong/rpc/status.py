@@ -18,6 +18,7 @@ import grpc
 
 from wukong import errors
 from wukong.errors import WukongError
+from wukong.rpc import handshake
 
 METADATA_KEY = "wukong-error-bin"
 """Trailing metadata: JSON of the error's class, message and attributes."""
@@ -27,6 +28,7 @@ STATUS: dict[type[WukongError], grpc.StatusCode] = {
     errors.InvalidGraph: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownJob: grpc.StatusCode.NOT_FOUND,
     errors.AccessDenied: grpc.StatusCode.UNAUTHENTICATED,
+    errors.TlsFailed: grpc.StatusCode.UNAUTHENTICATED,
     errors.VersionMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.MissingModule: grpc.StatusCode.FAILED_PRECONDITION,
     errors.InvalidSetting: grpc.StatusCode.FAILED_PRECONDITION,
@@ -90,6 +92,8 @@ def from_rpc(error: grpc.RpcError, address: str) -> WukongError:
     details: str = call.details() or ""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
+            if failed := handshake.refused(details, address):
+                return failed
             return errors.ClusterUnavailable(f"nothing answers at {address} ({details}). Is the cluster running?")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return errors.ClusterUnavailable(f"{address} did not answer in time ({details})")

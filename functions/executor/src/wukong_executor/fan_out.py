@@ -16,6 +16,7 @@ from wukong.mds.store import Status
 from wukong.rpc.channel import channel
 from wukong.rpc.limits import CHUNK_BYTES
 from wukong.rpc.status import wukong_errors
+from wukong.rpc.tls import CallerTls
 from wukong.rpc.v1 import fleet_pb2, fleet_pb2_grpc
 
 #: What a proxy at its slowest does in a second; a call that takes longer is given up, before the lease runs out.
@@ -67,7 +68,7 @@ def through_proxy(address: str, token: str, wide: Wide) -> tuple[Status, int, Se
     """
     nbytes = sum(map(len, wide.shared.stream)) if wide.shared else 0
     timeout = wide.lease / 2 + nbytes / BYTES_PER_SECOND + len(wide.pieces) / PIECES_PER_SECOND
-    with channel(address, token) as connection, wukong_errors(address):
+    with channel(address, token, CallerTls.read()) as connection, wukong_errors(address):
         answer = fleet_pb2_grpc.FleetStub(connection).FanOut(requests(wide), timeout=timeout)
     return _STATUS[answer.status], answer.accepted, list(answer.left)
 

@@ -9,7 +9,9 @@ import grpc.aio
 
 from wukong.errors import WukongError
 from wukong.rpc.channel import async_channel
+from wukong.rpc.handshake import closed, trouble
 from wukong.rpc.status import wukong_errors
+from wukong.rpc.tls import CallerTls
 from wukong.rpc.v1 import ring_pb2, ring_pb2_grpc
 from wukong_kvs_node.attendance import START, Action, Attendance, Step
 
@@ -26,12 +28,14 @@ class Agent:
         proxy: host:port of the proxy.
         token: The cluster's token.
         node: What to register.
+        tls: Whom to trust; None to speak without TLS.
     """
 
-    def __init__(self, proxy: str, token: str, node: ring_pb2.KvsNode) -> None:
+    def __init__(self, proxy: str, token: str, node: ring_pb2.KvsNode, tls: CallerTls | None = None) -> None:
         self._proxy = proxy
         self._node = node
-        self._channel: grpc.aio.Channel = async_channel(proxy, token)
+        self._tls = tls
+        self._channel: grpc.aio.Channel = async_channel(proxy, token, tls)
         self._ring = ring_pb2_grpc.RingStub(self._channel)
         self._attendance = Attendance()
         self._step = START
@@ -64,6 +68,9 @@ class Agent:
         except WukongError as error:
             if not (error.retryable or patient):
                 raise
+            looked = not patient and closed(str(error))
+            if looked and (failed := await asyncio.to_thread(trouble, self._proxy, self._tls)):
+                raise failed from error
             _log.warning("%s failed, trying again: %s", step.action.value, error)
         if step.action is Action.REGISTER:
             return self._attendance.not_registered()

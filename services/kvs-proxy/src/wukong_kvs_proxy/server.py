@@ -13,6 +13,7 @@ from wukong import settings
 from wukong.kvs.access import Access
 from wukong.mds.redis import RedisMds
 from wukong.rpc import server as rpc_server
+from wukong.rpc.tls import ServerTls
 from wukong.rpc.v1 import data_pb2_grpc, fleet_pb2_grpc, ring_pb2_grpc
 from wukong.values.signing import Signer
 from wukong_kvs_proxy.data import DataService
@@ -66,10 +67,11 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     """Starts the proxy with the ring that the metadata store holds; it accepts calls when this returns.
 
     Raises:
+        InvalidSetting: A variable is missing, or not what it must be.
         ClusterUnavailable: The metadata store cannot be reached, or the address cannot be listened on.
     """
     # All of it before anybody is asked.
-    token, listen = settings.TOKEN.get(environ), settings.LISTEN.get(environ)
+    token, listen, tls = settings.TOKEN.get(environ), settings.LISTEN.get(environ), ServerTls.read(environ)
     password = settings.STORE_PASSWORD.get(environ)
     signer = Signer(settings.SIGNING_KEY.key(environ))
     deadline = settings.DEADLINE_SECONDS.seconds(environ)
@@ -98,5 +100,6 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
         add_servicers,
         token,
         ["wukong.rpc.v1.Ring", "wukong.rpc.v1.Data", "wukong.rpc.v1.Fleet"],
+        tls=tls,
     )
     return KvsProxy(server, authority, invocations, mds, stores)

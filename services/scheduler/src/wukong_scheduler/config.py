@@ -12,6 +12,7 @@ from wukong.graph.functions import Offer
 from wukong.invocation.spreading import Spreading
 from wukong.kvs.access import Access
 from wukong.prices import Prices
+from wukong.rpc.tls import ServerTls
 from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
 
@@ -22,6 +23,7 @@ class Config:
 
     listen: str
     token: str
+    tls: ServerTls | None
     mds_address: str
     store_password: str
     kvs: Access
@@ -54,6 +56,7 @@ class Config:
         return cls(
             listen=settings.LISTEN.get(environ),
             token=settings.TOKEN.get(environ),
+            tls=ServerTls.read(environ),
             mds_address=settings.MDS_ADDRESS.get(environ),
             store_password=settings.STORE_PASSWORD.get(environ),
             kvs=Access.read(environ),

@@ -103,6 +103,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
             lambda grpc_server: scheduler_pb2_grpc.add_SchedulerServicer_to_server(servicer, grpc_server),
             config.token,
             [SERVICE],
+            tls=config.tls,
         )
     except BaseException:
         await asyncio.to_thread(invocations.close)
