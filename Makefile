@@ -44,12 +44,13 @@ simulation-mutations: setup  ## break the simulated cluster on purpose; each way
 soak: setup  ## kill, stop and starve real processes in running jobs: ROUNDS=n of each, SEED=s, ONLY=fault/workload/round
 	@$(BIN)/python -m tests.soak --rounds $(or $(ROUNDS),50) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
-check: setup  ## lint, formatting, types, import rules, generated code, the documentation's links
+check: setup  ## lint, formatting, types, import rules, protos, generated code, the documentation's links
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
+	@$(BIN)/python protos/breaking.py
 	@$(BIN)/python protos/generate.py --check
 	@$(SITE)
 
