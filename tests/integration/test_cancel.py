@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from wukong import Client, JobCancelled, LocalCluster
 from wukong.errors import DeadlineExceeded, WukongError
@@ -114,10 +115,3 @@ def test_a_task_that_no_interrupt_ends_goes_with_its_environment(
         gone([pid])  # in seconds; two beats are 0.4 s
         assert client.get({"y": (abs, -2)}, "y") == 2
         assert time.monotonic() - before < 30
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

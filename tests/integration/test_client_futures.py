@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
 from operator import add, mul
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask.base import tokenize
+from tests.waiting import until
 
 import wukong
 from wukong import Client, Future, InvalidGraph, JobCancelled, LocalCluster, TaskError, WukongError
@@ -51,13 +51,6 @@ class NoPickleError(Exception):
 
 def raise_unpicklable() -> None:
     raise NoPickleError("text of it")
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def alive(client: Client) -> set[str]:

@@ -8,11 +8,12 @@ import gc
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from operator import add
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 import wukong
 from wukong import Client, InvalidGraph, Job, JobCancelled, LocalCluster, TaskError, WukongError
@@ -31,13 +32,6 @@ def wait_for(path: str) -> str:
 def started(path: str) -> None:
     Path(path).touch()
     time.sleep(300)
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_clients_jobs_and_clusters_stay_in_their_process(client: Client, cluster: LocalCluster) -> None:

@@ -18,17 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask.base import tokenize
+from tests.waiting import until
 
 from wukong import Client, InvalidGraph, LocalCluster, WukongError
 from wukong.client import uploads
 from wukong.kvs.redis import RedisKvs
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

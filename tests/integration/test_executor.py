@@ -11,13 +11,14 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dask
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from wukong.cluster.valkey import ValkeyServer
 from wukong.errors import ClusterUnavailable
@@ -171,7 +172,7 @@ def test_what_is_written_for_a_job_that_is_gone_is_removed(
 
     def wait() -> int:
         (tmp_path / "waits").touch()
-        _until((tmp_path / "go").exists)
+        until((tmp_path / "go").exists)
         return 300_000
 
     real, written = Connection.pipeline, []
@@ -182,7 +183,7 @@ def test_what_is_written_for_a_job_that_is_gone_is_removed(
 
     try:
         job, _ = harness.submit({"w": (wait,), "x": (np.ones, "w")}, ["x"])
-        _until((tmp_path / "waits").exists)
+        until((tmp_path / "waits").exists)
         harness.environment.mds.purge(job, 60)
         harness.environment.kvs(harness.ring).purge(job)
         monkeypatch.setattr(Connection, "pipeline", pipeline)
@@ -193,13 +194,6 @@ def test_what_is_written_for_a_job_that_is_gone_is_removed(
     finally:
         (tmp_path / "go").touch()
         harness.close()
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture(params=[1, 2], ids=["once", "twice"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from wukong import Client, LocalCluster
 from wukong.client.stores import addresses
@@ -41,13 +42,6 @@ def nodes(client: Client) -> Iterator[list[Connection]]:
     yield connections
     for connection in connections:
         connection.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def names(nodes: list[Connection], job: str) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from tests.waiting import until
 
 import wukong
 from wukong.cluster.plan import Plan
@@ -58,13 +59,6 @@ def _starts(cluster: wukong.LocalCluster, function: str) -> int:
     return cluster.logs().get(function, "").count("START RequestId")
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_first_executors_come_through_invokers_each_once(start: Callable[..., wukong.LocalCluster]) -> None:
     cluster = start(2, environments=2)
     graph, keys, expected = _blocks()
@@ -72,7 +66,7 @@ def test_first_executors_come_through_invokers_each_once(start: Callable[..., wu
         assert client.get(graph, keys) == expected
         report = client.report()
     assert report.invocations >= 2
-    _until(lambda: _starts(cluster, "wukong-executor") >= report.invocations)
+    until(lambda: _starts(cluster, "wukong-executor") >= report.invocations)
     assert _starts(cluster, "wukong-executor") == report.invocations == report.executors
     # One for each of the first records, and one for each offload after that.
     assert _starts(cluster, "wukong-invoker") >= 2
@@ -87,7 +81,7 @@ def test_what_executors_give_away_goes_through_invokers(start: Callable[..., wuk
         report = client.report()
     assert report.executors > 1
     assert report.tasks == 201
-    _until(lambda: _starts(cluster, "wukong-executor") >= report.invocations)
+    until(lambda: _starts(cluster, "wukong-executor") >= report.invocations)
     assert _starts(cluster, "wukong-executor") == report.invocations
     assert 1 <= _starts(cluster, "wukong-invoker") <= report.invocations
 
@@ -97,7 +91,7 @@ def test_an_invoker_that_dies_midway_loses_nothing(start: Callable[..., wukong.L
     with wukong.Client(cluster) as client:
         client.get({"x": (_increment, 1)}, "x")
         # On a busy machine the sweep may have been first; the invoker must be free again.
-        _until(lambda: "END RequestId" in cluster.logs().get("wukong-invoker", ""))
+        until(lambda: "END RequestId" in cluster.logs().get("wukong-invoker", ""))
         invoker, *workers = _invoker_processes(cluster)
         before = _starts(cluster, "wukong-invoker")
         for pid in workers:
@@ -105,7 +99,7 @@ def test_an_invoker_that_dies_midway_loses_nothing(start: Callable[..., wukong.L
         results: list[Any] = []
         job = threading.Thread(target=lambda: results.append(client.get({"y": (_slow, 7)}, "y")))
         job.start()
-        _until(lambda: _starts(cluster, "wukong-invoker") > before)
+        until(lambda: _starts(cluster, "wukong-invoker") > before)
         os.kill(invoker, signal.SIGKILL)
         job.join()
         report = client.report()

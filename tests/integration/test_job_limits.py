@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from wukong import Client, DeadlineExceeded, JobCancelled, LocalCluster
 from wukong.client.connection import Connection as ControlConnection
@@ -91,14 +92,14 @@ def test_a_cancelled_job_leaves_no_value_and_a_released_one_nothing_but_its_tomb
     dsk["all"] = (len, [("c", i) for i in range(3)])
     with Client(cluster) as client:
         job = client.submit_graph(dsk, "all", policy=policy)
-        _until(lambda: len(list(tmp_path.glob("large-*"))) > 60 and len(stores(job.id)[1]) > 10)
+        until(lambda: len(list(tmp_path.glob("large-*"))) > 60 and len(stores(job.id)[1]) > 10)
         job.cancel()
         with pytest.raises(JobCancelled):
             job.result(timeout=30)
-        _until(lambda: _idle(cluster))
+        until(lambda: _idle(cluster))
         assert stores(job.id)[1] == set()
         job.release()
-        _until(lambda: stores(job.id) == ({f"w:{job.id}:m"}, set()))
+        until(lambda: stores(job.id) == ({f"w:{job.id}:m"}, set()))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -116,10 +117,3 @@ def test_a_deadline_ends_a_job_soon_after_it(cluster: LocalCluster, tmp_path: Pa
 def _idle(cluster: LocalCluster) -> bool:
     log = cluster.logs()["wukong-executor"]
     return log.count("START RequestId") == log.count("REPORT RequestId")
-
-
-def _until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -6,11 +6,12 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import until
 
 from wukong import Client, LocalCluster
 
@@ -21,13 +22,6 @@ LEASE = 1.0
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(environments=2, lease_seconds=LEASE) as cluster:
         yield cluster
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_task_that_keeps_the_interpreter_for_longer_than_a_lease_runs_once(
@@ -61,18 +55,18 @@ def test_a_stopped_environment_loses_its_record_and_what_it_writes_later_is_refu
         return cluster.logs()["wukong-executor"].count("\tDuration:")
 
     job = client.submit_graph({"a": (wait,)}, "a")
-    _until(lambda: len(begun()) == 1)
+    until(lambda: len(begun()) == 1)
     (first,) = begun()
     stopped = psutil.Process(first)
     stopped.send_signal(signal.SIGSTOP)
     try:
-        _until(lambda: len(begun()) == 2)
+        until(lambda: len(begun()) == 2)
         (second,) = set(begun()) - {first}
         (tmp_path / f"go-{first}").touch()
         ended = invocations_ended()
     finally:
         stopped.send_signal(signal.SIGCONT)
-    _until(lambda: invocations_ended() > ended)
+    until(lambda: invocations_ended() > ended)
     assert job.state == "running"
     (tmp_path / f"go-{second}").touch()
     assert job.result() == second

@@ -7,12 +7,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from wukong.cluster.valkey import ValkeyServer
 from wukong.graph.convert import convert
@@ -35,13 +36,6 @@ JOB = "forgotten"
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
     with ValkeyServer(tmp_path, "mds", password=PASSWORD, durable=True) as server:
         yield server
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def wait(folder: str) -> int:
@@ -127,7 +121,7 @@ def test_an_offload_that_the_store_forgot_is_sent_again(
     job.environment.__dict__["lambda_client"] = SimpleNamespace(invoke=invoke)
     executors = [job.execute("0")]
     try:
-        _until(lambda: bool(gone) and all(map(job.exists, gone)))
+        until(lambda: bool(gone) and all(map(job.exists, gone)))
     finally:
         (tmp_path / "go").touch()
         executors[0].join(60)
@@ -158,7 +152,7 @@ def test_a_fan_in_that_the_store_forgot_is_completed_all_the_same(
     monkeypatch.setattr(environment.mds, "sync", sync)
     executor = job.execute("0")
     try:
-        _until(lambda: redis.call("HLEN", keys.fan_in(JOB, 0, f)) == 1)
+        until(lambda: redis.call("HLEN", keys.fan_in(JOB, 0, f)) == 1)
         with gate:
             redis.call("DEL", keys.fan_in(JOB, 0, f), keys.owners(JOB, 0))
             os.kill(server.pid, signal.SIGKILL)
@@ -168,7 +162,7 @@ def test_a_fan_in_that_the_store_forgot_is_completed_all_the_same(
             assert other.begin(JOB, "1", "t", 60).status is Status.OK
             synced = other.sync(JOB, "1", "t", 0, 60, Sync([Arrival(f, 2, [(edges.index(b), b"I20")])], end=True))
             assert (synced.ended, synced.answers[0].verdict.value) == (True, "N")
-        _until(lambda: redis.call("HGET", keys.owners(JOB, 0), f) == b"0")
+        until(lambda: redis.call("HGET", keys.owners(JOB, 0), f) == b"0")
         (tmp_path / "go").touch()
     finally:
         (tmp_path / "go").touch()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from wukong import Client, DeadlineExceeded, Job, JobCancelled, LocalCluster
 from wukong.client.stores import addresses
@@ -40,13 +40,6 @@ def stores(client: Client) -> Iterator[list[Connection]]:
     yield connections
     for connection in connections:
         connection.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def left(stores: list[Connection]) -> set[str]:

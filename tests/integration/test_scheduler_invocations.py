@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.waiting import until
 
 from wukong.invocation.spreading import Spreading
 from wukong.mds.failure import Failure
@@ -79,13 +80,6 @@ def invocations(endpoint: Endpoint, refusals: Refusals) -> Iterator[Invocations]
     invocations = Invocations(endpoint.url, "the-function", DIRECT, refusals.add)
     yield invocations
     invocations.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_each_record_gets_one_asynchronous_invocation(invocations: Invocations, endpoint: Endpoint) -> None:

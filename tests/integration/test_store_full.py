@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 from wukong import Client, LocalCluster, StoreFull
 from wukong.client.stores import addresses
@@ -69,13 +69,6 @@ def refused(node: Connection) -> int:
     assert isinstance(errors, bytes)
     found = [line for line in errors.decode().splitlines() if line.startswith("errorstat_OOM:count=")]
     return int(found[0].partition("=")[2]) if found else 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def parts(count: int) -> dict[str, Any]:

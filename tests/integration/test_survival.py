@@ -10,13 +10,14 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from operator import add
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 import wukong.client.session
 from wukong import Client, LocalCluster
@@ -51,13 +52,6 @@ def kill(cluster: LocalCluster, role: str) -> int:
     return pid
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def tree(folder: Path, leaves: int, seconds: float) -> dict[str, Any]:
     """A sum of `leaves` numbers by pairs, whose first tasks take a while and say that they began."""
 
@@ -81,7 +75,7 @@ def test_a_part_that_is_killed_in_the_middle_of_a_job(
 ) -> None:
     moment = chance.randrange(1, 24)
     job = client.submit_graph(tree(tmp_path, 32, 0.05), "5-0")
-    _until(lambda: len(list(tmp_path.glob("begun-*"))) >= moment)
+    until(lambda: len(list(tmp_path.glob("begun-*"))) >= moment)
     kill(cluster, role)
     assert job.result() == sum(range(32))
     assert client.get({"a": (abs, -3)}, "a") == 3

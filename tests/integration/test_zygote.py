@@ -14,17 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import until
 
 from wukong_lambda_emulator.launch import Launch
 
 COMMAND = [sys.executable, "-m", "wukong_lambda_emulator.zygote"]
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 class RuntimeStub:

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+
+from tests.waiting import until
 
 from wukong_executor import pulse
 from wukong_executor.pulse import Pulse, parent_state, state_of
@@ -21,13 +21,6 @@ def test_the_state_is_behind_a_name_of_any_characters() -> None:
 def test_another_parent_is_a_dead_one() -> None:
     assert parent_state(os.getppid()) not in pulse.DEAD
     assert parent_state(1 if os.getppid() != 1 else 2) in pulse.DEAD
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_it_ends_with_the_environment_even_where_others_have_the_pipe() -> None:
@@ -47,7 +40,7 @@ def test_it_ends_with_the_environment_even_where_others_have_the_pipe() -> None:
         pid = int(environment.stdout.readline())
         os.kill(pid, 0)
         environment.kill()
-        _until(lambda: not _runs(pid))
+        until(lambda: not _runs(pid))
         environment.stdin.close()
 
 

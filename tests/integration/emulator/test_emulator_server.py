@@ -7,13 +7,13 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 import pytest
+from tests.waiting import until
 
 from wukong_lambda_emulator import zygote_provider
 
@@ -21,15 +21,6 @@ T = TypeVar("T")
 Emulate = Callable[..., Any]
 HERE = str(Path(__file__).parent)
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
-
-
-def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
-    """What `condition` returns, once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-    return value
 
 
 # What a function sees and what its caller gets.
