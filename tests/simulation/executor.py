@@ -81,7 +81,6 @@ class Execution:
         self.changed = Signal()
         self.answers: Iterator[Any] = iter(())
         self.acknowledged: Acknowledged
-        self.met = 0
         self.forgotten = False
 
     # The handler and the main thread.
@@ -93,8 +92,7 @@ class Execution:
         if begun.status is not Status.OK:
             return begun.status.value
         self.begun = begun
-        self.acknowledged = Acknowledged(begun.claims)
-        self.met = self.process.met
+        self.acknowledged = Acknowledged(begun.claims, self.process.met)
         policy = world.policy()
         if begun.begins > world.plan.trusted:
             policy = Careful(policy)
@@ -302,12 +300,11 @@ class Execution:
 
     def send_again(self, reported: set[int]) -> Generator[Any, Any, list[ReportAnswer]]:
         """As `wukong_executor.executor`: what a store that started again may have forgotten."""
-        if self.process.met == self.met and not self.forgotten:
+        if not (self.forgotten or self.acknowledged.missed(self.process.met)):
             return []
-        self.met = self.process.met
         claimed: list[ReportAnswer] = []
         acknowledged, clock = self.acknowledged, self.world.loop
-        for call in acknowledged.again(clock.now):
+        for call in acknowledged.again(self.process.met):
             if isinstance(call, Gave):
                 status, _ = yield from self.mds(
                     "offload",
@@ -320,7 +317,7 @@ class Execution:
                 )
                 if status is not Status.OK:
                     break
-                acknowledged.note_offload(call.offload, call.pieces, clock.now)
+                acknowledged.note_offload(call.offload, call.pieces, clock.now, self.process.met)
                 continue
             call = acknowledged.stamp(replace(call, current=self.running[0]))
             synced = yield from self.sync(call)
@@ -329,7 +326,7 @@ class Execution:
             for child in acknowledged.claimed(call, synced.answers):
                 if child not in reported:
                     claimed.append(ReportAnswer(child, Verdict.CLAIMED.value, [], [], None))
-            acknowledged.note(call, synced.answers, clock.now)
+            acknowledged.note(call, synced.answers, clock.now, self.process.met)
         return claimed
 
     def offload(self, instruction: Offload) -> Control:
@@ -350,7 +347,7 @@ class Execution:
             pages = first_pages(piece.entries, self.begun.first_tasks)
             yield from world.invoke(self.process, Invocation(self.job, f"{offload}.{i}", pages))
         if status is Status.OK:
-            self.acknowledged.note_offload(offload, pieces[:accepted], world.loop.now)
+            self.acknowledged.note_offload(offload, pieces[:accepted], world.loop.now, self.process.met)
             self.walk.offloaded(instruction.sequence, accepted, stored.items())
             self.drop()
         else:
@@ -473,7 +470,7 @@ class Execution:
         call = self.acknowledged.stamp(replace(sync, current=self.running[0]))
         synced: Synced = yield from self.sync(call)
         if synced.status is Status.OK:
-            self.acknowledged.note(call, synced.answers, self.world.loop.now)
+            self.acknowledged.note(call, synced.answers, self.world.loop.now, self.process.met)
         return synced
 
     def sync(self, sync: Sync) -> Control:

@@ -227,7 +227,7 @@ def _instead(owner: Any, name: str, instead: Any, *faults: str) -> Mutation:
 
 
 def _trust_answers(self: Execution, reported: set[int]) -> Any:
-    self.met = self.process.met
+    self.acknowledged._server = self.process.met
     return []
     yield
 

@@ -1,7 +1,7 @@
 """What the metadata store acknowledged of late. Pure: no store, no clock.
 
-A store that starts again may have forgotten its last second: it is what it was then. So whoever finds that it did sends
-again what was acknowledged in the last ten, in that order, and treats the answers as new ones:
+A store that starts again may have forgotten its last second: it is what it was then. So whoever meets another server
+than before sends again what the one before it acknowledged last, in that order, and treats the answers as new ones:
 
 * marks and results stand where they are still there, and come back where they are not; a claim has an owner again;
 * of an offload, the records that were accepted come back, all of them, whatever room there is now. Nobody is invoked
@@ -9,6 +9,9 @@ again what was acknowledged in the last ten, in that order, and treats the answe
 
 Calls are repeated without what only counts up (counters, logs), and without their end. What is sent again is kept
 anew, since the store may start again a second time.
+
+What the same server had acknowledged ten seconds before it acknowledged something else is safe, and dropped. Time alone
+makes nothing safe: a holder that hears nothing of the store for a minute may have to send what is older than that.
 
 `begin` is not repeated. Where it was forgotten the holder is told that its record is not its own, and stops; all that
 it did is forgotten as well, but for what can be read in the KVS, and the record is there for the next holder. Or the
@@ -23,11 +26,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from wukong.mds.records import Record
 from wukong.mds.store import Answer, Arrival, Sync, Verdict
 
-#: Seconds for which a call is kept: more than a store ever forgets.
+#: Seconds for which a server must have gone on for a call to be safe: more than a store ever forgets.
 SECONDS = 10.0
 
 #: Bytes of marks and results that are kept at most; the oldest calls go first.
@@ -50,10 +54,12 @@ class Acknowledged:
 
     Args:
         claims: Fan-ins that its record had claimed when it began.
+        server: The server that answered then, as a number (`Mds.reconnects`).
     """
 
-    def __init__(self, claims: Iterable[int] = ()) -> None:
+    def __init__(self, claims: Iterable[int] = (), server: int = 0) -> None:
         self._claimed = set(claims)
+        self._server = server
         #: When, how large, and what to send again.
         self._calls: deque[tuple[float, int, Sync | Gave]] = deque()
         self._bytes = 0
@@ -66,29 +72,37 @@ class Acknowledged:
         gave = [kept.offload for _, _, kept in self._calls if isinstance(kept, Gave)] if call.end else ()
         return replace(call, number=self._number, after=self._after, gave=gave)
 
-    def note(self, call: Sync, answers: Sequence[Answer], now: float) -> None:
-        """The store acknowledged a call."""
+    def missed(self, server: int) -> bool:
+        """Whether this is another server than the one that has all of the calls."""
+        return server != self._server
+
+    def note(self, call: Sync, answers: Sequence[Answer], now: float, server: int) -> None:
+        """The server acknowledged a call."""
         self._after = call.number
         arrivals = list(self._arrivals(call.arrivals, answers))
         if arrivals or call.results:
             nbytes = sum(len(mark) for arrival in arrivals for _, mark in arrival.marks)
             nbytes += sum(len(mark) for _, mark in call.results)
             self._keep(Sync(arrivals, call.results), nbytes, now)
-        self._forget(now)
+        self._forget(now, server)
 
-    def note_offload(self, offload: str, accepted: Sequence[Record], now: float) -> None:
-        """The store acknowledged an offload; `accepted` are those of its pieces that have records now."""
+    def note_offload(self, offload: str, accepted: Sequence[Record], now: float, server: int) -> None:
+        """The server acknowledged an offload; `accepted` are those of its pieces that have records now."""
         if not accepted:
             return
         nbytes = sum(len(mark) for piece in accepted for _, mark in piece.inputs)
         nbytes += TASK_BYTES * sum(len(piece.entries) for piece in accepted)
         self._keep(Gave(offload, accepted), nbytes, now)
-        self._forget(now)
+        self._forget(now, server)
 
-    def again(self, now: float) -> list[Sync | Gave]:
-        """The calls to send again, the oldest first. They are kept no more: each is noted when it is acknowledged."""
-        calls = [call for at, _, call in self._calls if at >= now - SECONDS]
+    def again(self, server: int) -> list[Sync | Gave]:
+        """The calls to send to this server, the oldest first.
+
+        They are kept no more: each is noted when it is acknowledged.
+        """
+        calls = [call for _, _, call in self._calls]
         self._calls.clear()
+        self._server = server
         self._bytes = self._after = 0
         return calls
 
@@ -103,8 +117,9 @@ class Acknowledged:
         self._calls.append((now, nbytes, call))
         self._bytes += nbytes
 
-    def _forget(self, now: float) -> None:
-        while self._calls and (self._bytes > BYTES or self._calls[0][0] < now - SECONDS):
+    def _forget(self, now: float, server: int) -> None:
+        safe = -inf if self.missed(server) else now - SECONDS
+        while self._calls and (self._bytes > BYTES or self._calls[0][0] < safe):
             self._bytes -= self._calls.popleft()[1]
 
     def _arrivals(self, arrivals: Sequence[Arrival], answers: Sequence[Answer]) -> Iterator[Arrival]:

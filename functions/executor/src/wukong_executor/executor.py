@@ -140,8 +140,7 @@ class Executor:
         self._attempts = Attempts(
             self._memory, self._programs, self._interruption, self._retrying, self._times, environment.signer, job
         )
-        self._acknowledged = Acknowledged(begun.claims)
-        self._reconnects = self._mds.reconnects
+        self._acknowledged = Acknowledged(begun.claims, self._mds.reconnects)
         self._forgotten = False
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
         self._walk.expected = self._programs.seconds
@@ -389,16 +388,15 @@ class Executor:
 
         What is `reported` next is answered then.
         """
-        if self._mds.reconnects == self._reconnects and not self._forgotten:
+        if not (self._forgotten or self._acknowledged.missed(self._mds.reconnects)):
             return []
-        self._reconnects = self._mds.reconnects
         claimed = send_again(self._acknowledged, self._lease, self._stated)
         return [ReportAnswer(child, Verdict.CLAIMED.value, [], [], None) for child in claimed if child not in reported]
 
     def _offload(self, instruction: Offload) -> None:
         given = self._offloading.give(instruction)
         if given.status is Status.OK:
-            self._acknowledged.note_offload(given.offload, given.records, clock())
+            self._acknowledged.note_offload(given.offload, given.records, clock(), self._mds.reconnects)
         with self._lock:
             if given.status is Status.OK:
                 self._walk.offloaded(instruction.sequence, len(given.records), given.stored.items())
@@ -441,7 +439,7 @@ class Executor:
         call = self._acknowledged.stamp(call)
         synced = self._stated(call)
         if synced.status is Status.OK:
-            self._acknowledged.note(call, synced.answers, clock())
+            self._acknowledged.note(call, synced.answers, clock(), self._mds.reconnects)
             if synced.freed:
                 self._garbage.free(synced.freed)
         return synced

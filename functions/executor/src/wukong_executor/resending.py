@@ -21,17 +21,17 @@ def send_again(acknowledged: Acknowledged, lease: Lease, sync: Callable[[Sync], 
         sync: Makes a call that reports.
     """
     claimed: list[int] = []
-    for call in acknowledged.again(clock()):
+    for call in acknowledged.again(lease.mds.reconnects):
         if isinstance(call, Gave):
             status, _ = lease.offload(call.offload, call.pieces, end=True)
             if status is not Status.OK:
                 break
-            acknowledged.note_offload(call.offload, call.pieces, clock())
+            acknowledged.note_offload(call.offload, call.pieces, clock(), lease.mds.reconnects)
             continue
         call = acknowledged.stamp(call)
         synced = sync(call)
         if synced.status is not Status.OK:
             break
         claimed += acknowledged.claimed(call, synced.answers)
-        acknowledged.note(call, synced.answers, clock())
+        acknowledged.note(call, synced.answers, clock(), lease.mds.reconnects)
     return claimed
