@@ -69,7 +69,7 @@ def test_a_cancelled_jobs_environment_serves_the_next_one(single: LocalCluster, 
         assert "enough" in str(caught[0])
         before = time.monotonic()
         assert client.get({"y": (abs, -2)}, "y") == 2
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 60  # the task takes 300 s
 
 
 def test_a_deadline_stops_the_task(single: LocalCluster, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_deadline_stops_the_task(single: LocalCluster, tmp_path: Path) -> None
             client.get({"x": (linger, str(tmp_path / "started"))}, "x", deadline=1.5)
         before = time.monotonic()
         assert client.get({"y": (abs, -2)}, "y") == 2
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 60  # the task takes 300 s
 
 
 def test_a_cancelled_future_frees_its_environment_at_once(single: LocalCluster, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_cancelled_future_frees_its_environment_at_once(single: LocalCluster, 
         other = client.submit(abs, -3)
         before = time.monotonic()
         assert future.cancel()
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 60  # the task takes 300 s
         with pytest.raises(JobCancelled):
             future.result(timeout=10)
         with pytest.raises(concurrent.futures.CancelledError):

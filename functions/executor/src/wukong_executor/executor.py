@@ -34,13 +34,13 @@ from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, InputLost, StoreFull, WukongError
-from wukong.graph.name import name
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
 from wukong_executor import failures
 from wukong_executor.acknowledged import Acknowledged
 from wukong_executor.attempts import Attempts, TaskRaised
+from wukong_executor.current_task import CurrentTask
 from wukong_executor.environment import Environment
 from wukong_executor.failures import ValueStuck
 from wukong_executor.garbage import Garbage
@@ -109,7 +109,6 @@ class Executor:
         self._lease = Lease(environment.mds, job, record, token, begun.generation, environment.lease_seconds)
         self._begun = begun
         self._pages = pages
-        self._memory_limit = memory_limit
         beat = environment.beat_seconds
         policy = policy_named(begun.policy, beat * INVOCATION_OF_BEAT, environment.large_bytes)
         careful = begun.begins > TRUSTED_HOLDERS
@@ -133,6 +132,7 @@ class Executor:
         )
         self._offloading = Offloading(environment, self._memory, self._lease, begun, seconds)
         self._programs = Programs(self._mds, environment.signer, job, begun.first_tasks)
+        self._current = CurrentTask(self._lease, self._programs.keys, begun.begins > 1, memory_limit)
         self._output = Output()
         self._interruption = Interruption()
         self._retrying = Retrying()
@@ -148,9 +148,6 @@ class Executor:
         self._changed = threading.Condition(self._lock)
         self._stopping = threading.Event()
         self._beat_error: BaseException | None = None
-        self._running: tuple[int, float] = (-1, 0.0)
-        self._announced = -1, ""
-        self._saying = threading.Lock()  # so that the store hears last of the task that is current
         self._slowest = Slowest()
         self._resident = Resident()
         self._time_left = time_left
@@ -182,7 +179,7 @@ class Executor:
             return self._fail(failures.of_full(full, keys))
         except Exception as error:
             self.failed_unexpectedly = not isinstance(error, WukongError)
-            task = self._running[0]
+            task = self._current.running[0]
             return self._fail(failures.of_executor(error, task, keys.get(task, "")))
 
     @property
@@ -238,7 +235,7 @@ class Executor:
                         walk.hand_over()
                         instruction = walk.next(started)
                     continue
-                self._running = (task, started)
+                self._current.running = (task, started)
                 output.task = task
                 if begun > 1:
                     self._announce(task)
@@ -258,7 +255,7 @@ class Executor:
                         self._drop()
                     instruction = walk.next(now)
                 continue
-            self._running = (-1, clock())
+            self._current.running = (-1, clock())
             output.task = -1
             if begun > 1:
                 preparing = walk.preparing
@@ -279,21 +276,12 @@ class Executor:
 
     def _announce(self, task: int) -> None:
         """Write for which task the next step is, or -1: an earlier holder died, and if this one does, of what?"""
-        key = self._name(task)  # which is a number before the task's page is here
-        if (task, key) == self._announced:
+        if self._current.is_announced(task):
             return
         self._times.enter(Phase.REPORTING)
-        words = Sync(
-            current=task,
-            current_key=key,
-            memory=self._resident.look()[0],
-            memory_limit=self._memory_limit,
-        )
-        with self._saying:
-            self._announced = task, key
-            synced = self._lease.sync(words)
+        status = self._current.announce(task, self._resident.look()[0])
         self._times.enter(Phase.RUNNING)
-        if synced.status is not Status.OK:
+        if status is not Status.OK:
             with self._lock:
                 self._stop()
 
@@ -302,7 +290,7 @@ class Executor:
         if program is None:
             self._times.enter(Phase.READING)
             if self._memory.load([(task, self._programs.inputs[task])]):
-                raise InputLost(self._name(task))
+                raise InputLost(self._current.name(task))
             self._times.enter(Phase.RUNNING)
             return self._memory.by_task[task]
         return self._attempts.run(task, program, inputs)
@@ -390,7 +378,7 @@ class Executor:
         """
         if not (self._forgotten or self._acknowledged.missed(self._mds.reconnects)):
             return []
-        claimed = send_again(self._acknowledged, self._lease, self._stated)
+        claimed = send_again(self._acknowledged, self._lease, self._current.tell)
         return [ReportAnswer(child, Verdict.CLAIMED.value, [], [], None) for child in claimed if child not in reported]
 
     def _offload(self, instruction: Offload) -> None:
@@ -431,28 +419,18 @@ class Executor:
             results=sync.results,
             memory=resident,
             counters=counters,
-            logs=[replace(log, key=self._name(log.task)) for log in self._output.take()],
-            retried=[replace(one, key=self._name(one.task)) for one in self._retrying.take()],
-            slowest=[TaskTime(task, self._name(task), round(seconds * 1e6)) for task, seconds in slowest],
+            logs=[replace(log, key=self._current.name(log.task)) for log in self._output.take()],
+            retried=[replace(one, key=self._current.name(one.task)) for one in self._retrying.take()],
+            slowest=[TaskTime(task, self._current.name(task), round(seconds * 1e6)) for task, seconds in slowest],
             end=sync.end,
         )
         call = self._acknowledged.stamp(call)
-        synced = self._stated(call)
+        synced = self._current.tell(call)
         if synced.status is Status.OK:
             self._acknowledged.note(call, synced.answers, clock(), self._mds.reconnects)
             if synced.freed:
                 self._garbage.free(synced.freed)
         return synced
-
-    def _stated(self, call: Sync) -> Synced:
-        """Make a call that says what runs now: what was announced, where that counts."""
-        with self._saying:
-            current = self._announced[0] if self._begun.begins > 1 else self._running[0]
-            call = replace(call, current=current, current_key=self._name(current), memory_limit=self._memory_limit)
-            return self._lease.sync(call)
-
-    def _name(self, task: int) -> str:
-        return name(self._programs.keys.get(task, task)) if task >= 0 else ""
 
     def _drop(self) -> None:
         self._memory.drop(self._walk.dropped)
@@ -476,7 +454,7 @@ class Executor:
                 while not self._stopping.is_set():
                     with self._lock:
                         now = clock()
-                        task, started = self._running
+                        task, started = self._current.running
                         running_for = now - started if task >= 0 else 0.0
                         if task >= 0 and self._time_left.is_over(started, now) and self._walk.give_up():
                             self._given_up = True
@@ -503,7 +481,7 @@ class Executor:
     def _insist(self) -> None:
         """Have the running task end, which nobody wants any more; after a beat the environment ends with it."""
         while not self._interruption.insist(self._stopping, self._environment.beat_seconds):
-            task, started = self._running
+            task, started = self._current.running
             if task >= 0 and self._interruption.can_end_process:
                 key = self._programs.keys.get(task, task)
                 seconds = clock() - started
