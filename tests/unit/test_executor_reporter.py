@@ -79,6 +79,15 @@ def test_the_end_is_not_asked_for_when_an_earlier_call_claimed_something(memory:
     assert reported.answers[0].marks is None  # wider than a claim brings marks for
 
 
+def test_a_claim_between_whose_calls_the_store_forgot_it_is_a_claim(memory: Memory) -> None:
+    # What was claimed is sent again as a claim that is known, so nobody would tell of it later.
+    store = Store(Verdict.CLAIMED, Verdict.NOT_YET)
+    reported = report(Report([fan_in(memory, list(range(BATCH_MARKS + 1)))], [], True), memory, store, False)
+    assert [call.end for call in store.calls] == [False, False]
+    (answer,) = reported.answers
+    assert (answer.verdict, answer.marked) == ("C", list(range(BATCH_MARKS + 1)))
+
+
 def test_an_empty_report_is_one_call(memory: Memory) -> None:
     store = Store(Verdict.NOT_YET)
     assert report(Report([], [], True), memory, store, False).ended

@@ -50,6 +50,9 @@ def report(instruction: Report, memory: Memory, send: Callable[[Sync], Synced], 
             return Reported(synced.status)
         outcome.room, outcome.ended = synced.room, synced.ended
         for arrival, answer in zip(call.arrivals, synced.answers, strict=True):
+            _, before = answered.get(arrival.child, (None, None))
+            if before and before.verdict is Verdict.CLAIMED and answer.verdict is Verdict.NOT_YET:
+                answer = before  # the store forgot the claim just now, and gets it again before the next report
             answered[arrival.child] = (arrival, answer)
             open_offers |= answer.verdict is Verdict.CLAIMED or bool(arrival.offers)
         outcome.forgotten = end and not (synced.ended or open_offers)
