@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wukong.errors import LegacyOptionWarning as LegacyOptionWarning
     from wukong.errors import LimitExceeded as LimitExceeded
     from wukong.errors import MissingModule as MissingModule
+    from wukong.errors import ResultMissing as ResultMissing
     from wukong.errors import StoreFull as StoreFull
     from wukong.errors import TaskError as TaskError
     from wukong.errors import ValueRefused as ValueRefused
@@ -48,6 +49,7 @@ _HOMES = {
             "LegacyOptionWarning",
             "LimitExceeded",
             "MissingModule",
+            "ResultMissing",
             "StoreFull",
             "TaskError",
             "ValueRefused",

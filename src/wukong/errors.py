@@ -83,6 +83,26 @@ class InputLost(WukongError):
         self.key = key
 
 
+class ResultMissing(WukongError):
+    """A result of a job is not there: in no store any more, or not yet.
+
+    Attributes:
+        job: The job.
+        task: The result's task.
+        mark_hash: The SHA-256 of the mark by which it was not found, in hexadecimal; empty where it has none now.
+    """
+
+    def __init__(self, job: str, task: int, mark_hash: str) -> None:
+        super().__init__(
+            f"the result of task {task} of job {job!r} is not in the KVS: it expired, or was lost with its node"
+            if mark_hash
+            else f"the result of task {task} of job {job!r} is not computed yet"
+        )
+        self.job = job
+        self.task = task
+        self.mark_hash = mark_hash
+
+
 class VersionMismatch(WukongError):
     """The client's Python or packages differ from the executor's in a way that breaks pickles."""
 

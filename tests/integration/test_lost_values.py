@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wukong import Client, InputLost, LocalCluster, WukongError
+from wukong import Client, InputLost, LocalCluster
 from wukong.client.stores import addresses
 from wukong.redis import Connection
 
@@ -148,12 +148,3 @@ def test_an_uploaded_input_that_is_lost_is_named(client: Client, nodes: list[Con
     assert "data" in str(caught.value)
     # What the error says to do helps.
     assert client.get({"data": data, "sum": (np.sum, "data")}, "sum") == 499_999_500_000
-
-
-def test_a_result_that_is_lost_after_the_end_is_named(client: Client, nodes: list[Connection]) -> None:
-    job = client.submit_graph({"x": (np.full, LENGTH, 1.0)}, "x")
-    assert job.wait(60)
-    for node in nodes:
-        node.call("FLUSHALL")
-    with pytest.raises(WukongError, match="is not in the KVS"):
-        job.result()

@@ -1,17 +1,24 @@
-"""A client in virtual time: uploads, submits until it is told so, perhaps cancels, looks at the end, releases."""
+"""A client in virtual time: uploads, submits until it is told so, perhaps cancels, reads the results, releases.
+
+Results that it does not find it has computed again, as often as they are lost. Such a word may be sent twice, at
+the same time or when all is over.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
+from tests.simulation.promises import Broken
 from tests.simulation.scheduler import DEADLINE
 
 from wukong.kvs.keys import upload_owner
+from wukong.kvs.store import ValueMissing
 from wukong.mds.store import JobInfo
 from wukong.testing.simulation.graph import Value
 from wukong.testing.simulation.loop import Actor, Call, Control, Process, Sleep
-from wukong.testing.simulation.values import stripes
+from wukong.testing.simulation.values import Intruded, stripes
 
 
 class Client:
@@ -36,6 +43,26 @@ class Client:
             world.chance.happened["cancel"] = world.chance.happened.get("cancel", 0) + 1
             self.process.spawn(self.cancel_later())
         yield from self.ask(lambda scheduler: scheduler.submit(job, marks))
+        while True:
+            info, marks = yield from self.end()
+            world.note(self.process.name, f"finds {job} {info.state}")
+            values, missing = (yield from self.read(marks)) if info.state == "done" else ({}, {})
+            if not missing:
+                break
+            world.note(self.process.name, f"misses {[*missing]} of {job}")
+            lost = {sink: mark for sink, mark in missing.items() if mark is not None}
+            if rng.random() < 0.5:
+                self.process.spawn(self.miss_too(lost, rng.choice([0.0, 0.0, 1.0, 30.0]) * rng.random()))
+            yield from self.ask(lambda scheduler, lost=lost: scheduler.restore(job, lost))
+        if not self.released:
+            world.promises.ended(job, info.state, info.failure, values)
+        yield Sleep(rng.choice([0.0, 0.0, 5.0]) * rng.random())
+        yield from self.ask(lambda scheduler: scheduler.release(job))
+        world.open_jobs.discard(job)
+
+    def end(self) -> Generator[Any, Any, tuple[JobInfo, list[bytes | None]]]:
+        """Wait for the end of the job; what is known of it then, and the marks of its results."""
+        world, job = self.world, self.job
         pause = 0.01
         while (found := (yield self.call(self.look)))[0] is None or found[0].state in ("loading", "running"):
             if found[0] is None or found[0].state == "loading":
@@ -45,13 +72,34 @@ class Client:
                 yield from self.ask(lambda scheduler, marks=marks: scheduler.submit(job, marks))
             yield Sleep(pause)
             pause = min(1.0, pause * 1.5)
-        info, results = found
-        world.note(self.process.name, f"finds {job} {info.state}")
-        if not self.released:
-            world.promises.ended(job, info.state, info.failure, results)
-        yield Sleep(rng.choice([0.0, 0.0, 5.0]) * rng.random())
-        yield from self.ask(lambda scheduler: scheduler.release(job))
-        world.open_jobs.discard(job)
+        return found
+
+    def read(self, marks: Sequence[bytes | None]) -> Generator[Any, Any, tuple[dict[int, Value], dict[int, Any]]]:
+        """The values of the results, and the marks of those that are not there."""
+        world, job, chance = self.world, self.job, self.world.chance
+        values: dict[int, Value] = {}
+        missing: dict[int, bytes | None] = {}
+        for sink, mark in zip(world.graph(job).sinks, marks, strict=True):
+            if chance.strikes("node-loss", 20):
+                world.lose_node(world.loop.rng.randrange(len(world.nodes)))
+            if mark is None:
+                missing[sink] = None
+                world.promises.missed(job, sink, mark)
+                continue
+            get = partial(world.nodes.get, job, mark, str(sink))
+            try:
+                values[sink] = yield Call(chance.latency(), get, chance.latency())
+            except ValueMissing:
+                missing[sink] = mark
+                world.promises.missed(job, sink, mark)
+            except Intruded as error:
+                raise Broken("isolated", str(error)) from error
+        return values, missing
+
+    def miss_too(self, lost: dict[int, bytes], seconds: float) -> Control:
+        """Say once more that results are lost: at the same time, when they are there again, or the job is gone."""
+        yield Sleep(seconds)
+        yield from self.ask(lambda scheduler: scheduler.restore(self.job, lost))
 
     def look(self) -> tuple[JobInfo | None, list[bytes | None]]:
         """What is known of the job, and its results."""

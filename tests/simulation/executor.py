@@ -40,7 +40,7 @@ from wukong.mds.store import Begun, Status, Sync, Synced, Verdict
 from wukong.testing.simulation.functions import Invocation
 from wukong.testing.simulation.loop import Control, Process, Signal, Sleep
 from wukong.testing.simulation.values import SimulatedValues
-from wukong_executor.acknowledged import Acknowledged, Gave
+from wukong_executor.acknowledged import Acknowledged, Gave, Healed
 from wukong_executor.failures import ValueStuck
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.pulse import RENEWALS
@@ -135,7 +135,7 @@ class Execution:
         beat = None
         try:
             begun = self.begun
-            self.walk.begin(begun.entries, begun.claims, begun.given, begun.inputs)
+            self.walk.begin(begun.entries, begun.claims, begun.given, begun.inputs, begun.restores)
             if begun.pages:
                 self.walk.pages_loaded(map(self.open, begun.pages))
             beat = self.process.spawn(self.beats())
@@ -278,6 +278,7 @@ class Execution:
         mark = yield from self.input(task, None, {})
         status = yield from self.mds("heal", self.token, self.begun.generation, self.world.plan.lease, task, mark)
         if status is Status.OK:
+            self.acknowledged.note_healed(task, mark, self.world.loop.now, self.process.met)
             self.walk.pulls.healed(task, mark)
         else:
             self.stop()
@@ -318,6 +319,13 @@ class Execution:
                 if status is not Status.OK:
                     break
                 acknowledged.note_offload(call.offload, call.pieces, clock.now, self.process.met)
+                continue
+            if isinstance(call, Healed):
+                healed = call.task, call.mark
+                status = yield from self.mds("heal", self.token, self.begun.generation, self.world.plan.lease, *healed)
+                if status is not Status.OK:
+                    break
+                acknowledged.note_healed(*healed, clock.now, self.process.met)
                 continue
             call = acknowledged.stamp(replace(call, current=self.running[0]))
             synced = yield from self.sync(call)

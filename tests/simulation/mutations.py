@@ -26,7 +26,7 @@ from wukong.testing.simulation.values import Nodes, SimulatedValues
 from wukong_executor.acknowledged import Acknowledged
 
 _begin, _sync, _offload, _arrive = MemoryJob.begin, MemoryJob.sync, MemoryJob.offload, FanIns.arrive
-_drop, _lost = Uploads.drop, MemoryJob.lost
+_drop, _lost, _lose_results = Uploads.drop, MemoryJob.lost, MemoryJob.lose_results
 _stamp, _write = Acknowledged.stamp, Scheduler.write
 
 
@@ -111,6 +111,27 @@ def _offload_anew(self: MemoryJob, record: str, token: str, generation: int, off
 def _lost_by_anybody(self: MemoryJob, record: str, holder: str, *args: Any) -> bool:
     live = self.records.get(record)
     return _lost(self, record, (live and live.holder) or holder, *args)
+
+
+def _lost_uncompared(self: MemoryJob, group: Any) -> list[tuple[int, bytes]]:
+    for sink, _ in group:
+        self.results.pop(sink, None)
+    return list(group)
+
+
+def _restoring_uncounted(self: MemoryJob, *args: Any) -> list[str]:
+    left = self.meta.left
+    created = _lose_results(self, *args)
+    self.meta.left = left
+    return created
+
+
+def _given_as_new(self: MemoryJob, *args: Any) -> Any:
+    known = set(self.records)
+    answer = _offload(self, *args)
+    for record in self.records.keys() - known:
+        self.records[record].restores = False
+    return answer
 
 
 def _freed_once(self: Uploads, job: str) -> list[str]:
@@ -269,6 +290,15 @@ _OTHERS: dict[str, Mutation] = {
     "a claim cannot be repeated": _instead(FanIns, "arrive", _claims_once),
     "a fan-in is claimed by all": _instead(FanIns, "arrive", _claimed_by_all, "crash", "pause"),
     "the end of any invocation ends the lease": _instead(MemoryJob, "lost", _lost_by_anybody, "duplicate", "crash"),
+    "a lost result is taken away twice": _instead(MemoryJob, "_lose", _lost_uncompared, "node-loss"),
+    "a result that was taken away does not count": _instead(
+        MemoryJob, "lose_results", _restoring_uncounted, "node-loss"
+    ),
+    "what restores gives away new work": _instead(MemoryJob, "offload", _given_as_new, "node-loss", "hand-over"),
+    "where a lost value is is not told again": _instead(
+        *(Acknowledged, "note_healed", lambda *_: None),
+        *("break", "cancel", "crash", "duplicate", "forget", "hand-over", "node-loss", "repeat", "restart"),
+    ),
     "what a release frees is told once": _instead(Uploads, "drop", _freed_once, "restart"),
     "there is no pulse": _instead(Execution, "pulse", _no_pulse, "hold-lock"),
     "a value is freed with its first user": _instead(NamedValues, "unnamed", _freed_with_first),

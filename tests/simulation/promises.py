@@ -6,13 +6,13 @@ Each check has the promise's name. `Broken` says which one was broken and how.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from wukong.kvs.store import ValueMissing
 from wukong.mds import keys
 from wukong.mds.failure import Failure
 from wukong.mds.store import Begun, Status, Sync, Synced, Verdict
+from wukong.testing.simulation.graph import Value
 from wukong.testing.simulation.values import Intruded
 from wukong_scheduler.sweeping import MAX_INVOCATIONS
 
@@ -159,7 +159,12 @@ class Promises:
         self._owners = dict(world.owners())
         self._claimed = {(job, child): world.marked(job, child) for job, child in self._owners}
 
-    def ended(self, job: str, state: str, failure: Failure | None, results: Sequence[bytes | None]) -> None:
+    def unwanted(self, token: str) -> None:
+        """The job was done, and runs again for other things than this holder has to do, who does not know that yet."""
+        process = self._world.executions[token].process
+        process.disturbed = process.disturbed or "was not wanted any more"
+
+    def ended(self, job: str, state: str, failure: Failure | None, results: Mapping[int, Value]) -> None:
         """Ended as the faults allow: with its result, or with an error that has a cause."""
         world = self._world
         name = failure.error if failure and state == "failed" else state
@@ -192,22 +197,18 @@ class Promises:
             return any(name.startswith(f"{job}/") and lost >= MAX_INVOCATIONS for name, lost in chance.lost.items())
         return False
 
-    def _results(self, job: str, results: Sequence[bytes | None]) -> None:
-        world = self._world
-        graph = world.graph(job)
+    def missed(self, job: str, sink: int, mark: bytes | None) -> None:
+        """Result: what a job that is done has not, was lost; or somebody misses it too, after a fault."""
+        if mark is None and "node-loss" not in self._world.chance.happened:
+            raise Broken("result", f"{job} is done without its result {sink}")
+        if mark is not None and not self._world.nodes.lost(mark):
+            raise Broken("result", f"{job} is done, but its result {sink} cannot be read from {mark.decode()}")
+
+    def _results(self, job: str, results: Mapping[int, Value]) -> None:
+        graph = self._world.graph(job)
         values = graph.evaluate()
-        for sink, mark in zip(graph.sinks, results, strict=True):
-            if mark is None:
-                raise Broken("result", f"{job} is done without its result {sink}")
-            try:
-                found = world.nodes.get(job, mark, str(sink))
-            except Intruded as error:
-                raise Broken("isolated", str(error)) from error
-            except ValueMissing as error:
-                if world.nodes.lost(mark):
-                    continue  # as the client is told
-                raise Broken("result", f"{job} is done, but {error}") from error
-            if found != values[sink]:
+        for sink in graph.sinks:
+            if results[sink] != values[sink]:
                 raise Broken("result", f"result {sink} of {job} is wrong")
 
     def _exactly_once(self, job: str) -> None:

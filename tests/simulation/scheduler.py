@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from wukong.engine.policy.groups import contiguous
@@ -75,13 +75,31 @@ class Scheduler:
             yield from self.world.invoke(self.process, invocation)
 
     def first_records(self, leaves: list[int]) -> list[Record]:
+        return [Record(str(number), group) for number, group in enumerate(self.groups(leaves))]
+
+    def groups(self, tasks: list[int]) -> Sequence[Sequence[int]]:
+        """Tasks for new executors to start from."""
         plan, policy = self.world.plan, self.world.policy()
-        groups = (
-            policy.initial_groups(leaves, plan.parallelism)
-            if policy.at_once
-            else contiguous(leaves, min(plan.groups, plan.parallelism))
-        )
-        return [Record(str(number), group) for number, group in enumerate(groups)]
+        if policy.at_once:
+            return policy.initial_groups(tasks, plan.parallelism)
+        return contiguous(tasks, min(plan.groups, plan.parallelism))
+
+    def restore(self, job: str, missing: dict[int, bytes]) -> Control:
+        """As `wukong_scheduler.restoring.Restoring.restore`; marks stand for their hashes."""
+        world, plan = self.world, self.world.plan
+        info = yield self.call("job", lambda: world.mds.job(job))
+        if info is None or info.state not in ("running", "done"):
+            return
+        marks = yield self.call("results", lambda: world.mds.results(job, [*missing]))
+        lost = [(task, mark) for (task, mark), found in zip(missing.items(), marks, strict=True) if mark == found]
+        if not lost:
+            return
+        groups = [[(task, missing[task]) for task in group] for group in self.groups([task for task, _ in lost])]
+        created = yield self.call("lose_results", lambda: world.mds.lose_results(job, groups, plan.lease))
+        if created:
+            world.note(self.process.name, f"has {[task for task, _ in lost]} of {job} computed again by {created}")
+        for record in created:
+            yield from world.invoke(self.process, Invocation(job, record, ()))
 
     def sweeps(self) -> Control:
         """As `wukong_scheduler.sweeper.Sweeper`."""

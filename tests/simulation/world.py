@@ -90,6 +90,15 @@ class CheckedMds(MemoryMds):
         self.promises.synced(job, record, sync, synced)
         return synced
 
+    def lose_results(self, job: str, *args: Any) -> list[str]:
+        held = self._jobs.get(job)
+        before = {name: live.holder for name, live in held.records.items()} if held is not None else {}
+        created = super().lose_results(job, *args)
+        for name, holder in before.items():
+            if holder is not None and name not in self._jobs[job].records:
+                self.promises.unwanted(holder)
+        return created
+
     def offload(self, job: str, record: str, *args: Any, **kwargs: Any) -> tuple[Status, int]:
         status, accepted = super().offload(job, record, *args, **kwargs)
         if status is Status.OK:
@@ -287,9 +296,7 @@ class World:
                 yield Sleep(rng.choice([0.0, 1.0, 5.0]) * rng.random())
                 self.scheduler = Scheduler(self, number)
             if self.chance.strikes("node-loss", 20):
-                node = rng.randrange(len(self.nodes))
-                self.note("disaster", f"! node {node} loses its data")
-                self.nodes.lose(node)
+                self.lose_node(rng.randrange(len(self.nodes)))
             if self.chance.strikes("forget"):
                 past = copy.deepcopy((self.mds._jobs, self.mds._listed, self.mds._uploads))
                 self.forgetting = True
@@ -299,6 +306,10 @@ class World:
                 self.mds._jobs, self.mds._listed, self.mds._uploads = past
                 self.chance.start_store_again()
                 self.promises.forgot()
+
+    def lose_node(self, node: int) -> None:
+        self.note("disaster", f"! node {node} loses its data")
+        self.nodes.lose(node)
 
     def _stuck(self) -> str:
         return "; ".join(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from wukong.client.connection import Connection
-from wukong.client.results import read
+from wukong.client.results import Read, read
 from wukong.client.stores import Stores
 from wukong.errors import ClusterUnavailable, ValueRefused
 from wukong.rpc.v1 import data_pb2, job_pb2, value_pb2
@@ -53,12 +53,11 @@ class Proxy:
                 continue
 
 
-def job(mark: bytes = b"") -> job_pb2.Job:
-    return job_pb2.Job(job_id="j", results=[job_pb2.Result(task=4, mark=mark)])
+RESULT = [job_pb2.Result(task=4)]
 
 
 def fetch(proxy: Proxy) -> Any:
-    return read(job(), cast("Connection", proxy), None)[4]
+    return read("j", RESULT, cast("Connection", proxy), None).values[4]
 
 
 def test_a_value_comes_from_the_proxy_where_the_stores_cannot_be_reached() -> None:
@@ -96,4 +95,4 @@ def test_marks_that_the_job_leaves_out_are_read_from_the_metadata_store() -> Non
             return [f"{owner} {name} {mark.decode()}" for owner, name, mark in items]
 
     stores = Stores(cast("Any", Mds()), cast("Any", Values()), 1, cast("Any", None))
-    assert read(job(), cast("Connection", None), stores) == {4: "j 4 I12"}
+    assert read("j", RESULT, cast("Connection", None), stores) == Read({4: "j 4 I12"})

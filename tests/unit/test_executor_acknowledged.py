@@ -5,7 +5,7 @@ from dataclasses import replace
 from wukong.mds.records import Record
 from wukong.mds.store import Answer, Arrival, Counters, LogText, Sync, Verdict
 from wukong_executor import acknowledged
-from wukong_executor.acknowledged import SECONDS, Acknowledged, Gave
+from wukong_executor.acknowledged import SECONDS, Acknowledged, Gave, Healed
 
 C, T, N = (Answer(verdict) for verdict in (Verdict.CLAIMED, Verdict.TAKEN, Verdict.NOT_YET))
 
@@ -34,6 +34,16 @@ def test_what_was_only_offered_is_sent_again_only_where_it_was_claimed() -> None
         [Arrival(6, 3, [(0, b"N")])],
         [offer, Arrival(6, 3, [(0, b"N")])],
     ]
+
+
+def test_where_a_lost_value_is_now_is_told_again_in_its_turn() -> None:
+    log = Acknowledged()
+    log.note(Sync(results=[(9, b"R")]), [], 1.0, 0)
+    log.note_healed(4, b"M", 2.0, 0)
+    assert log.again(1) == [Sync([], [(9, b"R")]), Healed(4, b"M")]
+    log.note_healed(4, b"M", 3.0, 1)
+    log.note_healed(5, b"M", 3.0 + SECONDS + 0.1, 1)
+    assert log.again(2) == [Healed(5, b"M")]
 
 
 def test_what_a_server_has_outlived_is_forgotten() -> None:

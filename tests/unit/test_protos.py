@@ -46,6 +46,7 @@ def test_the_services_are_the_documented_ones() -> None:
             "UploadPages",
             "SubmitJob",
             "GetJob",
+            "RestoreResults",
             "WatchJob",
             "ListJobs",
             "CancelJob",

@@ -13,6 +13,7 @@ EXAMPLES = [
     errors.TaskError(("x", 0, 1), 2, "Traceback: ..."),
     errors.ExecutorLost("sum-1", "probably out of memory"),
     errors.InputLost(("array-a1", 3)),
+    errors.ResultMissing("j-1", 7, "ab" * 32),
     errors.VersionMismatch("Python 3.12 here, 3.11 there"),
     errors.MissingModule("xgboost", "No module named 'xgboost'"),
     errors.LimitExceeded("tasks of one graph", 2_000_000, 1_000_000, "Use larger chunks."),

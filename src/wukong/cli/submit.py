@@ -120,6 +120,8 @@ def _values(connection: Connection, job: job_pb2.Job) -> dict[str, Any]:
     """The values of the targets, in the order asked; very large ones do not come with the job and are fetched."""
     values = shown.json_results(job)
     absent = [result for result in job.results if result.target not in values]
-    fetched = results.read(job_pb2.Job(job_id=job.job_id, results=absent), connection, None) if absent else {}
-    values.update((result.target, fetched[result.task]) for result in absent)
+    fetched = results.read(job.job_id, absent, connection, None) if absent else results.Read({})
+    for error in fetched.missing:
+        raise error
+    values.update((result.target, fetched.values[result.task]) for result in absent)
     return {result.target: values[result.target] for result in job.results}

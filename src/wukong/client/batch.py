@@ -9,7 +9,7 @@ from typing import Any
 from dask._task_spec import DataNode, Dict, GraphNode, List, Set, Task, Tuple
 
 from wukong.client import results
-from wukong.client.future import Future, Share, is_large
+from wukong.client.future import Future, Remote, Share, is_large
 from wukong.client.job import Job
 from wukong.client.session import Session
 from wukong.errors import JobCancelled, WukongError
@@ -108,9 +108,11 @@ class _UnreadableError(Exception):
 def _read(job_id: str, items: Sequence[tuple[int, bytes]], session: Session) -> dict[int, Any]:
     if not items:
         return {}
-    job = job_pb2.Job(job_id=job_id, results=[job_pb2.Result(task=task, mark=mark) for task, mark in items])
+    asked = [job_pb2.Result(task=task, mark=mark) for task, mark in items]
     try:
-        return results.read(job, session.connection, session.stores)
+        found = results.read(job_id, asked, session.connection, session.stores)
+        # What is lost was large, and is computed again when somebody asks for it.
+        return found.values | {error.task: Remote() for error in found.missing}
     except Exception as error:
         if len(items) == 1:
             return {items[0][0]: _UnreadableError(error)}

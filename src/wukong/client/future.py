@@ -12,14 +12,12 @@ from typing import Any, NoReturn
 
 import dask.threaded
 
-from wukong.client import results
 from wukong.client.job import Job
 from wukong.client.session import Session
 from wukong.errors import InvalidGraph, JobCancelled, TaskError, WukongError
 from wukong.graph.attempt import Failed
 from wukong.graph.dag import Key
 from wukong.graph.reference import Reference, ReferenceTask, value_of
-from wukong.rpc.v1 import job_pb2
 from wukong.values.mark import MANIFEST_TAG
 
 
@@ -142,14 +140,15 @@ class Future(concurrent.futures.Future[Any], Reference):
                 f"the future {self.key!r} is one of another cluster ({here}) than {address}, which does not have its "
                 "value; pass future.result()"
             )
-        return self._stands()
+        return self._source().id, self._task
 
-    def _stands(self) -> tuple[str, int]:
+    def _source(self) -> Job:
+        """The job that has the value, once it is there."""
         self._outcome(None)
         self._share.session.check_holds(f"the value of the future {self.key!r}")
         job = self._share.job
         assert job is not None
-        return job.id, self._task
+        return job
 
     def value(self) -> Any:
         """See `Reference`."""
@@ -223,15 +222,12 @@ def is_large(mark: bytes) -> bool:
 def read(futures: list[Future]) -> list[Any]:
     """The values of futures, large ones of one job read together. Waits for all of them; raises what `result` does."""
     values = [future._outcome(None) for future in futures]
-    remote: dict[str, list[int]] = {}
+    remote: dict[Job, list[int]] = {}
     for position, value in enumerate(values):
         if type(value) is Remote:
-            remote.setdefault(futures[position]._stands()[0], []).append(position)
-    for job_id, positions in remote.items():
-        session = futures[positions[0]]._share.session
-        tasks = {futures[position]._task for position in positions}
-        job = job_pb2.Job(job_id=job_id, results=[job_pb2.Result(task=task) for task in tasks])
-        found = results.read(job, session.connection, session.stores)
+            remote.setdefault(futures[position]._source(), []).append(position)
+    for job, positions in remote.items():
+        found = job.values({futures[position]._task for position in positions})
         for position in positions:
             values[position] = found[futures[position]._task]
     return values

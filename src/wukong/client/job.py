@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,10 +14,13 @@ from wukong.client.display import display
 from wukong.client.events import Event, event, state_name
 from wukong.client.report import Report
 from wukong.client.session import Session
-from wukong.errors import WukongError
+from wukong.errors import ResultMissing, WukongError
 from wukong.graph.dag import Key
 from wukong.graph.name import name
 from wukong.rpc.v1 import event_pb2, job_pb2, scheduler_pb2
+
+#: How often results that are lost are computed again, each time that they are read.
+_RESTORED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Job:
         return self.session.connection.aside.call(lambda: self._result(timeout))
 
     def _result(self, timeout: float | None) -> Any:
+        end = None if timeout is None else time.monotonic() + timeout
         job = self.finished(timeout)
         if self._asked is None:
             raise WukongError(
@@ -120,8 +124,32 @@ class Job:
                 "keys were asked for. Its result is read with the Job that submit_graph returned; from an id there "
                 "are state, wait, cancel, events, logs, report and release"
             )
-        values = results.read(job, self.session.connection, self.session.stores)
+        values = self._values(job.results, end)
         return arrange(self._asked.keys, self._asked.index, values)
+
+    def values(self, tasks: Iterable[int]) -> dict[int, Any]:
+        """The values of some of the targets, which have been there. Errors are those of `result`."""
+        asked = [job_pb2.Result(task=task) for task in tasks]
+        return self.session.connection.aside.call(lambda: self._values(asked, None))
+
+    def _values(self, asked: Sequence[job_pb2.Result], end: float | None) -> dict[int, Any]:
+        """Read values; what is lost is computed again, and read when the job is done again."""
+        connection, stores = self.session.connection, self.session.stores
+        values: dict[int, Any] = {}
+        for attempt in range(_RESTORED + 1):
+            found = results.read(self.id, asked, connection, stores)
+            values |= found.values
+            if not found.missing:
+                break
+            if attempt == _RESTORED:
+                raise found.missing[0]
+            # Others may miss the same, and have said so: then there are none to restore, but to wait for.
+            if lost := [error for error in found.missing if error.mark_hash]:
+                connection.call(connection.scheduler.RestoreResults, _restore(self.id, lost))
+            self._ended = None
+            self.finished(None if end is None else max(0.0, end - time.monotonic()))
+            asked = [job_pb2.Result(task=error.task) for error in found.missing]
+        return values
 
     def cancel(self, reason: str = "") -> None:
         """Stop the job; tasks that run are interrupted. A job that has ended stays as it is.
@@ -205,7 +233,8 @@ class Job:
         raise TypeError(f"a Job cannot be pickled: it belongs to its client; elsewhere use client.job({self.id!r})")
 
     def __repr__(self) -> str:
-        state = "released" if self._released else state_name(self._ended.state) if self._ended else "not seen to end"
+        ended = self._ended
+        state = "released" if self._released else state_name(ended.state) if ended else "not seen to end"
         return f"<Job {self.id}, {state}>"
 
     @property
@@ -232,19 +261,19 @@ class Job:
     def _end(self, timeout: float | None) -> job_pb2.Job:
         """The job after its end. One thread watches it, others wait for that one."""
         self._check()
-        if self._ended is not None:
-            return self._ended
+        if (ended := self._ended) is not None:
+            return ended
         end = None if timeout is None else time.monotonic() + timeout
         if not self._watching.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
             raise TimeoutError(f"job {self.id} has not ended yet")
         try:
-            if self._ended is None:
-                self._ended = self.session.connection.aside.call(lambda: self._watch(end))
+            if (ended := self._ended) is None:
+                self._ended = ended = self.session.connection.aside.call(lambda: self._watch(end))
                 self._uses = ()
                 self._submit = self._progressed = None
                 if self._asked is not None:
-                    self.session.last = Report.of(self._ended)
-            return self._ended
+                    self.session.last = Report.of(ended)
+            return ended
         finally:
             self._watching.release()
 
@@ -261,3 +290,8 @@ class Job:
                     self._progressed()
                 job = message.state.job
         return job
+
+
+def _restore(job_id: str, lost: Iterable[ResultMissing]) -> scheduler_pb2.RestoreResultsRequest:
+    missing = [scheduler_pb2.MissingResult(task=error.task, mark_hash=error.mark_hash) for error in lost]
+    return scheduler_pb2.RestoreResultsRequest(job_id=job_id, results=missing)

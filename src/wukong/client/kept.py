@@ -7,12 +7,10 @@ from typing import Any
 
 from dask._task_spec import Alias
 
-from wukong.client import results
 from wukong.client.job import Job
 from wukong.errors import InvalidGraph
 from wukong.graph.dag import Key
 from wukong.graph.reference import Reference, ReferenceTask, reference_of, value_of
-from wukong.rpc.v1 import job_pb2
 
 
 class Kept(Reference):
@@ -48,10 +46,7 @@ class Kept(Reference):
     def value(self) -> Any:
         """See `Reference`."""
         self._finish()
-        session = self._job.session
-        asked = job_pb2.Job(job_id=self._job.id, results=[job_pb2.Result(task=self._task)])
-        found = session.connection.aside.call(lambda: results.read(asked, session.connection, session.stores))
-        return found[self._task]
+        return self._job.values([self._task])[self._task]
 
     def _finish(self) -> None:
         self._job.session.check_holds(f"the persisted value {self._key!r}")

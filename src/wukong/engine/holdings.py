@@ -5,6 +5,9 @@ edges that may still need it here, plus one while a result of it is not committe
 settled when its child ran here, was given away, was taken, or when the edge's mark is in the store. At zero the value
 is dropped.
 
+A walk that *restores* has entries that ran before: results that were lost. Such an entry needs its own value, and
+nothing else.
+
 A *lean* walk keeps nothing here that it can read again: what it does not need at this moment leaves memory as soon as
 it has a mark, and is brought back for its next use. Only results stay until they are committed.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from wukong.engine.instructions import Piece, Store
-from wukong.engine.pages import Pages
+from wukong.engine.pages import Page, Pages
 
 
 class Holdings:
@@ -27,10 +30,11 @@ class Holdings:
         uses: Who still needs a value, as a count.
         results: In a lean walk, the sinks that ran and are not committed.
         large: Tasks whose values are here and large, under a policy that asks.
+        restores: Whether the entries are results that were lost.
         dropped: Values to remove from memory; whoever does it empties the list.
     """
 
-    __slots__ = ("_unwritten", "dropped", "here", "inputs", "large", "marks", "results", "uses")
+    __slots__ = ("_unwritten", "dropped", "here", "inputs", "large", "marks", "restores", "results", "uses")
 
     def __init__(self) -> None:
         self.here: set[int] = set()
@@ -39,8 +43,13 @@ class Holdings:
         self.uses: dict[int, int] = {}
         self.large: set[int] = set()
         self.results: set[int] = set()
+        self.restores = False
         self.dropped: list[int] = []
         self._unwritten: list[tuple[int, int]] = []  # fan-in, parent
+
+    def needs(self, task: int, page: Page) -> list[int]:
+        """The values that a task of this walk needs; `page` is its own."""
+        return [task] if self.restores else page.deps(task)
 
     def expect(self, task: int) -> None:
         """One edge more needs this value here."""
@@ -96,7 +105,7 @@ class Holdings:
         inputs: dict[int, bytes | None] = {}
         for task in entries:
             if (page := pages.get(task)) is not None:
-                for parent in page.deps(task):
+                for parent in self.needs(task, page):
                     mark = self.mark(parent)
                     inputs[parent] = b"" if mark is None and parent not in self.here else mark
         return Piece(list(entries), list(inputs.items()))

@@ -33,6 +33,6 @@ class Offloads:
         for piece in pieces[:accepted]:
             for task in piece.entries:
                 page = self._pages.get(task)
-                for parent in page.deps(task) if page else ():
+                for parent in holdings.needs(task, page) if page else ():
                     holdings.settle(parent)
         return pieces[accepted:]

@@ -45,12 +45,12 @@ class Owned:
 
         It is counted as early as its page is known, so that a value with several such uses is fetched once.
         """
-        deps = page.deps(task)
         claim = self.claims.get(task)
         if claim is None:
-            for parent in deps:
+            for parent in self._holdings.needs(task, page):
                 self._holdings.expect(parent)
             return
+        deps = page.deps(task)
         if claim.marks is None:
             if len(claim.local) < len(deps):
                 return

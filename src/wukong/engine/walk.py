@@ -37,7 +37,9 @@ The work of a holder that is not the first: roots = entries + claims - what was 
 mark, or was only in the former holder's memory; then its task is mostly among what is run again. So such claims are
 held back until all else is done, the smallest first, and meanwhile nothing is given away.
 
-Values that nobody can read any more are computed again; `wukong.engine.pulls` says how.
+Values that nobody can read any more are computed again; `wukong.engine.pulls` says how. A walk that *restores* does
+that for results that were lost after they were committed: they are its entries, and it commits them again. They ran
+before, so they are read or pulled, and make nothing ready.
 """
 
 from __future__ import annotations
@@ -128,8 +130,10 @@ class Walk:
         claims: Iterable[int] = (),
         given: Iterable[int] = (),
         inputs: Iterable[tuple[int, bytes]] = (),
+        restores: bool = False,
     ) -> None:
-        """Take over a record: roots = entries + claims - given."""
+        """Take over a record: roots = entries + claims - given. Whether its entries are results that were lost."""
+        self._holdings.restores = restores
         needed = dict(inputs)
         self._holdings.inputs.update((task, mark) for task, mark in needed.items() if mark)
         self._known.update(given)  # somebody else's, also where this walk comes by again
@@ -169,14 +173,16 @@ class Walk:
             page = self._pages.get(task)
             if page is None:
                 return FetchPages(self._pages.wanted(task, self._ready))
-            deps = page.deps(task)
+            deps = self._holdings.needs(task, page)
             if task in self._claims:
                 return self._owned.read_marks(task, deps)
-            if page.inputs and (mark := page.inputs.get(task)) is not None:
+            if page.inputs and not self._holdings.restores and (mark := page.inputs.get(task)) is not None:
                 self._holdings.marks[task] = mark
             absent = self._holdings.absent(deps)
             if absent or self.pulls.untold:
                 return self._bring(absent, now)
+            if self._holdings.restores:
+                return self._restored(task, now)
             self._running = True
             return RunTask(task, deps)
         if self._busy:
@@ -240,9 +246,7 @@ class Walk:
         out = page.out(task)
         uses = len(out)
         if task in page.sinks:
-            if not self._results:
-                self._results_since = now
-            self._results.append(task)
+            self._commit(task, now)
             uses += 1
         holdings = self._holdings
         holdings.here.add(task)
@@ -392,7 +396,27 @@ class Walk:
         self.pulls.want(absent)
         return self._bring(absent, now)
 
+    def _restored(self, task: int, now: float) -> Instruction:
+        """A result that was lost is here again, and readable: it is committed, and so are others that came with it."""
+        self._current = None
+        tasks = [task]
+        while self._ready and (after := self._ready[-1]) in self._holdings.here and self._pages.get(after):
+            tasks.append(self._ready.pop())
+        for task in tasks:
+            if (mark := self.pulls.readable(task)) is not None:
+                self._holdings.marks[task] = mark
+            self._commit(task, now)
+            if self._lean:
+                self._holdings.results.add(task)
+        self._leave()
+        return self.next(now)
+
     # Inside: reports.
+
+    def _commit(self, task: int, now: float) -> None:
+        if not self._results:
+            self._results_since = now
+        self._results.append(task)
 
     def _store_or_report(self, now: float, dry: bool) -> Store | Report | None:
         if store := self._holdings.store():

@@ -37,7 +37,7 @@ def look(job: str) -> str:
 
 
 def record(job: str, record_id: str) -> str:
-    """Hash: entries, inputs, holder, until, begins, invokes, depth, `c:{child}` claims, `g:{offload}` given away."""
+    """Hash: the record as `docs/protocol.md` has it; `c:{child}` for claims, `g:{offload}` for what it gave."""
     return f"w:{job}:r:{record_id}"
 
 

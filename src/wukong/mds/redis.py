@@ -37,6 +37,9 @@ from wukong.redis.pool import Pool
 #: How long keys outlive the job's deadline, in seconds.
 GRACE = 900
 
+#: Until how many seconds before the end of its keys a job has time that was done and runs again, if not longer anyway.
+LAST = GRACE // 2
+
 #: Bytes of pages written in one pipeline.
 LOAD_BYTES = 8 * 1024 * 1024
 
@@ -162,6 +165,17 @@ class RedisMds:
                 [record, holder, why, int(at_once)],
             )
         return reply == 1
+
+    def lose_results(self, job: str, groups: Sequence[Sequence[tuple[int, bytes]]], lease: float) -> list[str]:
+        held = [keys.meta(job), keys.look(job), keys.sinks(job), keys.events(job), keys.JOBS]
+        held += [keys.first(job), keys.deaths(job), keys.healed(job), keys.values(job)]
+        args: list[Arg] = [keys.prefix(job), job, _ms(lease), _ms(LAST), len(groups)]
+        for group in groups:
+            args.append(len(group))
+            args += chain.from_iterable(group)
+        with self._pool.connection() as redis:
+            created = scripts.LOSE_RESULTS.call(redis, held, args)
+        return [record.decode() for record in cast(list[bytes], created)]
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         with self._pool.connection() as redis:

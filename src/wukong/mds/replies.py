@@ -102,6 +102,7 @@ def begun(reply: list[Any], pages: Sequence[bytes]) -> Begun:
         claims=[int(name[2:]) for name in fields if name.startswith("c:")],
         given=unpack_tasks(b"".join(given)),
         pages=pages,
+        restores="restores" in fields,
     )
 
 

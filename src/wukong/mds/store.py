@@ -132,7 +132,8 @@ class Event:
 class Begun:
     """The answer to `begin`: all that a holder needs to start walking. Only `status` counts unless it is OK.
 
-    `pages` are all pages that were asked for, in that order; or none, where one of them is missing.
+    `pages` are all pages that were asked for, in that order; or none, where one of them is missing. `restores` is
+    whether the entries are results that were lost.
     """
 
     status: Status
@@ -151,6 +152,7 @@ class Begun:
     claims: Sequence[int] = ()
     given: Sequence[int] = ()
     pages: Sequence[bytes] = ()
+    restores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +347,16 @@ class Mds(Protocol):
 
         What was committed stays. Returns the records to invoke, none where the job is not stalled (any more); None
         where its first records are lost.
+        """
+
+    def lose_results(self, job: str, groups: Sequence[Sequence[tuple[int, bytes]]], lease: float) -> list[str]:
+        """Say that results, as (sink, mark), cannot be read. They are to be had again: a job that is done runs again.
+
+        Nothing happens to a result that has another mark by now, or none, nor in a job that neither runs nor is done.
+        Each group in which there are others becomes a record, whose executor commits them anew: what is still there, or
+        was computed again for somebody else, as it is. Returns these records, which are to be invoked.
+
+        A job that runs again keeps its budget and its deadline; that is moved where the job's keys live for longer.
         """
 
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:

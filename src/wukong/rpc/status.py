@@ -40,6 +40,7 @@ STATUS: dict[type[WukongError], grpc.StatusCode] = {
     errors.TaskError: grpc.StatusCode.ABORTED,
     errors.ExecutorLost: grpc.StatusCode.ABORTED,
     errors.InputLost: grpc.StatusCode.DATA_LOSS,
+    errors.ResultMissing: grpc.StatusCode.DATA_LOSS,
     errors.ValueRefused: grpc.StatusCode.DATA_LOSS,
     errors.ClusterUnavailable: grpc.StatusCode.UNAVAILABLE,
     WukongError: grpc.StatusCode.UNKNOWN,

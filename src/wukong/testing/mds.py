@@ -117,6 +117,15 @@ class MemoryMds:
         with self._step() as now:
             return self._jobs[job].restart(generation, now, _ms(lease)) if job in self._jobs else []
 
+    def lose_results(self, job: str, groups: Sequence[Sequence[tuple[int, bytes]]], lease: float) -> list[str]:
+        with self._step() as now:
+            if job not in self._jobs:
+                return []
+            created = self._jobs[job].lose_results(groups, now, _ms(lease))
+            if job in self._listed:
+                self._listed[job] = self._jobs[job].meta.deadline // 1000
+            return created
+
     def close(self, job: str, state: str, failure: Failure | None = None) -> str:
         with self._step() as now:
             return self._jobs[job].close(state, failure, now) if job in self._jobs else "gone"

@@ -89,6 +89,7 @@ class MemoryJob:
             inputs=list(live.inputs),
             claims=list(live.claims),
             given=[task for _, tasks in live.given.values() for task in tasks],
+            restores=live.restores,
         )
 
     def sync(self, record: str, token: str, generation: int, now: int, lease: int, sync: Sync) -> Synced:
@@ -162,7 +163,7 @@ class MemoryJob:
         accepted = pieces if end else pieces[: self._room()]
         depth = max((piece.depth for piece in pieces), default=0)
         for i, piece in enumerate(accepted):
-            child = LiveRecord(list(piece.entries), list(piece.inputs), depth, now + lease)
+            child = LiveRecord(list(piece.entries), list(piece.inputs), depth, now + lease, restores=live.restores)
             self.records[f"{offload}.{i}"] = child
             for _, mark in piece.inputs:
                 self.values.named(mark, live)
@@ -257,6 +258,31 @@ class MemoryJob:
             return False
         live.until = live.look = now
         return True
+
+    def lose_results(self, groups: Sequence[Sequence[tuple[int, bytes]]], now: int, lease: int) -> list[str]:
+        """Have results again that are still what was missed; returns the records that are to do it."""
+        meta = self.meta
+        if meta.state not in ("running", "done"):
+            return []
+        lost = [self._lose(group) for group in groups]
+        if any(lost) and meta.state == "done":
+            meta.reopen()
+            self.records.clear()
+            self.events.add_state(now, "running")
+        created: list[str] = []
+        for group in filter(None, lost):
+            meta.left += len(group)
+            meta.losses += 1
+            created.append(f"lost.{meta.losses}")
+            self.records[created[-1]] = LiveRecord([sink for sink, _ in group], group, 0, now + lease, restores=True)
+        meta.count(Counters(invocations=len(created)))
+        return created
+
+    def _lose(self, group: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        lost = [(sink, mark) for sink, mark in dict.fromkeys(group) if self.results.get(sink) == mark]
+        for sink, _ in lost:
+            del self.results[sink]
+        return lost
 
     def needed(self) -> tuple[set[str], set[bytes]]:
         """Who holds a record, and which values marks stand for."""

@@ -12,6 +12,9 @@ from wukong.mds.store import SLOWEST, JobInfo, JobSpec, TaskTime
 #: How long keys outlive the job's deadline, in milliseconds.
 GRACE = 900_000
 
+#: Until how long before the end of its keys a job has time that runs again, if not longer anyway.
+LAST = GRACE // 2
+
 
 class JobMeta:
     """The facts of one job. Times are milliseconds.
@@ -31,6 +34,7 @@ class JobMeta:
         slowest: The tasks that ran longest, the slowest first.
         stored: Bytes of values in the KVS that marks stand for.
         printed: Bytes of text that tasks printed, as far as they were kept.
+        losses: Records that were made for results that were lost.
     """
 
     def __init__(self, spec: JobSpec, now: int) -> None:
@@ -47,12 +51,20 @@ class JobMeta:
         self.slowest: list[TaskTime] = []
         self.stored = 0
         self.printed = 0
+        self.losses = 0
 
     def end(self, state: str, now: int, failure: Failure | None = None) -> None:
         """It ended."""
         self.state = state
         self.ended = now
         self.failure = failure
+
+    def reopen(self) -> None:
+        """It was done, and runs again."""
+        self.state = "running"
+        self.ended = 0
+        self.deadline = max(self.deadline, math.ceil(self.expires / 1000) * 1000 - LAST)
+        self.work_expires = self.expires
 
     @property
     def prolonged(self) -> bool:

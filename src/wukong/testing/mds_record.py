@@ -31,6 +31,7 @@ class LiveRecord:
         idle: How many of its holders ended before they ran a task.
         told: The highest number of a `sync` of its holder.
         values: Values that it named first, by the marks of their manifests.
+        restores: Whether the entries are results that were lost.
         given: By offload id, how many pieces were accepted and the tasks in them.
     """
 
@@ -53,6 +54,7 @@ class LiveRecord:
     claims: dict[int, None] = field(default_factory=dict)
     values: dict[bytes, None] = field(default_factory=dict)
     given: dict[str, tuple[int, list[int]]] = field(default_factory=dict)
+    restores: bool = False
 
     def hold(self, now: int, lease: int) -> None:
         """Renew the lease; the sweep looks again when it runs out."""

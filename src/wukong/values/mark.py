@@ -11,6 +11,7 @@ The first byte is the tag:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from typing import Any, Final, NamedTuple
@@ -144,6 +145,11 @@ def stands_alone(mark: bytes, owner: str, name: str) -> bool:
         manifest = Manifest.decode(split_manifest_mark(mark)[1])
         return (manifest.owner, manifest.name) == (owner, name)
     return not mark.startswith(BUNDLE_TAG)
+
+
+def mark_hash(mark: bytes) -> str:
+    """By which a mark is known where it need not be told: its SHA-256, in hexadecimal."""
+    return hashlib.sha256(mark).hexdigest()
 
 
 def nbytes(mark: bytes) -> int:

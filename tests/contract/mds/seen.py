@@ -161,6 +161,7 @@ def _in_memory(live: LiveRecord, now: float) -> dict[str, Any]:
         "told": live.told,
         "values": set(live.values),
         "claims": set(live.claims),
+        "restores": live.restores,
         "given": live.given,
     }
 
@@ -205,6 +206,7 @@ def _record(fields: Mapping[str, bytes], now: float) -> dict[str, Any]:
         "told": int(fields.get("told", 0)),
         "values": {value for name, value in fields.items() if name.startswith("v:")},
         "claims": {int(name[2:]) for name in fields if name.startswith("c:")},
+        "restores": "restores" in fields,
         "given": {name: (int(count), unpack_tasks(tasks)) for name, (count, _, tasks) in given.items()},
     }
 

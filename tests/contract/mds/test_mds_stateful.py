@@ -213,6 +213,29 @@ class Stores(RuleBasedStateMachine):
             case _:
                 self.both("purge", job, TOMBSTONE)
 
+    @rule(
+        job=jobs,
+        finished=st.booleans(),
+        others=st.lists(st.lists(st.tuples(tasks, marks), max_size=2), max_size=2),
+        number=numbers,
+        lease=leases,
+    )
+    def lose_results(self, job: str, finished: bool, others: list[Any], number: int, lease: float) -> None:
+        """Results are lost, of a job that is done mostly: those that are there, others, and some more than once."""
+        if finished and self.running(job):
+            for holder in self.holders:
+                if holder[0] == job:
+                    call = Sync(results=[(task, STORED[task % 2]) for task in range(4)])
+                    self.both("sync", *holder, LONG, call)
+            if number % 2:
+                self.given += 1
+                self.both("prolong", job, 3_000_370.0 + 10 * (self.given % 40))
+        found = self.memory.results(job, range(4))
+        there = [(task, mark) for task, mark in enumerate(found) if mark is not None]
+        groups = [there[: number % 3], *others, there[number % 4 :]]
+        known = self.records[job]
+        known += [name for name in self.both("lose_results", job, groups, lease) if name not in known]
+
     def _end_all(self, job: str) -> None:
         """All records of a job end."""
         for record in self.records[job]:

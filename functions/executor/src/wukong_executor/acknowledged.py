@@ -5,7 +5,9 @@ than before sends again what the one before it acknowledged last, in that order,
 
 * marks and results stand where they are still there, and come back where they are not; a claim has an owner again;
 * of an offload, the records that were accepted come back, all of them, whatever room there is now. Nobody is invoked
-  for them: who was may still come, and else the sweep finds them.
+  for them: who was may still come, and else the sweep finds them;
+* a value that was lost and computed again is told of again: where that is forgotten it is still left to this holder,
+  who would never come back to it, and others wait for it.
 
 Calls are repeated without what only counts up (counters, logs), and without their end. What is sent again is kept
 anew, since the store may start again a second time.
@@ -27,6 +29,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import TypeAlias
 
 from wukong.mds.records import Record
 from wukong.mds.store import Answer, Arrival, Sync, Verdict
@@ -49,6 +52,18 @@ class Gave:
     pieces: Sequence[Record]
 
 
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """A value that was lost, and is where the mark says."""
+
+    task: int
+    mark: bytes
+
+
+#: What is sent again.
+Call: TypeAlias = Sync | Gave | Healed
+
+
 class Acknowledged:
     """The calls of one holder.
 
@@ -61,7 +76,7 @@ class Acknowledged:
         self._claimed = set(claims)
         self._server = server
         #: When, how large, and what to send again.
-        self._calls: deque[tuple[float, int, Sync | Gave]] = deque()
+        self._calls: deque[tuple[float, int, Call]] = deque()
         self._bytes = 0
         self._number = 0
         self._after = 0
@@ -95,7 +110,12 @@ class Acknowledged:
         self._keep(Gave(offload, accepted), nbytes, now)
         self._forget(now, server)
 
-    def again(self, server: int) -> list[Sync | Gave]:
+    def note_healed(self, task: int, mark: bytes, now: float, server: int) -> None:
+        """The server acknowledged where a value is that was lost."""
+        self._keep(Healed(task, mark), len(mark), now)
+        self._forget(now, server)
+
+    def again(self, server: int) -> list[Call]:
         """The calls to send to this server, the oldest first.
 
         They are kept no more: each is noted when it is acknowledged.
@@ -113,7 +133,7 @@ class Acknowledged:
         self._claimed.update(new)
         return new
 
-    def _keep(self, call: Sync | Gave, nbytes: int, now: float) -> None:
+    def _keep(self, call: Call, nbytes: int, now: float) -> None:
         self._calls.append((now, nbytes, call))
         self._bytes += nbytes
 

@@ -210,7 +210,7 @@ class Executor:
 
     def _start(self) -> None:
         begun = self._begun
-        self._walk.begin(begun.entries, begun.claims, begun.given, begun.inputs)
+        self._walk.begin(begun.entries, begun.claims, begun.given, begun.inputs, begun.restores)
         if begun.pages:
             self._walk.pages_loaded(map(self._programs.open, self._pages, begun.pages))
 
@@ -350,6 +350,8 @@ class Executor:
         mark = self._memory.inline(task, INLINE_BYTES) or self._memory.store(task)
         self._times.enter(Phase.REPORTING)
         status = self._lease.heal(task, mark)
+        if status is Status.OK:
+            self._acknowledged.note_healed(task, mark, clock(), self._mds.reconnects)
         with self._lock:
             if status is Status.OK:
                 self._walk.pulls.healed(task, mark)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter as clock
 
 from wukong.mds.store import Status, Sync, Synced
-from wukong_executor.acknowledged import Acknowledged, Gave
+from wukong_executor.acknowledged import Acknowledged, Gave, Healed
 from wukong_executor.lease import Lease
 
 
@@ -27,6 +27,11 @@ def send_again(acknowledged: Acknowledged, lease: Lease, sync: Callable[[Sync], 
             if status is not Status.OK:
                 break
             acknowledged.note_offload(call.offload, call.pieces, clock(), lease.mds.reconnects)
+            continue
+        if isinstance(call, Healed):
+            if lease.heal(call.task, call.mark) is not Status.OK:
+                break
+            acknowledged.note_healed(call.task, call.mark, clock(), lease.mds.reconnects)
             continue
         call = acknowledged.stamp(call)
         synced = sync(call)

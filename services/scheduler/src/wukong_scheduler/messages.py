@@ -38,6 +38,9 @@ _STATES = {
     "gone": job_pb2.JOB_STATE_GONE,
 }
 
+#: `FINAL` as messages have it.
+ENDED = frozenset(_STATES[name] for name in FINAL)
+
 _STREAMS = {"stdout": event_pb2.LOG_STREAM_STDOUT, "stderr": event_pb2.LOG_STREAM_STDERR}
 
 

@@ -18,6 +18,7 @@ from wukong_scheduler.failure_queue import FailureQueue
 from wukong_scheduler.invocations import Invocations
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.removal import Removal
+from wukong_scheduler.restoring import Restoring
 from wukong_scheduler.rings import Rings
 from wukong_scheduler.servicer import SchedulerServicer
 from wukong_scheduler.submission import Submission
@@ -89,7 +90,8 @@ async def serve(environ: Mapping[str, str]) -> Service:
     invocations = Invocations(config.lambda_endpoint, config.function, config.spreading, refused)
     keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)
-    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping)
+    restoring = Restoring(mds, removal, invocations.start, config.lease, config.keep)
+    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping, restoring)
     sweeper = Sweeper(
         *(mds, invocations.start_directly, removal, keeping),
         lease=config.lease,

@@ -17,6 +17,7 @@ from wukong_scheduler.config import Config
 from wukong_scheduler.keeping import Keeping
 from wukong_scheduler.reading import Reading
 from wukong_scheduler.removal import Removal
+from wukong_scheduler.restoring import Restoring
 from wukong_scheduler.rings import Rings
 from wukong_scheduler.submission import Submission
 from wukong_scheduler.watch import watch
@@ -37,6 +38,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         removal: Removal,
         announcements: Announcements,
         keeping: Keeping,
+        restoring: Restoring,
     ) -> None:
         self._config = config
         self._mds = mds
@@ -45,6 +47,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self._removal = removal
         self._announcements = announcements
         self._keeping = keeping
+        self._restoring = restoring
         self._reading = Reading(mds, Signer(config.signing_key), config.prices)
 
     async def GetCluster(  # noqa: N802
@@ -72,6 +75,14 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
     async def GetJob(self, request: job_pb2.JobRef, context: Context) -> job_pb2.Job:  # noqa: N802
         """A job with its results."""
         return await asyncio.to_thread(self._reading.job, _possible(request.job_id))
+
+    async def RestoreResults(  # noqa: N802
+        self, request: scheduler_pb2.RestoreResultsRequest, context: Context
+    ) -> job_pb2.Job:
+        """Have results of a job computed again that are lost."""
+        job = _possible(request.job_id)
+        await asyncio.to_thread(self._restoring.restore, job, request.results)
+        return await asyncio.to_thread(self._reading.job, job)
 
     async def WatchJob(  # noqa: N802
         self, request: scheduler_pb2.WatchJobRequest, context: Context

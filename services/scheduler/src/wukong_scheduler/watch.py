@@ -1,5 +1,8 @@
 """Follows one job for one watcher: what stands in its stream, then what comes, until it ends.
 
+A job that was done may run again, for a result that was lost: then its former end is not told, since a watcher takes
+the first one that it hears of for the last.
+
 News is pushed (`announcements`); once in a while a watcher looks without being told, for the progress that
 executors only count, and in case that an announcement was lost.
 """
@@ -43,11 +46,14 @@ async def watch(
                 seen = entry.sequence
                 message = messages.event(entry)
                 final = entry.kind == "state" and entry.text in messages.FINAL
-                if final:
-                    message.state.job.CopyFrom(await asyncio.to_thread(reading.job, job))
-                yield message
-                if final:
-                    return
+                if final and entry is entries[-1]:
+                    found = await asyncio.to_thread(reading.job, job)
+                    if found.state in messages.ENDED:
+                        message.state.job.CopyFrom(found)
+                        yield message
+                        return
+                if not final:
+                    yield message
             if len(entries) == _BATCH:
                 continue
             if info.state in messages.FINAL and not entries:
@@ -58,9 +64,9 @@ async def watch(
                     )
                 )
                 return
-            found = info.state, info.counters.tasks_run, info.live_records
-            if found != told:
-                told = found
+            counts = info.state, info.counters.tasks_run, info.live_records
+            if counts != told:
+                told = counts
                 if info.state == "loading":
                     # Nobody can watch a job before its submission was answered: the store forgot the rest of it.
                     yield event_pb2.JobEvent(state=event_pb2.StateChange(state=messages.state(info.state)))

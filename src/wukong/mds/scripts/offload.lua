@@ -6,7 +6,7 @@
 local meta = redis.call('HMGET', KEYS[1], 'state', 'gen', 'parallelism', 'expire_at')
 if meta[1] ~= 'running' then return {'STOP'} end
 local given = 'g:' .. ARGV[5]
-local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', given)
+local held = redis.call('HMGET', KEYS[3], 'entries', 'holder', given, 'restores')
 if not held[1] then return {'GONE'} end
 if meta[2] ~= ARGV[4] or held[2] ~= ARGV[3] then return {'STALE'} end
 local time = redis.call('TIME')
@@ -25,6 +25,7 @@ for i = 0, accepted - 1 do
   local record = ARGV[1] .. ':r:' .. id
   redis.call('HSET', record, 'entries', ARGV[10 + 2 * i], 'inputs', ARGV[11 + 2 * i],
     'depth', ARGV[8], 'begins', 0, 'invokes', 1)
+  if held[4] then redis.call('HSET', record, 'restores', 1) end
   redis.call('EXPIREAT', record, meta[4])
   for _, mark in ipairs(carried(ARGV[11 + 2 * i])) do named(mark, job, KEYS[1], KEYS[4], KEYS[3], meta[4]) end
   redis.call('ZADD', KEYS[2], till, id)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wukong.rpc.v1 import value_pb2 as wukong_dot_rpc_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18wukong/rpc/v1/data.proto\x12\rwukong.rpc.v1\x1a\x19wukong/rpc/v1/value.proto\"Z\n\x0fPutValueRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.wukong.rpc.v1.PutValueHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"Z\n\x0ePutValueHeader\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12*\n\x06layout\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.ValueLayout\"@\n\x10GetResultRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"q\n\x0bResultChunk\x12\r\n\x05total\x18\x01 \x01(\x04\x12\x0e\n\x04mark\x18\x02 \x01(\x0cH\x00\x12,\n\x06layout\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.ValueLayoutH\x00\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x42\x07\n\x05value2\x99\x01\n\x04\x44\x61ta\x12\x45\n\x08PutValue\x12\x1e.wukong.rpc.v1.PutValueRequest\x1a\x17.wukong.rpc.v1.ValueRef(\x01\x12J\n\tGetResult\x12\x1f.wukong.rpc.v1.GetResultRequest\x1a\x1a.wukong.rpc.v1.ResultChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18wukong/rpc/v1/data.proto\x12\rwukong.rpc.v1\x1a\x19wukong/rpc/v1/value.proto\"Z\n\x0fPutValueRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.wukong.rpc.v1.PutValueHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"Z\n\x0ePutValueHeader\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12*\n\x06layout\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.ValueLayout\"@\n\x10GetResultRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\r\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"\x84\x01\n\x0bResultChunk\x12\r\n\x05total\x18\x01 \x01(\x04\x12\x0e\n\x04mark\x18\x02 \x01(\x0cH\x00\x12,\n\x06layout\x18\x03 \x01(\x0b\x32\x1a.wukong.rpc.v1.ValueLayoutH\x00\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x11\n\tmark_hash\x18\x05 \x01(\tB\x07\n\x05value2\x99\x01\n\x04\x44\x61ta\x12\x45\n\x08PutValue\x12\x1e.wukong.rpc.v1.PutValueRequest\x1a\x17.wukong.rpc.v1.ValueRef(\x01\x12J\n\tGetResult\x12\x1f.wukong.rpc.v1.GetResultRequest\x1a\x1a.wukong.rpc.v1.ResultChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTVALUEHEADER']._serialized_end=252
   _globals['_GETRESULTREQUEST']._serialized_start=254
   _globals['_GETRESULTREQUEST']._serialized_end=318
-  _globals['_RESULTCHUNK']._serialized_start=320
-  _globals['_RESULTCHUNK']._serialized_end=433
-  _globals['_DATA']._serialized_start=436
-  _globals['_DATA']._serialized_end=589
+  _globals['_RESULTCHUNK']._serialized_start=321
+  _globals['_RESULTCHUNK']._serialized_end=453
+  _globals['_DATA']._serialized_start=456
+  _globals['_DATA']._serialized_end=609
 # @@protoc_insertion_point(module_scope)

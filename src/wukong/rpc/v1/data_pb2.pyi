@@ -95,7 +95,9 @@ class GetResultRequest(_message.Message):
     task: _builtins.int
     """Id of the target in the graph."""
     offset: _builtins.int
-    """Bytes of the value that the client has already, from a stream that broke."""
+    """Bytes of the value that the client has already, from a stream that broke. They are of use only where the new stream
+    has the same `mark_hash`.
+    """
     def __init__(
         self,
         *,
@@ -121,12 +123,17 @@ class ResultChunk(_message.Message):
     MARK_FIELD_NUMBER: _builtins.int
     LAYOUT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    MARK_HASH_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """Bytes of the whole value, counted from offset 0: its pickle and all buffers. 0 where `mark` is set."""
     mark: _builtins.bytes
     """The whole value: the mark of a scalar or of JSON (wukong.values.mark), which needs no signature."""
     data: _builtins.bytes
     """The next bytes of the value."""
+    mark_hash: _builtins.str
+    """With `layout`: the SHA-256, in hexadecimal, of the mark of this value, by which it is known from others that the same
+    task may have given when it ran again.
+    """
     @_builtins.property
     def layout(self) -> _value_pb2.ValueLayout:
         """How the bytes that follow, in all messages, are cut. The proxy has verified their signature."""
@@ -138,10 +145,11 @@ class ResultChunk(_message.Message):
         mark: _builtins.bytes = ...,
         layout: _value_pb2.ValueLayout | None = ...,
         data: _builtins.bytes = ...,
+        mark_hash: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["layout", b"layout", "mark", b"mark", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "layout", b"layout", "mark", b"mark", "total", b"total", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "layout", b"layout", "mark", b"mark", "mark_hash", b"mark_hash", "total", b"total", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["mark", "layout"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015

@@ -61,7 +61,9 @@ class DataServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetResult(self, request, context):
-        """The value of one target of a job that was submitted as `graph`.
+        """The value of one target of a job that was submitted as `graph`. Where its bytes are in no store any more, the error
+        is a ResultMissing, whose `mark_hash` is what Scheduler.RestoreResults asks for; it is empty where the target has no
+        value now, because it is being computed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,10 @@ class DataStub:
     answer comes at once and the client need not go on.
     """
     GetResult: _grpc.UnaryStreamMultiCallable[_data_pb2.GetResultRequest, _data_pb2.ResultChunk]
-    """The value of one target of a job that was submitted as `graph`."""
+    """The value of one target of a job that was submitted as `graph`. Where its bytes are in no store any more, the error
+    is a ResultMissing, whose `mark_hash` is what Scheduler.RestoreResults asks for; it is empty where the target has no
+    value now, because it is being computed.
+    """
 
 @_typing.type_check_only
 class DataAsyncStub(DataStub):
@@ -51,7 +54,10 @@ class DataAsyncStub(DataStub):
     answer comes at once and the client need not go on.
     """
     GetResult: _aio.UnaryStreamMultiCallable[_data_pb2.GetResultRequest, _data_pb2.ResultChunk]  # type: ignore[assignment]
-    """The value of one target of a job that was submitted as `graph`."""
+    """The value of one target of a job that was submitted as `graph`. Where its bytes are in no store any more, the error
+    is a ResultMissing, whose `mark_hash` is what Scheduler.RestoreResults asks for; it is empty where the target has no
+    value now, because it is being computed.
+    """
 
 class DataServicer(metaclass=_abc_1.ABCMeta):
     """For clients that cannot reach the stores themselves. Served by the proxy."""
@@ -72,6 +78,9 @@ class DataServicer(metaclass=_abc_1.ABCMeta):
         request: _data_pb2.GetResultRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_data_pb2.ResultChunk], _abc.AsyncIterator[_data_pb2.ResultChunk]]:
-        """The value of one target of a job that was submitted as `graph`."""
+        """The value of one target of a job that was submitted as `graph`. Where its bytes are in no store any more, the error
+        is a ResultMissing, whose `mark_hash` is what Scheduler.RestoreResults asks for; it is empty where the target has no
+        value now, because it is being computed.
+        """
 
 def add_DataServicer_to_server(servicer: DataServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from wukong.rpc.v1 import graph_pb2 as wukong_dot_rpc_dot_v1_dot_graph__pb2
 from wukong.rpc.v1 import job_pb2 as wukong_dot_rpc_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dwukong/rpc/v1/scheduler.proto\x12\rwukong.rpc.v1\x1a\x1bwukong/rpc/v1/cluster.proto\x1a\x19wukong/rpc/v1/event.proto\x1a\x19wukong/rpc/v1/graph.proto\x1a\x17wukong/rpc/v1/job.proto\"\x13\n\x11GetClusterRequest\"$\n\x13UploadPagesResponse\x12\r\n\x05pages\x18\x01 \x01(\r\"\xd0\x01\n\x10SubmitJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\"\n\x05tasks\x18\x02 \x03(\x0b\x32\x13.wukong.rpc.v1.Task\x12#\n\x05graph\x18\x03 \x01(\x0b\x32\x14.wukong.rpc.v1.Graph\x12\x0f\n\x07targets\x18\x04 \x03(\t\x12*\n\x07options\x18\x05 \x01(\x0b\x32\x19.wukong.rpc.v1.JobOptions\x12&\n\x06\x63lient\x18\x06 \x01(\x0b\x32\x16.wukong.rpc.v1.Runtime\"t\n\x11SubmitJobResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.wukong.rpc.v1.JobState\x12\x15\n\rmissing_pages\x18\x03 \x03(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t\"9\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\t\" \n\x0fListJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"4\n\x10ListJobsResponse\x12 \n\x04jobs\x18\x01 \x03(\x0b\x32\x12.wukong.rpc.v1.Job\"2\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x14\n\x12ReleaseJobResponse\"\"\n\x0fKeepJobsRequest\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\"\x12\n\x10KeepJobsResponse2\x8d\x05\n\tScheduler\x12\x46\n\nGetCluster\x12 .wukong.rpc.v1.GetClusterRequest\x1a\x16.wukong.rpc.v1.Cluster\x12H\n\x0bUploadPages\x12\x13.wukong.rpc.v1.Page\x1a\".wukong.rpc.v1.UploadPagesResponse(\x01\x12N\n\tSubmitJob\x12\x1f.wukong.rpc.v1.SubmitJobRequest\x1a .wukong.rpc.v1.SubmitJobResponse\x12\x33\n\x06GetJob\x12\x15.wukong.rpc.v1.JobRef\x1a\x12.wukong.rpc.v1.Job\x12\x45\n\x08WatchJob\x12\x1e.wukong.rpc.v1.WatchJobRequest\x1a\x17.wukong.rpc.v1.JobEvent0\x01\x12K\n\x08ListJobs\x12\x1e.wukong.rpc.v1.ListJobsRequest\x1a\x1f.wukong.rpc.v1.ListJobsResponse\x12@\n\tCancelJob\x12\x1f.wukong.rpc.v1.CancelJobRequest\x1a\x12.wukong.rpc.v1.Job\x12\x46\n\nReleaseJob\x12\x15.wukong.rpc.v1.JobRef\x1a!.wukong.rpc.v1.ReleaseJobResponse\x12K\n\x08KeepJobs\x12\x1e.wukong.rpc.v1.KeepJobsRequest\x1a\x1f.wukong.rpc.v1.KeepJobsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dwukong/rpc/v1/scheduler.proto\x12\rwukong.rpc.v1\x1a\x1bwukong/rpc/v1/cluster.proto\x1a\x19wukong/rpc/v1/event.proto\x1a\x19wukong/rpc/v1/graph.proto\x1a\x17wukong/rpc/v1/job.proto\"\x13\n\x11GetClusterRequest\"$\n\x13UploadPagesResponse\x12\r\n\x05pages\x18\x01 \x01(\r\"\xd0\x01\n\x10SubmitJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\"\n\x05tasks\x18\x02 \x03(\x0b\x32\x13.wukong.rpc.v1.Task\x12#\n\x05graph\x18\x03 \x01(\x0b\x32\x14.wukong.rpc.v1.Graph\x12\x0f\n\x07targets\x18\x04 \x03(\t\x12*\n\x07options\x18\x05 \x01(\x0b\x32\x19.wukong.rpc.v1.JobOptions\x12&\n\x06\x63lient\x18\x06 \x01(\x0b\x32\x16.wukong.rpc.v1.Runtime\"t\n\x11SubmitJobResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.wukong.rpc.v1.JobState\x12\x15\n\rmissing_pages\x18\x03 \x03(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t\"V\n\x15RestoreResultsRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.wukong.rpc.v1.MissingResult\"0\n\rMissingResult\x12\x0c\n\x04task\x18\x01 \x01(\r\x12\x11\n\tmark_hash\x18\x02 \x01(\t\"9\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\t\" \n\x0fListJobsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\"4\n\x10ListJobsResponse\x12 \n\x04jobs\x18\x01 \x03(\x0b\x32\x12.wukong.rpc.v1.Job\"2\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x14\n\x12ReleaseJobResponse\"\"\n\x0fKeepJobsRequest\x12\x0f\n\x07job_ids\x18\x01 \x03(\t\"\x12\n\x10KeepJobsResponse2\xd9\x05\n\tScheduler\x12\x46\n\nGetCluster\x12 .wukong.rpc.v1.GetClusterRequest\x1a\x16.wukong.rpc.v1.Cluster\x12H\n\x0bUploadPages\x12\x13.wukong.rpc.v1.Page\x1a\".wukong.rpc.v1.UploadPagesResponse(\x01\x12N\n\tSubmitJob\x12\x1f.wukong.rpc.v1.SubmitJobRequest\x1a .wukong.rpc.v1.SubmitJobResponse\x12\x33\n\x06GetJob\x12\x15.wukong.rpc.v1.JobRef\x1a\x12.wukong.rpc.v1.Job\x12J\n\x0eRestoreResults\x12$.wukong.rpc.v1.RestoreResultsRequest\x1a\x12.wukong.rpc.v1.Job\x12\x45\n\x08WatchJob\x12\x1e.wukong.rpc.v1.WatchJobRequest\x1a\x17.wukong.rpc.v1.JobEvent0\x01\x12K\n\x08ListJobs\x12\x1e.wukong.rpc.v1.ListJobsRequest\x1a\x1f.wukong.rpc.v1.ListJobsResponse\x12@\n\tCancelJob\x12\x1f.wukong.rpc.v1.CancelJobRequest\x1a\x12.wukong.rpc.v1.Job\x12\x46\n\nReleaseJob\x12\x15.wukong.rpc.v1.JobRef\x1a!.wukong.rpc.v1.ReleaseJobResponse\x12K\n\x08KeepJobs\x12\x1e.wukong.rpc.v1.KeepJobsRequest\x1a\x1f.wukong.rpc.v1.KeepJobsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,20 +43,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITJOBREQUEST']._serialized_end=424
   _globals['_SUBMITJOBRESPONSE']._serialized_start=426
   _globals['_SUBMITJOBRESPONSE']._serialized_end=542
-  _globals['_WATCHJOBREQUEST']._serialized_start=544
-  _globals['_WATCHJOBREQUEST']._serialized_end=601
-  _globals['_LISTJOBSREQUEST']._serialized_start=603
-  _globals['_LISTJOBSREQUEST']._serialized_end=635
-  _globals['_LISTJOBSRESPONSE']._serialized_start=637
-  _globals['_LISTJOBSRESPONSE']._serialized_end=689
-  _globals['_CANCELJOBREQUEST']._serialized_start=691
-  _globals['_CANCELJOBREQUEST']._serialized_end=741
-  _globals['_RELEASEJOBRESPONSE']._serialized_start=743
-  _globals['_RELEASEJOBRESPONSE']._serialized_end=763
-  _globals['_KEEPJOBSREQUEST']._serialized_start=765
-  _globals['_KEEPJOBSREQUEST']._serialized_end=799
-  _globals['_KEEPJOBSRESPONSE']._serialized_start=801
-  _globals['_KEEPJOBSRESPONSE']._serialized_end=819
-  _globals['_SCHEDULER']._serialized_start=822
-  _globals['_SCHEDULER']._serialized_end=1475
+  _globals['_RESTORERESULTSREQUEST']._serialized_start=544
+  _globals['_RESTORERESULTSREQUEST']._serialized_end=630
+  _globals['_MISSINGRESULT']._serialized_start=632
+  _globals['_MISSINGRESULT']._serialized_end=680
+  _globals['_WATCHJOBREQUEST']._serialized_start=682
+  _globals['_WATCHJOBREQUEST']._serialized_end=739
+  _globals['_LISTJOBSREQUEST']._serialized_start=741
+  _globals['_LISTJOBSREQUEST']._serialized_end=773
+  _globals['_LISTJOBSRESPONSE']._serialized_start=775
+  _globals['_LISTJOBSRESPONSE']._serialized_end=827
+  _globals['_CANCELJOBREQUEST']._serialized_start=829
+  _globals['_CANCELJOBREQUEST']._serialized_end=879
+  _globals['_RELEASEJOBRESPONSE']._serialized_start=881
+  _globals['_RELEASEJOBRESPONSE']._serialized_end=901
+  _globals['_KEEPJOBSREQUEST']._serialized_start=903
+  _globals['_KEEPJOBSREQUEST']._serialized_end=937
+  _globals['_KEEPJOBSRESPONSE']._serialized_start=939
+  _globals['_KEEPJOBSRESPONSE']._serialized_end=957
+  _globals['_SCHEDULER']._serialized_start=960
+  _globals['_SCHEDULER']._serialized_end=1689
 # @@protoc_insertion_point(module_scope)

@@ -155,6 +155,60 @@ class SubmitJobResponse(_message.Message):
 Global___SubmitJobResponse: _TypeAlias = SubmitJobResponse  # noqa: Y015
 
 @_typing.final
+class RestoreResultsRequest(_message.Message):
+    """Results that cannot be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingResult]:
+        """The results, each of a target of the job."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        results: _abc.Iterable[Global___MissingResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreResultsRequest: _TypeAlias = RestoreResultsRequest  # noqa: Y015
+
+@_typing.final
+class MissingResult(_message.Message):
+    """A result that cannot be read where it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    MARK_HASH_FIELD_NUMBER: _builtins.int
+    task: _builtins.int
+    """Id of the target in the graph."""
+    mark_hash: _builtins.str
+    """The SHA-256, in hexadecimal, of the mark by which it was not found."""
+    def __init__(
+        self,
+        *,
+        task: _builtins.int = ...,
+        mark_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark_hash", b"mark_hash", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissingResult: _TypeAlias = MissingResult  # noqa: Y015
+
+@_typing.final
 class WatchJobRequest(_message.Message):
     """Asks for a job's events."""
 

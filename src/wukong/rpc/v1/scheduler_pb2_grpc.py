@@ -59,6 +59,11 @@ class SchedulerStub:
                 request_serializer=wukong_dot_rpc_dot_v1_dot_job__pb2.JobRef.SerializeToString,
                 response_deserializer=wukong_dot_rpc_dot_v1_dot_job__pb2.Job.FromString,
                 _registered_method=True)
+        self.RestoreResults = channel.unary_unary(
+                '/wukong.rpc.v1.Scheduler/RestoreResults',
+                request_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.RestoreResultsRequest.SerializeToString,
+                response_deserializer=wukong_dot_rpc_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/wukong.rpc.v1.Scheduler/WatchJob',
                 request_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.WatchJobRequest.SerializeToString,
@@ -114,6 +119,15 @@ class SchedulerServicer:
 
     def GetJob(self, request, context):
         """A job with its results.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreResults(self, request, context):
+        """Says that results of a job cannot be read any more (Data.GetResult says which): they are computed again. A job that
+        was done runs again for that, until it has ended as ever. A result that has another mark by now stays, as does all of
+        a job that ended in another way; so this may be repeated. Answers the job as it then is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +190,11 @@ def add_SchedulerServicer_to_server(servicer, server):
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=wukong_dot_rpc_dot_v1_dot_job__pb2.JobRef.FromString,
+                    response_serializer=wukong_dot_rpc_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
+            'RestoreResults': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreResults,
+                    request_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.RestoreResultsRequest.FromString,
                     response_serializer=wukong_dot_rpc_dot_v1_dot_job__pb2.Job.SerializeToString,
             ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
@@ -312,6 +331,33 @@ class Scheduler:
             target,
             '/wukong.rpc.v1.Scheduler/GetJob',
             wukong_dot_rpc_dot_v1_dot_job__pb2.JobRef.SerializeToString,
+            wukong_dot_rpc_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wukong.rpc.v1.Scheduler/RestoreResults',
+            wukong_dot_rpc_dot_v1_dot_scheduler__pb2.RestoreResultsRequest.SerializeToString,
             wukong_dot_rpc_dot_v1_dot_job__pb2.Job.FromString,
             options,
             channel_credentials,

@@ -47,6 +47,11 @@ class SchedulerStub:
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_pb2.JobRef, _job_pb2.Job]
     """A job with its results."""
+    RestoreResults: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.RestoreResultsRequest, _job_pb2.Job]
+    """Says that results of a job cannot be read any more (Data.GetResult says which): they are computed again. A job that
+    was done runs again for that, until it has ended as ever. A result that has another mark by now stays, as does all of
+    a job that ended in another way; so this may be repeated. Answers the job as it then is.
+    """
     WatchJob: _grpc.UnaryStreamMultiCallable[_scheduler_pb2.WatchJobRequest, _event_pb2.JobEvent]
     """What happens to a job, from the beginning or after an event that the caller has seen, until the job has ended."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_scheduler_pb2.ListJobsRequest, _scheduler_pb2.ListJobsResponse]
@@ -75,6 +80,11 @@ class SchedulerAsyncStub(SchedulerStub):
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_job_pb2.JobRef, _job_pb2.Job]  # type: ignore[assignment]
     """A job with its results."""
+    RestoreResults: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.RestoreResultsRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """Says that results of a job cannot be read any more (Data.GetResult says which): they are computed again. A job that
+    was done runs again for that, until it has ended as ever. A result that has another mark by now stays, as does all of
+    a job that ended in another way; so this may be repeated. Answers the job as it then is.
+    """
     WatchJob: _aio.UnaryStreamMultiCallable[_scheduler_pb2.WatchJobRequest, _event_pb2.JobEvent]  # type: ignore[assignment]
     """What happens to a job, from the beginning or after an event that the caller has seen, until the job has ended."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.ListJobsRequest, _scheduler_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -124,6 +134,17 @@ class SchedulerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
         """A job with its results."""
+
+    @_abc_1.abstractmethod
+    def RestoreResults(
+        self,
+        request: _scheduler_pb2.RestoreResultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """Says that results of a job cannot be read any more (Data.GetResult says which): they are computed again. A job that
+        was done runs again for that, until it has ended as ever. A result that has another mark by now stays, as does all of
+        a job that ended in another way; so this may be repeated. Answers the job as it then is.
+        """
 
     @_abc_1.abstractmethod
     def WatchJob(
