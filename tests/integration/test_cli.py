@@ -121,7 +121,7 @@ def test_the_session_of_the_page(start: Start, tmp_path: Path) -> None:
     assert outputs["cancel"] == "job sum-1: done, it had ended before\n"
     assert "The result equals Dask's own." in outputs["demo"]
     assert re.findall(r"^(\w+) +(\w+)", outputs["doctor"], re.M) == [
-        ("ok", name) for name in ("scheduler", "proxy", "stores", "versions", "first")
+        ("ok", name) for name in ("scheduler", "proxy", "stores", "nodes", "versions", "first", "next")
     ]
     upped.send_signal(signal.SIGTERM)
     _, err = upped.communicate(timeout=30)

@@ -15,7 +15,7 @@ from google.protobuf import json_format
 from wukong import errors
 from wukong.cli import cluster, doctor
 from wukong.cli import job as shown
-from wukong.cli.check import Check, Outcome, failed, verdict, versions
+from wukong.cli.check import Check, Outcome, failed, nodes, verdict, versions
 from wukong.cli.exits import Exit, UsageError, exit_of
 from wukong.cli.graph_file import parse
 from wukong.cli.output import one_line, table
@@ -130,17 +130,41 @@ def test_equal_versions_are_fine() -> None:
 
 
 def test_different_versions_are_told_with_what_to_install() -> None:
-    check = versions({"python": "3.11.7", "dask": "1"}, {"python": "3.11.9", "dask": "2", "numpy": "3"})
-    assert check.outcome is Outcome.WARNING
-    assert "dask is 1 here and 2 at the cluster" in check.detail
-    assert "numpy is missing here" in check.detail
-    assert check.advice == "install dask==2 numpy==3"
+    check = versions({"python": "3.11.7", "dask": "1"}, {"python": "3.11.9", "dask": "1", "numpy": "3"})
+    assert (check.outcome, check.exit) == (Outcome.WARNING, 0)
+    assert "numpy is missing here and 3 at the cluster" in check.detail
+    assert "python is 3.11.7 here and 3.11.9 at the cluster" in check.detail
+    assert check.advice == "install numpy==3"
     assert "Python 3.11.9" in versions({"python": "3.11.7"}, {"python": "3.11.9"}).advice
+
+
+def test_versions_that_break_pickles_fail() -> None:
+    there = {"python": "3.11.9", "dask": "2", "cloudpickle": "3", "numpy": "1"}
+    for name, other, advice in (
+        ("dask", "1", "install dask==2"),
+        ("cloudpickle", "4", "install cloudpickle==3"),
+        (
+            "python",
+            "3.12.1",
+            "run this client with Python 3.11, or build the executors' image on Python 3.12 (BASE_IMAGE)",
+        ),
+    ):
+        check = versions({**there, name: other}, there)
+        assert (check.outcome, check.exit, check.advice) == (Outcome.FAILED, 6, advice)
+        assert check.detail == f"{name} is {other} here and {there[name]} at the cluster"
+
+
+def test_a_cluster_without_nodes_fails() -> None:
+    assert (nodes(2, 5).outcome, nodes(2, 5).detail) == (
+        Outcome.OK,
+        "2 of the key-value store, in version 5 of the ring",
+    )
+    assert (nodes(0, 5).outcome, nodes(0, 5).exit) == (Outcome.FAILED, 3)
 
 
 def test_the_first_failed_check_decides() -> None:
     fine = Check("scheduler", Outcome.OK, "")
-    warned = versions({}, {"dask": "1"})
+    warned = versions({}, {"numpy": "1"})
     assert verdict([fine, warned]) == 0
     refused = failed("first result", errors.VersionMismatch("dask differs"))
     assert verdict([fine, refused, failed("proxy", errors.ClusterUnavailable("away"))]) == 6

@@ -14,14 +14,15 @@ import warnings
 from collections.abc import Iterator
 
 import wukong
-from wukong.cli.check import Check, Outcome, failed, verdict, versions
+from wukong import settings
+from wukong.cli.check import Check, Outcome, failed, nodes, verdict, versions
 from wukong.cli.commands import Commands
 from wukong.cli.connect import where
 from wukong.cli.output import say, say_json
 from wukong.client.address import Where
 from wukong.client.connection import Connection
 from wukong.client.stores import addresses
-from wukong.errors import UnknownJob, WukongError
+from wukong.errors import ClusterUnavailable, UnknownJob, WukongError
 from wukong.redis.connection import Connection as StoreConnection
 from wukong.rpc.status import wukong_errors
 from wukong.rpc.v1 import cluster_pb2, data_pb2
@@ -29,6 +30,9 @@ from wukong.rpc.v1 import cluster_pb2, data_pb2
 #: Seconds that each part has to answer, and the first job to end.
 _PATIENCE = 5.0
 _FIRST_RESULT = 60.0
+
+#: Seconds from which on a job of one task is slow, though its environment is there.
+_SLOW = 5.0
 
 
 def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -38,8 +42,8 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="check versions, reachability and the time to a first result",
         description="Checks that the scheduler, the proxy and the stores answer, compares the versions of Python and "
-        "packages, and runs a job of one task. Says what to do about what it finds. The exit code is that of the "
-        "first check that failed.",
+        "packages, and runs two jobs of one task, the first of them perhaps in a new environment. Says what to do "
+        "about what it finds. The exit code is that of the first check that failed.",
     )
     command.set_defaults(run=run)
 
@@ -69,8 +73,9 @@ def _checks(there: Where) -> Iterator[Check]:
         yield Check("scheduler", Outcome.OK, f"{address} answers in {_since(begun)}, Wukong {cluster.version}")
         yield _proxy(connection)
         yield _stores(cluster)
+        yield nodes(cluster.kvs_nodes, cluster.ring_version)
         yield _versions(cluster)
-        yield _first_result(there)
+        yield from _results(there)
 
 
 def _proxy(connection: Connection) -> Check:
@@ -85,6 +90,12 @@ def _proxy(connection: Connection) -> Check:
     begun = time.monotonic()
     try:
         connection.repeat(ask)
+    except ClusterUnavailable as error:
+        advice = (
+            "the scheduler says that the proxy is there: publish its port, or tell the scheduler where clients reach "
+            f"it ({settings.PUBLIC_PROXY_ADDRESS.name})"
+        )
+        return dataclasses.replace(failed("proxy", error), advice=advice)
     except WukongError as error:
         return failed("proxy", error)
     return Check("proxy", Outcome.OK, f"{connection.data_address} answers in {_since(begun)}")
@@ -122,20 +133,40 @@ def _versions(cluster: cluster_pb2.Cluster) -> Check:
     return dataclasses.replace(check, detail=f"{check.detail}; the executors' image is {digest}") if digest else check
 
 
-def _first_result(there: Where) -> Check:
-    """Run one task as a program would: the scheduler checks the versions then, too."""
-    name = "first result"
+def _results(there: Where) -> Iterator[Check]:
+    """Run one task as a program would, and another one: the scheduler checks the versions then, too."""
+    first, then = "first result", "next result"
     begun = time.monotonic()
+    name = first
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those about versions have been told
             with contextlib.closing(wukong.Client(there.url, token=there.token, timeout=_PATIENCE)) as client:
-                value = client.get({"doctor": (operator.add, 1, 1)}, "doctor", deadline=_FIRST_RESULT)
+                _add(client)
+                kind = "new" if client.report().cold_starts else "used"
+                took = _since(begun)
+                yield Check(
+                    first,
+                    Outcome.OK,
+                    f"a job of one task took {took}, with the client's start, in a {kind} environment",
+                )
+                name, begun = then, time.monotonic()
+                _add(client)
     except WukongError as error:
-        return failed(name, error)
+        yield failed(name, error)
+        return
+    seconds = time.monotonic() - begun
+    if seconds > _SLOW:
+        advice = "let jobs that run end, or give the cluster more processors or environments"
+        yield Check(then, Outcome.WARNING, f"another one took {seconds:.1f} s", advice)
+    else:
+        yield Check(then, Outcome.OK, f"another one took {seconds * 1000:.0f} ms")
+
+
+def _add(client: wukong.Client) -> None:
+    value = client.get({"doctor": (operator.add, 1, 1)}, "doctor", deadline=_FIRST_RESULT)
     if value != 2:
-        return failed(name, WukongError(f"1 + 1 came back as {value!r}"))
-    return Check(name, Outcome.OK, f"a job of one task took {_since(begun)}, with the client's start")
+        raise WukongError(f"1 + 1 came back as {value!r}")
 
 
 def _since(begun: float) -> str:
