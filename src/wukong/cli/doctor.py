@@ -71,11 +71,13 @@ def _checks(there: Where) -> Iterator[Check]:
     with contextlib.closing(connection):
         cluster = connection.cluster
         yield Check("scheduler", Outcome.OK, f"{address} answers in {_since(begun)}, Wukong {cluster.version}")
-        yield _proxy(connection)
+        proxy = _proxy(connection)
+        yield proxy
         yield _stores(cluster)
         yield nodes(cluster.kvs_nodes, cluster.ring_version)
         yield _versions(cluster)
-        yield from _results(there)
+        if proxy.outcome is Outcome.OK:  # values come through it
+            yield from _results(there)
 
 
 def _proxy(connection: Connection) -> Check:
@@ -92,8 +94,8 @@ def _proxy(connection: Connection) -> Check:
         connection.repeat(ask)
     except ClusterUnavailable as error:
         advice = (
-            "the scheduler says that the proxy is there: publish its port, or tell the scheduler where clients reach "
-            f"it ({settings.PUBLIC_PROXY_ADDRESS.name})"
+            "look whether the proxy runs and its port is published (in containers: `docker compose ps kvs-proxy`), and "
+            f"whether this is where clients reach it ({settings.PUBLIC_PROXY_ADDRESS.name} at the scheduler)"
         )
         return dataclasses.replace(failed("proxy", error), advice=advice)
     except WukongError as error:
