@@ -35,18 +35,24 @@ export class Client {
    * @param {object} [where]
    * @param {string} [where.address] host:port of the scheduler; by default WUKONG_ADDRESS.
    * @param {string} [where.token] The cluster's token; by default WUKONG_TOKEN.
-   * @param {string} [where.caFile] Certificates, as PEM, that the cluster's own must lead to; without them calls are
-   *   not encrypted. By default WUKONG_CA_FILE.
+   * @param {string} [where.caFile] The authorities (PEM) that vouch for the cluster; without it calls are not
+   *   encrypted. By default WUKONG_TLS_CA.
+   * @param {string} [where.certificateFile] This client's certificate (PEM), where the cluster demands one. By default
+   *   WUKONG_TLS_CERTIFICATE.
+   * @param {string} [where.keyFile] Its key. By default WUKONG_TLS_KEY.
    * @param {number} [where.patienceMs] How long to go on trying while nothing answers.
    */
   constructor({
     address = process.env.WUKONG_ADDRESS,
     token = process.env.WUKONG_TOKEN,
-    caFile = process.env.WUKONG_CA_FILE,
+    caFile = process.env.WUKONG_TLS_CA,
+    certificateFile = process.env.WUKONG_TLS_CERTIFICATE,
+    keyFile = process.env.WUKONG_TLS_KEY,
     patienceMs = 30_000,
   } = {}) {
     if (!address || !token) throw new TypeError('which cluster? Set WUKONG_ADDRESS and WUKONG_TOKEN');
-    this.credentials = caFile ? grpc.credentials.createSsl(readFileSync(caFile)) : grpc.credentials.createInsecure();
+    const [ca, certificate, key] = [caFile, certificateFile, keyFile].map((file) => (file ? readFileSync(file) : null));
+    this.credentials = ca ? grpc.credentials.createSsl(ca, key, certificate) : grpc.credentials.createInsecure();
     this.metadata = new grpc.Metadata();
     this.metadata.set('authorization', `Bearer ${token}`);
     this.patienceMs = patienceMs;

@@ -21,9 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.kvs_services.stage import Loop
 
 from wukong import Client, LocalCluster
+from wukong.cluster import certificates
+from wukong.rpc import server
 from wukong.rpc.status import STATUS
+from wukong.rpc.tls import ServerTls
+from wukong.rpc.v1 import cluster_pb2, scheduler_pb2, scheduler_pb2_grpc
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/clients.md").read_text()
@@ -80,10 +85,7 @@ def node(installed: Path, environ: dict[str, str]) -> Node:
     """Run a program that imports the client; it has a `client` and gives an `attempt`. What that gave, or its error."""
 
     def run(program: str, **others: str) -> Any:
-        text = (
-            f"import {{ Client, literal, task }} from './wukong.js';\nconst client = new Client();\n{program}\n{TELL}"
-        )
-        command = ["node", "--input-type=module", "--eval", text]
+        command = ["node", "--input-type=module", "--eval", BEGIN + program + TELL]
         ran = subprocess.run(
             command, cwd=installed, env={**environ, **others}, capture_output=True, text=True, timeout=60, check=False
         )
@@ -348,3 +350,54 @@ def test_a_job_is_watched_on_through_a_restart_of_the_scheduler(installed: Path,
             os.kill(control, signal.SIGKILL)
             out, _ = process.communicate(timeout=60)
     assert json.loads(out) == {"found": {"20": 20 * sum(range(3_000_000))}}
+
+
+class OneAnswer(scheduler_pb2_grpc.SchedulerServicer):
+    """As much of a scheduler as tells that it was reached."""
+
+    async def GetCluster(
+        self, request: scheduler_pb2.GetClusterRequest, context: server.Context
+    ) -> cluster_pb2.Cluster:
+        return cluster_pb2.Cluster(version="reached")
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_clusters_with_tls(checkout: Path, node: Node, environ: dict[str, str], tmp_path: Path, mutual: bool) -> None:
+    certificates.make(tmp_path)
+    files = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "server", "server-key", "client", "client-key")}
+    named = {"WUKONG_TLS_CERTIFICATE": files["server"], "WUKONG_TLS_KEY": files["server-key"]}
+    tls = ServerTls.read({**named, "WUKONG_TLS_CLIENT_CA": files["ca"] if mutual else ""})
+
+    def add(grpc_server: Any) -> None:
+        scheduler_pb2_grpc.add_SchedulerServicer_to_server(OneAnswer(), grpc_server)
+
+    loop = Loop()
+    started = loop.do(server.start("127.0.0.1:0", add, "secret", ["wukong.rpc.v1.Scheduler"], tls=tls))
+    own = {"WUKONG_TLS_CERTIFICATE": files["client"], "WUKONG_TLS_KEY": files["client-key"]} if mutual else {}
+    # By name: Node.js warns of certificates that are for an address.
+    address = started.address.replace("127.0.0.1", "localhost")
+    where = {"WUKONG_ADDRESS": address, "WUKONG_TOKEN": "secret"}
+    program = """
+    client.patienceMs = 0;
+    const attempt = async () => (await client.call('GetCluster', {})).version;"""
+    try:
+        assert node(program, **where, **own, WUKONG_TLS_CA=files["ca"]) == {"found": "reached"}
+        assert node(program, **where)["status"] == "UNAVAILABLE"
+        if mutual:
+            assert node(program, **where, WUKONG_TLS_CA=files["ca"])["status"] == "UNAVAILABLE"
+        command = ["buf", "curl", "--protocol", "grpc", "--header", "authorization: Bearer secret"]
+        command += ["--cacert", files["ca"]]
+        command += ["--cert", files["client"], "--key", files["client-key"]] if mutual else []
+        ran = subprocess.run(
+            [*command, f"https://{address}/wukong.rpc.v1.Scheduler/GetCluster"],
+            cwd=checkout,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert json.loads(ran.stdout) == {"version": "reached"}, ran.stderr
+    finally:
+        loop.do(started.close())
+        loop.close()
