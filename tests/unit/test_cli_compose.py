@@ -233,7 +233,8 @@ def test_what_did_not_start_is_shown_and_ended(run: Run, docker: Docker) -> None
     assert (code, out) == (3, "")
     assert "wukong: the containers did not start (mds, executor): what they said is above" in err
     assert err.index("container wukong-mds-1 is unhealthy") < err.index("mds-1  | no room") < err.index("did not start")
-    assert docker.calls() == ["up --detach --wait", "logs --no-color --tail 20 mds executor", "down"]
+    calls = docker.calls()
+    assert calls[:3] == ["up --detach --wait", "logs --no-color --tail 20 mds executor", "down"]
 
 
 def test_a_cluster_that_ran_is_not_ended_because_it_could_not_be_changed(run: Run, docker: Docker) -> None:
@@ -243,6 +244,13 @@ def test_a_cluster_that_ran_is_not_ended_because_it_could_not_be_changed(run: Ru
     assert code == 3
     assert "Compose says why" in err
     assert docker.calls() == ["up --detach --wait"]
+
+
+def test_what_came_while_it_was_ended_is_ended_too(run: Run, docker: Docker) -> None:
+    docker.answer("up", 1)
+    docker.answer("ps --all", 0, json.dumps({"Service": "environment", "ExitCode": 0, "Health": ""}))
+    assert run()[0] == 3
+    assert docker.calls() == ["up --detach --wait", "down", "down", "down"]
 
 
 @pytest.mark.parametrize(

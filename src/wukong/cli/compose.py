@@ -27,6 +27,9 @@ _PORT_OF = {"scheduler": "WUKONG_PORT", "kvs-proxy": "WUKONG_PROXY_PORT"}
 #: Lines of a container's log that are shown when it did not start.
 _SHOWN = "20"
 
+#: How often everything is ended: an emulator that was starting may have started environments meanwhile.
+_DOWNS = 3
+
 _NEEDED = ".".join(map(str, NEEDED))
 
 
@@ -130,7 +133,10 @@ class Compose:
 
     def down(self) -> None:
         """End everything. What the metadata store keeps, and the secrets, stay for the next time."""
-        self._tell("down")
+        for _ in range(_DOWNS):
+            self._tell("down")
+            if not self._ask("ps", "--all", "--quiet").stdout.strip():
+                break
 
     def token(self) -> str:
         """The cluster's token.

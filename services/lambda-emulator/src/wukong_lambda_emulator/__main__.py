@@ -8,15 +8,16 @@ import os
 import signal
 import sys
 
-from wukong_lambda_emulator.provider import ProviderUnavailable
-from wukong_lambda_emulator.server import serve
-
 
 async def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    # Here and not above: it takes a second, in which the process has to hear already that it shall end.
+    from wukong_lambda_emulator.provider import ProviderUnavailable
+    from wukong_lambda_emulator.server import serve
+
     try:
         service = await serve(os.environ)
     except ProviderUnavailable as error:
