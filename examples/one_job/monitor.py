@@ -25,11 +25,11 @@ class Command:
 class Monitor:
     """Listens to one store from its construction until `close`."""
 
-    def __init__(self, address: str, password: str) -> None:
+    def __init__(self, address: str, user: str, password: str) -> None:
         self._commands: list[Command] = []
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
-        self._socket.sendall(f"AUTH {password}\r\nMONITOR\r\n".encode())
+        self._socket.sendall(f"AUTH {user} {password}\r\nMONITOR\r\n".encode())
         self._lines = self._socket.makefile("rb")
         if [self._lines.readline(), self._lines.readline()] != [b"+OK\r\n"] * 2:
             raise ConnectionError(f"{address} does not let itself be monitored")

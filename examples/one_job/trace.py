@@ -68,7 +68,7 @@ def trace() -> list[Row]:
                 logged = len(cluster.logs()[FUNCTION])
                 direct = _direct(cluster)
                 for store, address in (("MDS", direct.mds_address), ("KVS", direct.ring.nodes[0].address)):
-                    monitors[store] = Monitor(address, direct.store_password)
+                    monitors[store] = Monitor(address, *cluster.administrator)
                 run(WARM_UP)
                 processes = _processes(cluster)
                 log = cluster.logs()[FUNCTION][logged:]

@@ -133,6 +133,25 @@ STORE_ADDRESSES = Variable(
 STORE_PASSWORD = Variable(
     "WUKONG_STORE_PASSWORD", "password of the metadata store and of every KVS node", "", secret=True
 )
+STORE_USER = Variable(
+    "WUKONG_STORE_USER",
+    "as which user of the stores a part shows WUKONG_STORE_PASSWORD, each role as its own; empty for the default user",
+    "",
+)
+STORE_USERS = Variable(
+    "WUKONG_STORE_USERS",
+    "file with the users of a store that a container runs, as lines of a Redis configuration; empty for a store that "
+    "knows only the default user, with WUKONG_STORE_PASSWORD",
+    "",
+)
+CLIENT_STORE_USER = Variable(
+    "WUKONG_CLIENT_STORE_USER",
+    "as which user of the stores clients come that may reach them; empty for the scheduler's own",
+    "",
+)
+CLIENT_STORE_PASSWORD = Variable(
+    "WUKONG_CLIENT_STORE_PASSWORD", "password of WUKONG_CLIENT_STORE_USER", "", secret=True
+)
 KVS_AUTH = Variable("WUKONG_KVS_AUTH", "0 where the KVS nodes ask for no password, 1 where for the stores'", "1")
 KVS_NAMESPACE = Variable(
     "WUKONG_KVS_NAMESPACE", "how the cluster's keys in the KVS start after `w:`; for nodes that others use too", ""

@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 import wukong
+from wukong.client.stores import addresses
 from wukong.cluster import local
 from wukong.cluster.plan import Plan
+from wukong.redis import Connection
 
 _STANDINS = Path(__file__).parent / "standins"
 _COMPONENTS = {
@@ -42,6 +44,14 @@ def cluster_where_large_begins_at(large_bytes: int, **options: Any) -> wukong.Lo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local, "Plan", plan)
         return wukong.LocalCluster(**options)
+
+
+def opened(client: wukong.Client) -> list[Connection]:
+    """Connections to the stores of a client's `LocalCluster`, the metadata store first, which may do all there."""
+    cluster: wukong.LocalCluster = client._connection._check.__self__  # type: ignore[attr-defined]
+    user, password = cluster.administrator
+    places = addresses(client._connection.cluster.direct)
+    return [Connection(place.address, user=user, password=password) for place in places]
 
 
 @pytest.fixture

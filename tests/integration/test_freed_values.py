@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.integration.conftest import opened
 from tests.waiting import until
 
 from wukong import Client, LocalCluster
-from wukong.client.stores import addresses
 from wukong.redis import Connection
 
 WIDTH = 4
@@ -37,10 +37,9 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 
 @pytest.fixture
 def nodes(client: Client) -> Iterator[list[Connection]]:
-    _, *places = addresses(client._session.connection.cluster.direct)
-    connections = [Connection(address, password=password) for address, password in places]
+    mds, *connections = opened(client)
     yield connections
-    for connection in connections:
+    for connection in (mds, *connections):
         connection.close()
 
 

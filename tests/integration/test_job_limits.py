@@ -31,7 +31,8 @@ def stores(cluster: LocalCluster) -> Iterator[Callable[[str], tuple[set[str], se
     control = ControlConnection(cluster.address, cluster.token, 30)
     direct = control.cluster.direct
     addresses = [direct.mds_address, *(node.address for node in direct.ring.nodes)]
-    mds, *nodes = [Connection(address, password=direct.store_password) for address in addresses]
+    user, password = cluster.administrator
+    mds, *nodes = [Connection(address, user=user, password=password) for address in addresses]
 
     def keys(job: str) -> tuple[set[str], set[str]]:
         there, *values = [{key.decode() for key in one.call("KEYS", f"*{job}*")} for one in (mds, *nodes)]

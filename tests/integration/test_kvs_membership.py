@@ -13,10 +13,11 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from tests.integration.conftest import opened
 from tests.waiting import until
 
 from wukong import Client, LocalCluster, settings
-from wukong.client.stores import addresses
+from wukong.cluster.roles import Role
 from wukong.cluster.valkey import ValkeyServer
 from wukong.redis import Connection
 
@@ -37,21 +38,23 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 
 
 @contextmanager
-def another_node(client: Client, token: str, folder: Path) -> Iterator[tuple[Connection, list[int]]]:
+def another_node(client: Client, cluster: LocalCluster, folder: Path) -> Iterator[tuple[Connection, list[int]]]:
     """A second server with its agent, as in a container of its own: a connection to it, and both processes."""
-    direct = client._session.connection.cluster.direct
-    with ValkeyServer(folder, "kvs-new", password=direct.store_password) as server:
+    plan = cluster._supervisor._plan
+    user, password = cluster.administrator
+    users = plan.users("kvs-new")
+    with ValkeyServer(folder, "kvs-new", user=user, password=password, users=users, memory_mb=64) as server:
         environ = {
-            settings.TOKEN.name: token,
-            settings.STORE_PASSWORD.name: direct.store_password,
+            settings.TOKEN.name: cluster.token,
+            settings.STORE_USER.name: Role.NODE,
+            settings.STORE_PASSWORD.name: plan.store_passwords[Role.NODE],
             settings.NODE_ID.name: "kvs-new",
             settings.NODE_REDIS_ADDRESS.name: server.address,
-            settings.NODE_MEMORY_MB.name: "64",
             settings.PROXY_ADDRESS.name: client._session.connection.data_address,
         }
         command = [sys.executable, "-m", "wukong_kvs_node"]
         with subprocess.Popen(command, env={**os.environ, **environ}, stderr=subprocess.DEVNULL) as agent:
-            connection = Connection(server.address, password=direct.store_password)
+            connection = Connection(server.address, user=user, password=password)
             try:
                 until(lambda: client.info()["kvs_nodes"] == 2)
                 yield connection, [agent.pid, server.pid]
@@ -99,11 +102,11 @@ def test_nodes_come_and_go_in_the_middle_of_jobs(cluster: LocalCluster, client: 
         folder.mkdir()
     old = client._session.stores
     assert old is not None
-    _, (address, password) = addresses(client._session.connection.cluster.direct)
-    here = Connection(address, password=password)
+    mds, here = opened(client)
+    mds.close()
     first = client.submit_graph(gated(folders[0]), RESULTS, policy="stateless")
     until(lambda: len(names(here, first.id)) == PARTS and (folders[0] / "waits").exists())
-    with another_node(client, cluster.token, tmp_path) as (there, pids):
+    with another_node(client, cluster, tmp_path) as (there, pids):
         limit = there.call("CONFIG", "GET", "maxmemory", "maxmemory-policy")
         assert limit == [b"maxmemory", str(64 << 20).encode(), b"maxmemory-policy", b"noeviction"]
         # The job that runs stays where it is.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.integration.conftest import opened
 
 from wukong import Client, InputLost, LocalCluster
-from wukong.client.stores import addresses
 from wukong.redis import Connection
 
 PARTS = 8
@@ -37,10 +37,9 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 @contextmanager
 def reached(client: Client) -> Iterator[list[Connection]]:
     """Connections to the KVS nodes, which come after the metadata store."""
-    _, *places = addresses(client._session.connection.cluster.direct)
-    connections = [Connection(address, password=password) for address, password in places]
+    mds, *connections = opened(client)
     yield connections
-    for connection in connections:
+    for connection in (mds, *connections):
         connection.close()
 
 

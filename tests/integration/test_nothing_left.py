@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.integration.conftest import opened
 from tests.waiting import until
 
 from wukong import Client, DeadlineExceeded, Job, JobCancelled, LocalCluster
-from wukong.client.stores import addresses
 from wukong.redis import Connection
 
 LENGTH = 40_000
@@ -35,8 +35,7 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 @pytest.fixture
 def stores(client: Client) -> Iterator[list[Connection]]:
     """The metadata store, and the KVS nodes."""
-    places = addresses(client._session.connection.cluster.direct)
-    connections = [Connection(address, password=password) for address, password in places]
+    connections = opened(client)
     yield connections
     for connection in connections:
         connection.close()

@@ -40,12 +40,13 @@ def own_cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
 
 
 def stores_of(cluster: LocalCluster) -> list[Connection]:
-    """A connection to every store, as a client with direct access has."""
+    """A connection to every store, for whoever may do anything there."""
     control = ControlConnection(cluster.address, cluster.token, 10)
     direct = control.cluster.direct
     control.close()
     addresses = [direct.mds_address, *(node.address for node in direct.ring.nodes)]
-    return [Connection(address, password=direct.store_password) for address in addresses]
+    user, password = cluster.administrator
+    return [Connection(address, user=user, password=password) for address in addresses]
 
 
 def left_behind(stores: list[Connection]) -> set[bytes]:

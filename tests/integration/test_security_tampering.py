@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -116,7 +117,7 @@ class Job:
         names, programs, *_ = pickle.loads(whole.data[1:])
         uploaded = inputs or {}
         parts = [([names[task]], [None if task in uploaded else programs[task]]) for task in range(3)]
-        payloads = [b"P" + pickle.dumps(part) for part in parts]
+        payloads = [b"P" + cloudpickle.dumps(part) for part in parts]
         bodies = build_pages(dag.dep_offsets, dag.deps, dag.targets, [0, 1, 2], payloads, uploaded)
         pages = [self.signer.sign(f"page:{self.name}:{i}", body) + body for i, body in enumerate(bodies)]
         spec = JobSpec(3, 1, 3, [0, 1, 2], 4, self.ring, 60)
@@ -353,7 +354,8 @@ def administrator(cluster: LocalCluster) -> Iterator[Connection]:
     """The metadata store of a cluster, for whoever may do anything there."""
     with Client(cluster) as client:
         direct = client._connection.cluster.direct
-    with contextlib.closing(Connection(direct.mds_address, password=direct.store_password)) as redis:
+    user, password = cluster.administrator
+    with contextlib.closing(Connection(direct.mds_address, user=user, password=password)) as redis:
         yield redis
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.integration.conftest import opened
 from tests.waiting import until
 
 from wukong import Client, LocalCluster, StoreFull
-from wukong.client.stores import addresses
 from wukong.cluster import local
 from wukong.cluster.plan import Plan
 from wukong.redis import Connection, ReplyError
@@ -44,10 +44,10 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 
 @pytest.fixture
 def node(client: Client) -> Iterator[Connection]:
-    _, (address, password) = addresses(client._session.connection.cluster.direct)
-    connection = Connection(address, password=password)
+    mds, connection = opened(client)
     yield connection
-    connection.close()
+    for one in (mds, connection):
+        one.close()
 
 
 @contextmanager

@@ -45,7 +45,8 @@ def meanwhile(cluster: LocalCluster, act: Callable[[Connection], bool]) -> Itera
     control = ControlConnection(cluster.address, cluster.token, 10)
     direct = control.cluster.direct
     control.close()
-    store = Connection(direct.mds_address, password=direct.store_password)
+    user, password = cluster.administrator
+    store = Connection(direct.mds_address, user=user, password=password)
     over = threading.Event()
 
     def run() -> None:

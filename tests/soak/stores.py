@@ -25,8 +25,9 @@ class Stores:
         control.close()
         addresses = [direct.mds_address, *(node.address for node in direct.ring.nodes)]
         self._cluster = cluster
+        user, password = cluster.administrator
         self._mds, *self._nodes = (
-            Connection(address, password=direct.store_password, patience=PATIENCE) for address in addresses
+            Connection(address, user=user, password=password, patience=PATIENCE) for address in addresses
         )
 
     def state(self, job: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from wukong.cluster.plan import FAILURES, PRELOAD, Plan, children_environ, preload
+from wukong.cluster.roles import Role
 from wukong.kvs.access import Access
 from wukong.kvs.striping import Striping
 
@@ -40,7 +42,7 @@ def _plan(**others: object) -> Plan:
         "preload": ("numpy",),
         "path": ("/a", "/b"),
         "token": "the-token",
-        "store_password": "the-password",
+        "store_passwords": {role: f"the-password-of-{role}" for role in Role},
         "signing_key": "00ff",
         **others,
     }
@@ -69,18 +71,31 @@ def _executors(plan: Plan) -> dict[str, str]:
     return dict(functions["wukong-executor"]["environment"])
 
 
+#: What each part is told.
+PARTS: Mapping[Role, Callable[[Plan], dict[str, str]]] = {
+    Role.PROXY: lambda plan: plan.proxy("m:1", "http://e:1"),
+    Role.NODE: lambda plan: plan.node("kvs-0", "s:1", "p:1"),
+    Role.SCHEDULER: lambda plan: plan.scheduler("m:1", "p:1", "http://e:1", "q"),
+    Role.EXECUTOR: _executors,
+}
+
+
 def test_all_are_told_how_the_nodes_are_asked() -> None:
     plan = _plan(stripe_bytes=5 << 20, stripes=3)
     shared = _plan(endpoints=("a:1",), kvs_namespace="5f1c02aa:")
-    for told in (
-        lambda plan: plan.proxy("m:1", "http://e:1"),
-        lambda plan: plan.node("kvs-0", "s:1", "p:1"),
-        lambda plan: plan.scheduler("m:1", "p:1", "http://e:1", "q"),
-        _executors,
-    ):
-        assert Access.read(told(plan)) == Access("the-password", "", Striping(5 << 20, 3))
+    for role, told in PARTS.items():
+        assert Access.read(told(plan)) == Access(f"the-password-of-{role}", "", Striping(5 << 20, 3), role)
         assert Access.read(told(shared)) == Access("", "5f1c02aa:", Striping())
-        assert told(shared)["WUKONG_STORE_PASSWORD"] == "the-password"
+        assert told(shared)["WUKONG_STORE_PASSWORD"] == f"the-password-of-{role}"
+        assert told(shared)["WUKONG_STORE_USER"] == role
+
+
+def test_nobody_is_told_the_password_of_another_role() -> None:
+    for role, told in PARTS.items():
+        theirs = {Role.SCHEDULER: {role, Role.CLIENT}}.get(role, {role})
+        text = json.dumps(told(_plan()))
+        assert {one for one in Role if f"the-password-of-{one}" in text} == theirs
+    assert "the-password-of" not in "".join(_plan().users("mds") + _plan().users("kvs-0"))
 
 
 def test_only_the_proxy_listens_where_it_was_told() -> None:
@@ -106,7 +121,6 @@ def test_services_share_the_secrets() -> None:
         plan.scheduler("m:1", "p:1", "http://e:1", "q"),
     ):
         assert environ["WUKONG_TOKEN"] == "the-token"
-        assert environ["WUKONG_STORE_PASSWORD"] == "the-password"
         assert environ["WUKONG_SIGNING_KEY"] == "00ff"
         assert environ["WUKONG_LISTEN"] == "127.0.0.1:0"
 
@@ -152,7 +166,8 @@ def test_invokers_have_environments_of_their_own_and_no_secrets() -> None:
     assert told["WUKONG_INVOKER_THRESHOLD"] == "7"
     invoker = functions["wukong-invoker"]
     assert (invoker["handler"], invoker["concurrency"], invoker["warm"]) == ("wukong_invoker.handler.handler", 3, 0)
-    assert not {"the-token", "the-password", "00ff"} & set(invoker["environment"].values())
+    assert not {"the-token", "00ff"} & set(invoker["environment"].values())
+    assert "the-password" not in json.dumps(invoker)
 
 
 def test_a_cluster_without_invokers_has_no_function_for_them() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from wukong import settings
+from wukong.cluster import secret_files
 from wukong_lambda_emulator import container, function_settings
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ def test_containers_have_no_rights(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
     assert ("user" in service) == (name == "lambda-emulator")
-    assert any("docker.sock" in volume for volume in service["volumes"]) == (name == "lambda-emulator")
+    assert any("docker.sock" in volume for volume in service.get("volumes", ())) == (name == "lambda-emulator")
 
 
 def test_whoever_waits_waits_for_health_or_an_end() -> None:
@@ -77,8 +78,25 @@ def test_variables_are_known(name: str) -> None:
     assert {variable.removesuffix("_FILE") for variable in SERVICES[name]["environment"]} <= known
 
 
+def test_each_part_sees_its_own_secrets_and_comes_to_the_stores_as_itself() -> None:
+    everything = {volume.partition(":")[0] for volume in SERVICES["secrets"]["volumes"]}
+    assert everything == {"secrets", *secret_files.PARTS}
+    roles = {"mds": "node", "kvs-proxy": "proxy", "kvs-node": "node", "scheduler": "scheduler"}
+    for name in LASTING:
+        seen = {volume.partition(":")[0]: volume for volume in SERVICES[name].get("volumes", ())}
+        assert seen.keys() & everything == {roles[name]} if name in roles else not seen.keys() & everything
+        if name in roles:
+            assert seen[roles[name]].endswith(":/run/wukong:ro")
+            assert SERVICES[name]["environment"]["WUKONG_STORE_USER"] == roles[name]
+    functions = SERVICES["lambda-emulator"]["environment"]["WUKONG_FUNCTIONS"]
+    assert '"WUKONG_STORE_USER": "executor"' in functions
+    assert '"volumes": {"/run/wukong": "${COMPOSE_PROJECT_NAME}_executor"}' in functions
+
+
 def test_the_functions_are_what_the_emulator_reads() -> None:
-    text = re.sub(r"\$\{\w+:-(\w+)\}|\$\{\w+\}", r"\1", SERVICES["lambda-emulator"]["environment"]["WUKONG_FUNCTIONS"])
+    text = re.sub(
+        r"\$\{\w+:-(\w+)\}|\$\{\w+(:\+[^}]*)?\}", r"\1", SERVICES["lambda-emulator"]["environment"]["WUKONG_FUNCTIONS"]
+    )
     functions = function_settings.parse(text)
     assert {name: function.image for name, function in functions.items()} == {
         name: f"{name}:latest" for name in ("wukong-executor", "wukong-invoker")

@@ -94,7 +94,12 @@ SECRETS = [value for value in vars(settings).values() if isinstance(value, setti
 
 
 def test_the_secrets_are_these() -> None:
-    assert {secret.name for secret in SECRETS} == {"WUKONG_TOKEN", "WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD"}
+    assert {secret.name for secret in SECRETS} == {
+        "WUKONG_TOKEN",
+        "WUKONG_SIGNING_KEY",
+        "WUKONG_STORE_PASSWORD",
+        "WUKONG_CLIENT_STORE_PASSWORD",
+    }
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret.name)

@@ -23,7 +23,6 @@ from wukong.client.address import Where
 from wukong.client.connection import Connection
 from wukong.client.stores import addresses
 from wukong.errors import ClusterUnavailable, UnknownJob, WukongError
-from wukong.redis.connection import Connection as StoreConnection
 from wukong.rpc.status import wukong_errors
 from wukong.rpc.v1 import cluster_pb2, data_pb2
 
@@ -108,8 +107,8 @@ def _stores(cluster: cluster_pb2.Cluster) -> Check:
         return Check("stores", Outcome.OK, "not for clients of this cluster; values go through the proxy")
     direct = cluster.direct
     begun = time.monotonic()
-    for address, password in addresses(direct):
-        store = StoreConnection(address, password=password, timeout=_PATIENCE)
+    for door in addresses(direct):
+        store = door.connection(_PATIENCE)
         try:
             with contextlib.closing(store):
                 store.call("PING")
@@ -117,7 +116,7 @@ def _stores(cluster: cluster_pb2.Cluster) -> Check:
             return Check(
                 "stores",
                 Outcome.WARNING,
-                f"{address} cannot be reached ({error})",
+                f"{door.address} cannot be reached ({error})",
                 "values go through the proxy, which is slower; open the way to the stores if that matters",
             )
     nodes = len(direct.ring.nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 from wukong.errors import WukongError
 from wukong.kvs.access import Access
@@ -69,28 +70,46 @@ def reach(cluster: cluster_pb2.Cluster) -> Stores | None:
     if not cluster.HasField("direct"):
         return None
     direct = cluster.direct
-    if not all(_answers(address, password) for address, password in addresses(direct)):
+    if not all(map(_answers, addresses(direct))):
         return None
     ring = Ring(direct.ring.version, tuple(Node(node.id, node.address) for node in direct.ring.nodes))
     kvs = direct.kvs
-    access = Access(kvs.password, kvs.namespace, Striping(kvs.stripe_bytes, kvs.stripes))
+    access = Access(kvs.password, kvs.namespace, Striping(kvs.stripe_bytes, kvs.stripes), kvs.user)
     signer = Signer(direct.signing_key)
 
     def on(ring: Ring) -> Values:
         return Values(access.store(ring), signer)
 
-    mds = RedisMds(direct.mds_address, password=direct.store_password, patience=_PATIENCE)
+    mds = RedisMds(direct.mds_address, password=direct.store_password, patience=_PATIENCE, user=direct.store_user)
     return Stores(mds, on(ring), ring.version, on)
 
 
-def addresses(direct: cluster_pb2.Direct) -> list[tuple[str, str]]:
-    """Address and password of the metadata store, and of each node of the key-value store."""
-    nodes = [(node.address, direct.kvs.password) for node in direct.ring.nodes]
-    return [(direct.mds_address, direct.store_password), *nodes]
+class Door(NamedTuple):
+    """A store, and how a client gets in.
+
+    Attributes:
+        address: host:port.
+        user: Who it comes as; empty for the default user.
+        password: Of that user.
+    """
+
+    address: str
+    user: str
+    password: str
+
+    def connection(self, timeout: float) -> connection.Connection:
+        """A connection whose calls may take `timeout` seconds."""
+        return connection.Connection(self.address, user=self.user, password=self.password, timeout=timeout)
 
 
-def _answers(address: str, password: str) -> bool:
-    with contextlib.closing(connection.Connection(address, password=password, timeout=_TRIAL_SECONDS)) as trial:
+def addresses(direct: cluster_pb2.Direct) -> list[Door]:
+    """The metadata store, and each node of the key-value store."""
+    nodes = [Door(node.address, direct.kvs.user, direct.kvs.password) for node in direct.ring.nodes]
+    return [Door(direct.mds_address, direct.store_user, direct.store_password), *nodes]
+
+
+def _answers(door: Door) -> bool:
+    with contextlib.closing(door.connection(_TRIAL_SECONDS)) as trial:
         try:
             trial.call("PING")
         except WukongError:

@@ -20,6 +20,7 @@ from wukong.cluster import published as legacy
 from wukong.cluster.faults import parse as parse_faults
 from wukong.cluster.latency import parse as parse_latency
 from wukong.cluster.plan import Plan, children_environ, preload
+from wukong.cluster.roles import Role
 from wukong.cluster.supervisor import Supervisor
 from wukong.cluster.valkey import server_program
 from wukong.engine.policy.named import check_policy
@@ -156,10 +157,11 @@ class LocalCluster:
             preload=preload(sys.modules),
             path=_path(),
             token=self.token,
-            store_password=secrets.token_hex(16),
+            store_passwords={role: secrets.token_hex(16) for role in Role},
             signing_key=secrets.token_hex(32),
             **meant.spreading(),
         )
+        self._administrator = Role.ADMINISTRATOR.value, plan.store_passwords[Role.ADMINISTRATOR]
         self._supervisor = Supervisor(plan, children_environ(os.environ, threads))
         # Runs at most once: by close(), by the garbage collector, or when the interpreter ends.
         self._finalizer = weakref.finalize(self, self._supervisor.close)
@@ -169,6 +171,14 @@ class LocalCluster:
             self.close()
             raise
         self.address = self._supervisor.address
+
+    @property
+    def administrator(self) -> tuple[str, str]:
+        """User and password with which everything may be done in this cluster's stores, for tools that look into them.
+
+        No part of the cluster has it; servers of `redis_endpoints` do not know it.
+        """
+        return self._administrator
 
     def processes(self) -> list[tuple[str, int]]:
         """Role (environment, companion, zygote, control, store, storekeeper or relay) and id of each process.

@@ -12,6 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from wukong import settings
+from wukong.cluster.roles import Role, digest, users
 
 #: The functions of an embedded cluster.
 FUNCTION = settings.EXECUTOR_FUNCTION.default or ""
@@ -101,7 +102,7 @@ class Plan:
         preload: Modules that the zygote imports before it forks an environment.
         path: What the user's process has on `sys.path` and a fresh interpreter may lack.
         token: The bearer token of every gRPC call.
-        store_password: The password of every store that is started.
+        store_passwords: Role -> its password in every store that is started.
         signing_key: The hexadecimal key that signs pages and values.
         invokers: Invocations of the invoker function at once; 0 for a cluster without that function.
         invoker_threshold: Executors that are started at once without the invoker function.
@@ -136,7 +137,7 @@ class Plan:
     preload: tuple[str, ...]
     path: tuple[str, ...]
     token: str
-    store_password: str
+    store_passwords: Mapping[str, str]
     signing_key: str
     invokers: int = 2
     invoker_threshold: int = 128
@@ -161,10 +162,15 @@ class Plan:
         """The names of the KVS nodes."""
         return [f"kvs-{number}" for number in range(len(self.endpoints) or self.kvs_nodes)]
 
+    def users(self, name: str) -> list[str]:
+        """The users of the server `name`, as lines of its configuration."""
+        digests = {role: digest(self.store_passwords[role]) for role in Role}
+        return users("mds" if name == "mds" else "kvs", digests)
+
     def proxy(self, mds: str, endpoint: str) -> dict[str, str]:
         """The environment of the KVS proxy, given the metadata store's address and the URL of the Invoke API."""
         return {
-            **self._service(self.proxy_listen),
+            **self._service(self.proxy_listen, Role.PROXY),
             settings.MDS_ADDRESS.name: mds,
             settings.LAMBDA_ENDPOINT.name: endpoint,
             settings.EXECUTOR_FUNCTION.name: FUNCTION,
@@ -173,7 +179,7 @@ class Plan:
     def node(self, name: str, store: str, proxy: str) -> dict[str, str]:
         """The environment of the KVS node `name`, given its server's and the proxy's addresses."""
         return {
-            **self._service("127.0.0.1:0"),
+            **self._service("127.0.0.1:0", Role.NODE),
             settings.NODE_ID.name: name,
             settings.NODE_REDIS_ADDRESS.name: store,
             settings.PROXY_ADDRESS.name: proxy,
@@ -239,20 +245,22 @@ class Plan:
             failures: The URL of the queue `FAILURES`.
         """
         return {
-            **self._service(self.listen),
+            **self._service(self.listen, Role.SCHEDULER),
             **self._invoking(endpoint),
             settings.MDS_ADDRESS.name: mds,
             settings.PROXY_ADDRESS.name: proxy,
             settings.DIRECT.name: "1",
+            settings.CLIENT_STORE_USER.name: Role.CLIENT,
+            settings.CLIENT_STORE_PASSWORD.name: self.store_passwords[Role.CLIENT],
             settings.FAILURE_QUEUE.name: failures,
             settings.POLICY.name: self.policy,
         }
 
-    def _service(self, listen: str) -> dict[str, str]:
+    def _service(self, listen: str, role: Role) -> dict[str, str]:
         return {
             settings.LISTEN.name: listen,
             settings.TOKEN.name: self.token,
-            settings.STORE_PASSWORD.name: self.store_password,
+            **self._login(role),
             **self._kvs(),
             settings.SIGNING_KEY.name: self.signing_key,
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
@@ -279,7 +287,7 @@ class Plan:
             **large,
             settings.MDS_ADDRESS.name: mds,
             settings.PROXY_ADDRESS.name: proxy,
-            settings.STORE_PASSWORD.name: self.store_password,
+            **self._login(Role.EXECUTOR),
             **self._kvs(),
             settings.SIGNING_KEY.name: self.signing_key,
             settings.TOKEN.name: self.token,
@@ -288,6 +296,9 @@ class Plan:
             settings.FULL_SECONDS.name: str(self.full_seconds),
             settings.LEASE_SECONDS.name: str(self.lease_seconds),
         }
+
+    def _login(self, role: Role) -> dict[str, str]:
+        return {settings.STORE_USER.name: role, settings.STORE_PASSWORD.name: self.store_passwords[role]}
 
     def _aws(self) -> dict[str, str]:
         return {**_AWS, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}

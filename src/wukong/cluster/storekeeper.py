@@ -31,6 +31,7 @@ from wukong.cluster import lifeline
 from wukong.cluster.kept import GAVE_UP
 from wukong.cluster.plan import Plan
 from wukong.cluster.restarts import Restarts
+from wukong.cluster.roles import Role
 from wukong.cluster.valkey import ValkeyServer, tail
 from wukong.cluster.whereabouts import STORES, Place, Whereabouts
 from wukong.errors import ClusterUnavailable
@@ -53,7 +54,9 @@ class Storekeeper:
             name: ValkeyServer(
                 folder,
                 name,
-                password=plan.store_password,
+                user=Role.ADMINISTRATOR,
+                password=plan.store_passwords[Role.ADMINISTRATOR],
+                users=plan.users(name),
                 program=plan.store_program,
                 durable=name == "mds",
                 memory_mb=None if name == "mds" else plan.kvs_memory_mb,

@@ -26,7 +26,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -79,6 +79,9 @@ def server_program(environ: Mapping[str, str] = os.environ) -> str:
 class ValkeyServer:
     """One server process. `start`, then `wait_ready`, then `close`; as a context manager all three.
 
+    It lets `user` in with the password, who must be among its `users` (lines of its configuration); without these, it
+    has its default user only.
+
     Attributes:
         address: "host:port". It is final once `wait_ready` has returned.
         log: The file that holds what the server wrote.
@@ -90,6 +93,8 @@ class ValkeyServer:
         name: str,
         *,
         password: str,
+        user: str = "",
+        users: Sequence[str] = (),
         program: str | None = None,
         durable: bool = False,
         memory_mb: int | None = None,
@@ -98,7 +103,8 @@ class ValkeyServer:
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._name = name
-        self._password = password
+        self._login = f"{user} {password}".lstrip()
+        self._users = users or [f'requirepass "{password}"']
         self._program = program or server_program()
         self._durable = durable
         self._memory_mb = memory_mb
@@ -126,7 +132,7 @@ class ValkeyServer:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
-            text = configuration("127.0.0.1", port, self._password, self._files(), self._memory_mb)
+            text = configuration("127.0.0.1", port, self._users, self._files(), self._memory_mb)
             config.write(text.encode())
 
     def _files(self) -> str:
@@ -169,7 +175,7 @@ class ValkeyServer:
         host, _, port = self.address.rpartition(":")
         try:
             with socket.create_connection((host, int(port)), timeout=0.1) as connection:
-                connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
+                connection.sendall(f"AUTH {self._login}\r\nPING\r\n".encode())
                 answer = b""
                 while answer.count(b"\r\n") < 2 and (part := connection.recv(4096)):
                     answer += part
@@ -208,20 +214,21 @@ def tail(text: str, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def configuration(bind: str, port: int, password: str, files: str, memory_mb: int | None) -> str:
+def configuration(bind: str, port: int, users: Sequence[str], files: str, memory_mb: int | None) -> str:
     """What a store's server is told, through its standard input: its arguments would be visible to every user.
 
     Args:
         bind: The interface to listen on.
         port: Of the server.
-        password: That it asks for.
+        users: Lines that say whom it lets in.
         files: Lines that say what it keeps on disk.
         memory_mb: What it may hold; None for no limit.
     """
+    lines = "\n".join(users)
     return f"""\
 bind {bind}
 port {port}
-requirepass "{password}"
+{lines}
 save ""
 {files}
 databases 1

@@ -20,11 +20,13 @@ class Access:
         password: Of every node; empty where they ask for none.
         namespace: How the cluster's keys start after `w:`. Nodes that others use too need one.
         striping: How values are cut.
+        user: Whose password it is; empty for the default user.
     """
 
     password: str
     namespace: str = ""
     striping: Striping = field(default_factory=Striping)
+    user: str = ""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Access:
@@ -33,12 +35,21 @@ class Access:
         Raises:
             InvalidSetting: A number is none, or too small.
         """
+        asked = settings.KVS_AUTH.get(environ) == "1"
         return cls(
-            settings.STORE_PASSWORD.get(environ) if settings.KVS_AUTH.get(environ) == "1" else "",
+            settings.STORE_PASSWORD.get(environ) if asked else "",
             settings.KVS_NAMESPACE.get(environ),
             Striping(settings.STRIPE_BYTES.whole(environ, 1), settings.STRIPES.whole(environ)),
+            settings.STORE_USER.get(environ) if asked else "",
         )
 
     def store(self, ring: Ring, newest: Callable[[], Ring | None] = lambda: None) -> RedisKvs:
         """The store on the nodes of a ring, and of the newest one where those do not do."""
-        return RedisKvs(ring, password=self.password, namespace=self.namespace, striping=self.striping, newest=newest)
+        return RedisKvs(
+            ring,
+            password=self.password,
+            namespace=self.namespace,
+            striping=self.striping,
+            newest=newest,
+            user=self.user,
+        )

@@ -44,6 +44,7 @@ class Nodes:
         newest: Tells the newest ring, None before there is one. Without it there are no further nodes.
         clock: Seconds that only grow.
         sleep: Lets seconds pass.
+        user: Whose password it is; empty for the default user.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class Nodes:
         newest: Callable[[], Ring | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        user: str = "",
     ) -> None:
         self._ring = ring
         self._clock = clock
         self._sleep = sleep
-        self._password = password
+        self._user, self._password = user, password
         self._newest = newest
         self._newest_asked = -math.inf
         self._further: Ring | None = None
@@ -133,4 +135,4 @@ class Nodes:
         return self._further
 
     def _pool(self, node: Node) -> Pool:
-        return Pool(node.address, password=self._password, timeout=TIMEOUT)
+        return Pool(node.address, password=self._password, timeout=TIMEOUT, user=self._user)

@@ -47,6 +47,7 @@ class RedisKvs:
         namespace: How every owner's name starts in the nodes; everybody must use the same one.
         striping: How streams are cut; everybody must use the same.
         newest: Tells the newest ring, for where the nodes of `ring` do not do.
+        user: Whose password it is; empty for the default user.
     """
 
     def __init__(
@@ -57,11 +58,12 @@ class RedisKvs:
         namespace: str = "",
         striping: Striping = _STRIPING,
         newest: Callable[[], Ring | None] = lambda: None,
+        user: str = "",
     ) -> None:
         self.ring = ring
         self._namespace = namespace
         self._striping = striping
-        self._nodes = Nodes(ring, password, newest)
+        self._nodes = Nodes(ring, password, newest, user=user)
 
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
         """See `Kvs.put`."""

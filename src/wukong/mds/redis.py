@@ -52,12 +52,13 @@ class RedisMds:
 
     Args:
         address: "host:port".
-        password: The default user's; empty for none.
+        password: The user's; empty for none.
         patience: Seconds for which a call goes on while the server is away.
+        user: Whose password it is; empty for the default user.
     """
 
-    def __init__(self, address: str, *, password: str = "", patience: float = 0.0) -> None:
-        self._pool = Pool(address, password=password, patience=patience, identify=True)
+    def __init__(self, address: str, *, password: str = "", patience: float = 0.0, user: str = "") -> None:
+        self._pool = Pool(address, password=password, patience=patience, identify=True, user=user)
 
     # Jobs.
 

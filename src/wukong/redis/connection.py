@@ -76,10 +76,11 @@ class Connection:
 
     Args:
         address: "host:port".
-        password: The default user's; empty for none.
+        password: The user's; empty for none.
         timeout: Seconds to wait for the connection, and for each next byte of a reply.
         patience: Seconds for which a call goes on while the server is away.
         met: Called with the identity of the server whenever a connection is made; None not to ask for that.
+        user: Who is to be let in with the password; empty for the default user.
 
     Attributes:
         address: Where the server is.
@@ -101,11 +102,13 @@ class Connection:
         timeout: float = 30.0,
         patience: float = 0.0,
         met: Callable[[str], None] | None = None,
+        user: str = "",
     ) -> None:
         self.address = address
         self.round_trips = 0
         self.bytes_sent = 0
         self.bytes_received = 0
+        self._login = (user, password) if user else (password,)
         self._password = password
         self._timeout = timeout
         self._patience = patience
@@ -370,7 +373,7 @@ class Connection:
         """Show the password, and learn who answers, in one round trip that does not count."""
         commands: list[tuple[Arg, ...]] = []
         if self._password:
-            commands.append(("AUTH", self._password))
+            commands.append(("AUTH", *self._login))
         if self._met is not None:
             commands.append(("INFO", "server"))
         if not commands:
@@ -385,7 +388,7 @@ class Connection:
             raise ReplyError(
                 error.code,
                 f"the Redis at {self.address} did not accept the store password ({error.text}). "
-                "WUKONG_STORE_PASSWORD must be the one that the server was started with.",
+                "WUKONG_STORE_PASSWORD, and WUKONG_STORE_USER, must be those that the server was started with.",
             ) from None
         if self._met is not None:
             self._met(_run_id(cast(bytes, last)))
@@ -394,6 +397,13 @@ class Connection:
         """The error to raise for an error reply."""
         if error.code == "LOADING":
             return ConnectionLost(f"the Redis at {self.address} is starting and still reads its data; try again")
+        if error.code == "NOPERM":
+            who = f"the user '{self._login[0]}'" if len(self._login) == 2 else "the default user"
+            return ReplyError(
+                error.code,
+                f"the Redis at {self.address} does not let {who} do this ({error.text}). Each role of the cluster has "
+                "a user of its own; look whether WUKONG_STORE_USER is the one of this part.",
+            )
         if error.code == "NOAUTH":
             return ReplyError(
                 error.code,

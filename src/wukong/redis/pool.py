@@ -26,11 +26,12 @@ class Pool:
 
     Args:
         address: "host:port".
-        password: The default user's; empty for none.
+        password: The user's; empty for none.
         timeout: Seconds to wait for a connection, and for each next byte of a reply.
         size: How many idle connections are kept.
         patience: Seconds for which a call goes on while the server is away.
         identify: Whether to find out when another server answers than before.
+        user: Whose password it is; empty for the default user.
 
     Attributes:
         reconnects: How often another server answered than before, such as one that was started again. Only what was
@@ -46,8 +47,10 @@ class Pool:
         size: int = 8,
         patience: float = 0.0,
         identify: bool = False,
+        user: str = "",
     ) -> None:
         self.address = address
+        self._user = user
         self._password = password
         self._timeout = timeout
         self._size = size
@@ -90,6 +93,7 @@ class Pool:
                 timeout=self._timeout,
                 patience=self._patience,
                 met=self._met if self._identify else None,
+                user=self._user,
             )
             with self._lock:
                 self._all.add(connection)

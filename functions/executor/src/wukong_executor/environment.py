@@ -50,8 +50,8 @@ class Environment:
         self._reached_at: dict[str, str] = json.loads(settings.STORE_ADDRESSES.get(environ) or "{}")
         mds = settings.MDS_ADDRESS.get(environ)
         self._mds_address = self._reached_at.get(mds, mds)
-        self._password = settings.STORE_PASSWORD.get(environ)
-        self.mds = RedisMds(self._mds_address, password=self._password, patience=PATIENCE)
+        self._user, self._password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
+        self.mds = RedisMds(self._mds_address, password=self._password, patience=PATIENCE, user=self._user)
         self.signer = Signer(settings.SIGNING_KEY.key(environ))
         self.cold = True
         self.pulse: Pulse | None = None
@@ -59,7 +59,7 @@ class Environment:
 
     def start_pulse(self) -> None:
         """Start the process that renews leases, before any other thread does anything."""
-        self.pulse = Pulse(self._mds_address, self._password)
+        self.pulse = Pulse(self._mds_address, self._password, self._user)
 
     def kvs(self, ring: Ring) -> RedisKvs:
         """The key-value store of a ring; connections are kept for the newest few."""

@@ -55,11 +55,13 @@ class Pulse:
     Args:
         address: host:port of the metadata store.
         password: Its password.
+        user: Whose password it is; empty for the default user.
     """
 
-    def __init__(self, address: str, password: str) -> None:
+    def __init__(self, address: str, password: str, user: str = "") -> None:
         self._address = address
         self._password = password
+        self._user = user
         self._pipe = -1
         self.pid = 0
         self._fork()
@@ -104,20 +106,20 @@ class Pulse:
             warnings.simplefilter("ignore", DeprecationWarning)  # about threads: see above
             pid = os.fork()
         if pid == 0:
-            _run(theirs, parent, self._address, self._password)
+            _run(theirs, parent, RedisMds(self._address, password=self._password, user=self._user))
         os.close(theirs)
         os.set_blocking(ours, False)
         self._pipe, self.pid = ours, pid
 
 
-def _run(pipe: int, parent: int, address: str, password: str) -> NoReturn:
+def _run(pipe: int, parent: int, mds: RedisMds) -> NoReturn:
     """Be the pulse, until the parent has ended. Whatever happens, nothing of the environment's own goes on here."""
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         _let_go(pipe)
         gc.freeze()  # looking through what it shares with the environment would copy it
-        _serve(pipe, parent, RedisMds(address, password=password))
+        _serve(pipe, parent, mds)
     finally:
         os._exit(0)
 

@@ -59,14 +59,15 @@ async def serve_both(environ: Mapping[str, str]) -> ContainedNode:
         ClusterUnavailable: The server ended, or the agent's address cannot be listened on.
         AccessDenied: The proxy has another token.
     """
-    password = settings.STORE_PASSWORD.get(environ)
     server = await asyncio.create_subprocess_exec(sys.executable, "-m", "wukong_kvs_node.store")
     try:
-        while not await asyncio.to_thread(store.answers, password):
+        while not await asyncio.to_thread(store.answers, environ):
             if server.returncode is not None:
                 raise ClusterUnavailable(f"the node's server ended with code {server.returncode}; its words are above")
             await asyncio.sleep(_LOOK)
-        return ContainedNode(server, await serve({**place.settled(), **environ}))
+        # The server knows already how much it may hold, and its agent may not tell it.
+        told = {name: value for name, value in environ.items() if name != settings.NODE_MEMORY_MB.name}
+        return ContainedNode(server, await serve({**place.settled(), **told}))
     except BaseException:
         await _end(server)
         raise

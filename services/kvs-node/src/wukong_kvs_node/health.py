@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="wukong_kvs_node.health", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--store-alone", action="store_true", help="there is no agent")
     alone = parser.parse_args().store_alone
-    well = answers(settings.STORE_PASSWORD.get())
+    well = answers()
     if well and not alone:
         well = serving({**place.settled(), **os.environ}[settings.LISTEN.name])
     sys.exit(not well)

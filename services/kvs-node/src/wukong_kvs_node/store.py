@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from wukong import settings
@@ -20,9 +22,10 @@ from wukong_kvs_node import place
 _TRIAL_SECONDS = 2.0
 
 
-def answers(password: str) -> bool:
-    """Whether the server on this machine answers to the password."""
-    connection = Connection(f"127.0.0.1:{place.STORE_PORT}", password=password, timeout=_TRIAL_SECONDS)
+def answers(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the server on this machine answers to the user and password of the settings."""
+    user, password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
+    connection = Connection(f"127.0.0.1:{place.STORE_PORT}", user=user, password=password, timeout=_TRIAL_SECONDS)
     try:
         connection.call("PING")
     except WukongError:
@@ -32,16 +35,17 @@ def answers(password: str) -> bool:
     return True
 
 
-def become(password: str, keep: str) -> NoReturn:
+def become(users: Sequence[str], keep: str, memory_mb: int | None) -> NoReturn:
     """Turn this process into the server; it listens on every interface.
 
     Args:
-        password: That it asks for.
+        users: Lines that say whom it lets in.
         keep: The folder of its append-only file; empty to keep nothing on disk.
+        memory_mb: What it may hold; None for no limit.
     """
     files = f'appendonly yes\nappendfsync everysec\ndir "{keep}"' if keep else "appendonly no"
     reading, writing = os.pipe()
-    os.write(writing, configuration("* -::*", place.STORE_PORT, password, files, None).encode())
+    os.write(writing, configuration("* -::*", place.STORE_PORT, users, files, memory_mb).encode())
     os.close(writing)
     os.dup2(reading, 0)
     program = server_program()
@@ -53,10 +57,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="wukong_kvs_node.store", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", default="", help="folder in which everything is kept through a restart")
     arguments = parser.parse_args()
+    memory_mb = settings.NODE_MEMORY_MB.get()
+    become(_users(), arguments.keep, int(memory_mb) if memory_mb else None)
+
+
+def _users() -> Sequence[str]:
+    path = settings.STORE_USERS.get()
+    if path:
+        try:
+            return Path(path).read_text().splitlines()
+        except OSError as error:
+            sys.exit(f"{settings.STORE_USERS.name} is {path!r}, which cannot be read: {error.strerror}")
     password = settings.STORE_PASSWORD.get()
     if not password:
         sys.exit(f"{settings.STORE_PASSWORD.name} is empty: anybody could read and change the store. Set it")
-    become(password, arguments.keep)
+    return [f'requirepass "{password}"']
 
 
 if __name__ == "__main__":

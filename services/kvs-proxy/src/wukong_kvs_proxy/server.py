@@ -72,10 +72,10 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     """
     # All of it before anybody is asked.
     token, listen, tls = settings.TOKEN.get(environ), settings.LISTEN.get(environ), ServerTls.read(environ)
-    password = settings.STORE_PASSWORD.get(environ)
+    user, password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
     signer = Signer(settings.SIGNING_KEY.key(environ))
     deadline = settings.DEADLINE_SECONDS.seconds(environ)
-    mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password)
+    mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password, user=user)
     stores = Stores(Access.read(environ), mds.newest_ring)
     ring = await asyncio.to_thread(mds.newest_ring)
     authority = RingAuthority(mds, Membership.restored(ring, time.monotonic()))

@@ -25,10 +25,11 @@ _log = logging.getLogger(__name__)
 class Announcements:
     """Subscribes to the events of all jobs. Belongs to one event loop."""
 
-    def __init__(self, address: str, password: str) -> None:
-        """`address` is host:port of the metadata store's Redis."""
+    def __init__(self, address: str, password: str, user: str = "") -> None:
+        """`address` is host:port of the metadata store's Redis; without a `user`, its default one is asked for."""
         self._host, _, self._port = address.rpartition(":")
         self._password = password
+        self._login = (user, password) if user else (password,)
         self._bells: dict[str, set[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -75,7 +76,7 @@ class Announcements:
     async def _channels(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> AsyncIterator[str]:
         """The channels that were announced on, in turn; first the pattern, once it is subscribed to."""
         if self._password:
-            writer.write(hiredis.pack_command(("AUTH", self._password)))
+            writer.write(hiredis.pack_command(("AUTH", *self._login)))
         writer.write(hiredis.pack_command(("PSUBSCRIBE", keys.EVENT_CHANNELS)))
         parser = hiredis.Reader(replyError=OSError, encoding="utf-8", errors="replace")
         while data := await reader.read(65536):

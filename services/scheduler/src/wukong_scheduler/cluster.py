@@ -33,8 +33,11 @@ def describe(config: Config, ring: Ring | None) -> cluster_pb2.Cluster:
     )
     if config.direct:
         cluster.direct.mds_address = config.mds_address
-        cluster.direct.store_password = config.store_password
-        cluster.direct.kvs.password = config.kvs.password
+        cluster.direct.store_user = config.client_user
+        cluster.direct.store_password = config.client_password
+        if config.kvs.password:
+            cluster.direct.kvs.user = config.client_user
+            cluster.direct.kvs.password = config.client_password
         cluster.direct.kvs.namespace = config.kvs.namespace
         cluster.direct.kvs.stripe_bytes = config.kvs.striping.whole_bytes
         cluster.direct.kvs.stripes = config.kvs.striping.stripes

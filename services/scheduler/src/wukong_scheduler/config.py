@@ -25,7 +25,10 @@ class Config:
     token: str
     tls: ServerTls | None
     mds_address: str
+    store_user: str
     store_password: str
+    client_user: str
+    client_password: str
     kvs: Access
     signing_key: bytes
     proxy_address: str
@@ -58,7 +61,10 @@ class Config:
             token=settings.TOKEN.get(environ),
             tls=ServerTls.read(environ),
             mds_address=settings.MDS_ADDRESS.get(environ),
-            store_password=settings.STORE_PASSWORD.get(environ),
+            store_user=(user := settings.STORE_USER.get(environ)),
+            store_password=(password := settings.STORE_PASSWORD.get(environ)),
+            client_user=settings.CLIENT_STORE_USER.get(environ) or user,
+            client_password=settings.CLIENT_STORE_PASSWORD.get(environ) or password,
             kvs=Access.read(environ),
             signing_key=settings.SIGNING_KEY.key(environ),
             proxy_address=settings.PUBLIC_PROXY_ADDRESS.get(environ) or settings.PROXY_ADDRESS.get(environ),

@@ -120,12 +120,15 @@ class Direct(_message.Message):
     SIGNING_KEY_FIELD_NUMBER: _builtins.int
     RING_FIELD_NUMBER: _builtins.int
     KVS_FIELD_NUMBER: _builtins.int
+    STORE_USER_FIELD_NUMBER: _builtins.int
     mds_address: _builtins.str
     """host:port of the metadata store's Redis."""
     store_password: _builtins.str
-    """Password of the metadata store."""
+    """Password of `store_user`."""
     signing_key: _builtins.bytes
     """Key that signs pages and values."""
+    store_user: _builtins.str
+    """As which user clients come to the metadata store; empty for its default user."""
     @_builtins.property
     def ring(self) -> _ring_pb2.RingVersion:
         """The nodes of the key-value store."""
@@ -142,10 +145,11 @@ class Direct(_message.Message):
         signing_key: _builtins.bytes = ...,
         ring: _ring_pb2.RingVersion | None = ...,
         kvs: Global___KvsAccess | None = ...,
+        store_user: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["kvs", b"kvs", "ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kvs", b"kvs", "mds_address", b"mds_address", "ring", b"ring", "signing_key", b"signing_key", "store_password", b"store_password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kvs", b"kvs", "mds_address", b"mds_address", "ring", b"ring", "signing_key", b"signing_key", "store_password", b"store_password", "store_user", b"store_user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,6 +165,7 @@ class KvsAccess(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     STRIPE_BYTES_FIELD_NUMBER: _builtins.int
     STRIPES_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
     password: _builtins.str
     """Password of every node; empty where they ask for none."""
     namespace: _builtins.str
@@ -169,6 +174,8 @@ class KvsAccess(_message.Message):
     """Bytes up to which a value is one stripe."""
     stripes: _builtins.int
     """Stripes that a longer value is cut into; 0 for as many as it takes with stripe_bytes in each."""
+    user: _builtins.str
+    """As which user clients come to the nodes; empty for their default user."""
     def __init__(
         self,
         *,
@@ -176,10 +183,11 @@ class KvsAccess(_message.Message):
         namespace: _builtins.str = ...,
         stripe_bytes: _builtins.int = ...,
         stripes: _builtins.int = ...,
+        user: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "password", b"password", "stripe_bytes", b"stripe_bytes", "stripes", b"stripes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "password", b"password", "stripe_bytes", b"stripe_bytes", "stripes", b"stripes", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
