@@ -13,7 +13,7 @@ from wukong.cluster.roles import RIGHTS, Role, digest, users
 SCRIPTS = {
     Role.EXECUTOR: {"begin", "sync", "values", "renew", "offload", "seek", "heal", "fail"},
     Role.SCHEDULER: {
-        *("create", "open", "sweep", "lost", "restart", "close", "bury", "prolong"),
+        *("create", "open", "sweep", "lose_results", "lost", "restart", "close", "bury", "prolong"),
         *("hold_input", "drop_input"),
     },
     Role.PROXY: {"renew", "offload", "values", "hold_input", "place_input", "lose_input"},
