@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from wukong.client.connection import Connection
 from wukong.client.results import Read, read
 from wukong.client.stores import Stores
-from wukong.errors import ClusterUnavailable, ValueRefused
+from wukong.errors import ClusterUnavailable, ResultMissing, ValueRefused
 from wukong.rpc.v1 import data_pb2, job_pb2, value_pb2
 from wukong.values import codec
 
@@ -77,6 +78,55 @@ def test_a_broken_stream_goes_on_where_it_broke() -> None:
 @pytest.mark.parametrize("value", [None, True, 12, 1.5, "text", b"bytes"])
 def test_scalars_need_no_stream_of_bytes(value: object) -> None:
     assert fetch(Proxy(value)) == value
+
+
+class Stream:
+    """What gRPC gives for a download."""
+
+    def __init__(self, chunks: Iterator[data_pb2.ResultChunk]) -> None:
+        self._chunks = chunks
+        self.cancelled = False
+
+    def __iter__(self) -> Iterator[data_pb2.ResultChunk]:
+        return self._chunks
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def test_a_value_that_was_computed_again_meanwhile_is_read_from_its_start() -> None:
+    first, second = Proxy(np.arange(1000.0), breaks=2), Proxy(np.arange(1000.0) + 1)
+    streams: list[Stream] = []
+
+    def get(request: data_pb2.GetResultRequest) -> Stream:
+        former = len(streams) < 1
+
+        def chunks() -> Iterator[data_pb2.ResultChunk]:
+            for chunk in (first if former else second).GetResult(request):
+                if chunk.HasField("layout"):
+                    chunk.mark_hash = "former" if former else "newer"
+                yield chunk
+
+        streams.append(Stream(chunks()))
+        return streams[-1]
+
+    proxy = Proxy(None)
+    proxy.data = SimpleNamespace(GetResult=get)  # type: ignore[assignment]
+    np.testing.assert_array_equal(fetch(proxy), np.arange(1000.0) + 1)
+    assert [stream.cancelled for stream in streams] == [False, True, False]
+
+
+def test_what_is_missing_is_told_beside_what_is_there() -> None:
+    missing = ResultMissing("j", 5, "ab" * 32)
+
+    class Half(Proxy):
+        def GetResult(self, request: data_pb2.GetResultRequest) -> Iterator[data_pb2.ResultChunk]:
+            if request.task == 5:
+                raise missing
+            return super().GetResult(request)
+
+    asked = [job_pb2.Result(task=5), *RESULT]
+    assert read("j", asked, cast("Connection", Half(12)), None) == Read({4: 12}, [missing])
 
 
 def test_a_value_that_ends_early_is_refused() -> None:

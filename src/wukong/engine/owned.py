@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wukong.engine.claim import Claim
 from wukong.engine.holdings import Holdings
-from wukong.engine.instructions import FetchMarks
+from wukong.engine.instructions import FetchMarks, FetchPages
 from wukong.engine.pages import Page, Pages
 
 
@@ -63,6 +63,13 @@ class Owned:
             self._holdings.expect(parent)
             if edge in marks:
                 self._holdings.marks.setdefault(parent, marks[edge])
+
+    def unknown(self, tasks: Sequence[int], leaves: Collection[int]) -> FetchPages | FetchMarks | None:
+        """What has to be read before tasks can be given away; pages are not needed for `leaves`."""
+        if pages := self._pages.unknown(tasks, leaves):
+            return FetchPages(pages)
+        claim = next((task for task in tasks if task in self.claims), None)
+        return None if claim is None else self.read_marks(claim, self._pages.of(claim).deps(claim))
 
     def read_marks(self, task: int, deps: Sequence[int]) -> FetchMarks:
         """Ask for the marks of a claim's inputs that are not here."""

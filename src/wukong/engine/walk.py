@@ -73,6 +73,7 @@ from wukong.engine.owned import Owned
 from wukong.engine.pages import Page, Pages
 from wukong.engine.policy.policy import Policy
 from wukong.engine.pulls import Pulls
+from wukong.engine.results import Results
 
 #: Records made in one step, under a policy that gives work away at once.
 PIECES_AT_ONCE = 500
@@ -106,8 +107,7 @@ class Walk:
         self._claims = self._owned.claims
         self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
         self._leaves: set[int] = set()  # entries known to need no inputs, whether their page is loaded or not
-        self._results: list[int] = []
-        self._results_since = 0.0
+        self._results = Results(self._holdings, policy.lean)
         self._offloads = Offloads(self._pages, self._holdings)
         self._busy = False
         #: Nothing is left to do, or nothing of it counts any more.
@@ -246,7 +246,7 @@ class Walk:
         out = page.out(task)
         uses = len(out)
         if task in page.sinks:
-            self._commit(task, now)
+            self._results.add(task, now)
             uses += 1
         holdings = self._holdings
         holdings.here.add(task)
@@ -340,9 +340,7 @@ class Walk:
         self.ended = self.ended or ended
         fan_ins, holdings = self._fan_ins, self._holdings
         fan_ins.answered()
-        for task in results:
-            holdings.results.discard(task)
-            holdings.settle(task)
+        self._results.committed(results)
         self._leave()
         for answer in answers:
             child = answer.child
@@ -397,26 +395,15 @@ class Walk:
         return self._bring(absent, now)
 
     def _restored(self, task: int, now: float) -> Instruction:
-        """A result that was lost is here again, and readable: it is committed, and so are others that came with it."""
-        self._current = None
-        tasks = [task]
+        """A result that was lost is here again, and so may others be that it is made of: they are committed."""
+        self._current, tasks = None, [task]
         while self._ready and (after := self._ready[-1]) in self._holdings.here and self._pages.get(after):
             tasks.append(self._ready.pop())
-        for task in tasks:
-            if (mark := self.pulls.readable(task)) is not None:
-                self._holdings.marks[task] = mark
-            self._commit(task, now)
-            if self._lean:
-                self._holdings.results.add(task)
+        self._results.restored([(task, self.pulls.readable(task)) for task in tasks], now)
         self._leave()
         return self.next(now)
 
     # Inside: reports.
-
-    def _commit(self, task: int, now: float) -> None:
-        if not self._results:
-            self._results_since = now
-        self._results.append(task)
 
     def _store_or_report(self, now: float, dry: bool) -> Store | Report | None:
         if store := self._holdings.store():
@@ -425,14 +412,10 @@ class Walk:
         due = inf if dry else now - self._beat
         until = now if self._at_once and not self._handing_over else due
         arrivals, complete = self._fan_ins.report(now, until, self._holdings.marks)
-        results: list[tuple[int, bytes | None]] = []
-        if self._results and (self._lean or self._results_since <= due or arrivals):
-            results = [(task, self._holdings.marks.get(task)) for task in self._results[:REPORT_EDGES]]
-            del self._results[:REPORT_EDGES]
-            complete = complete and not self._results
+        results = self._results.take(inf if arrivals else due, REPORT_EDGES)
         if not arrivals and not results:
             return None
-        end = dry and complete and not (self._held or self._ready or self._giving)
+        end = dry and complete and not (self._results or self._held or self._ready or self._giving)
         return self._send(Report(arrivals, results, end), now)
 
     def _leave(self) -> None:
@@ -495,11 +478,8 @@ class Walk:
         if not self._giving or self._room <= 0 or self._held:
             return None
         tasks = list(islice(self._giving, min(self._room, PIECES_AT_ONCE)))
-        if unknown := self._pages.unknown(tasks, self._leaves):
-            return FetchPages(unknown)
-        for task in tasks:
-            if task in self._claims:
-                return self._owned.read_marks(task, self._pages.of(task).deps(task)) if main else None
+        if unknown := self._owned.unknown(tasks, self._leaves):
+            return unknown if main or type(unknown) is FetchPages else None
         if self._untold and self._current is None and not self._ready:
             # Nothing stays here: others may end the job before this walk has told what ran, and what it printed.
             return self._send(Report([], [], end=False), now)
@@ -526,11 +506,8 @@ class Walk:
         tasks = sorted((*self._ready, *self._giving))
         if not tasks or self._untold:
             return self._send(Report([], [], end=not tasks), now)
-        if unknown := self._pages.unknown(tasks, self._leaves):
-            return FetchPages(unknown)
-        for task in tasks:
-            if task in self._claims:
-                return self._owned.read_marks(task, self._pages.of(task).deps(task))
+        if unknown := self._owned.unknown(tasks, self._leaves):
+            return unknown
         self._ready.clear()
         self._giving.clear()
         return self._offload([tasks], end=True)

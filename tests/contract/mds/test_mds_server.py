@@ -12,7 +12,7 @@ from tests.contract.mds.conftest import Servers, Store, server_store
 
 from wukong.mds import keys
 from wukong.mds.redis import GRACE, RedisMds
-from wukong.mds.store import Arrival, LogText, Status
+from wukong.mds.store import Arrival, LogText, Status, TaskTime
 from wukong.redis import Connection
 
 if TYPE_CHECKING:
@@ -134,3 +134,18 @@ def _announced(redis: Connection, call: Callable[[], object]) -> str:
         return keys.job_of_channel(channel.decode())
     finally:
         listener.close()
+
+
+def test_every_key_of_a_job_that_was_prolonged_and_runs_again_expires_with_it(server: Store, redis: Connection) -> None:
+    server.submit([0], [1], sinks=1, seconds=100, inputs=["c0ffee"], targets=b"T")
+    holder, other = server.holder(), server.holder("1")
+    other.sync(Arrival(5, 3, [(0, b"N")]), Arrival(6, 1, [], [0]), Arrival(7, 2, [(0, b"N")], [1]))
+    other.sync(logs=[LogText(1, "stdout", "x")], slowest=[TaskTime(1, "one", 5)])
+    assert holder.sync(results=[(9, b"M")], end=True).ended
+    assert server.mds.prolong("job", 9000)
+    names = [name for name in server.names() if name.startswith("w:job:")]
+    assert len(set(redis.pipeline([["EXPIRETIME", name] for name in names]))) == 2
+    assert server.mds.lose_results("job", [[(9, b"M")]], 60) == ["lost.1"]
+    names = [name for name in server.names() if name.startswith("w:job:")]
+    assert {"w:job:f:0:5", "w:job:f:0:7", "w:job:o:0", "w:job:first", "w:job:r:lost.1"} <= set(names)
+    assert len(set(redis.pipeline([["EXPIRETIME", name] for name in names]))) == 1
