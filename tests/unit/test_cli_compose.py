@@ -20,7 +20,7 @@ from wukong.cli.compose_config import ComposeConfig, Room, version
 
 ROOT = Path(__file__).parents[2]
 
-DOCKER = """#!{python}
+DOCKER = """#!{python} -IS
 import json, signal, sys, time
 from pathlib import Path
 here = Path({here!r})
