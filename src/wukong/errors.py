@@ -138,6 +138,32 @@ class LimitExceeded(WukongError):
         self.maximum = maximum
 
 
+class TooManyCalls(LimitExceeded):
+    """A server is called too often from one address. Clients of Wukong wait, and call again.
+
+    Attributes:
+        limit: Which rate: calls, submissions, or failed_tokens.
+        value: Calls a second, the most on average.
+        maximum: The same.
+        address: Where the calls come from.
+        seconds: After how many a call may succeed.
+    """
+
+    retryable = True
+
+    def __init__(self, limit: str, address: str, rate: float, seconds: float) -> None:
+        Exception.__init__(
+            self,
+            f"calls come too often from {address}: {limit} is limited to {rate:g} a second. Try again in "
+            f"{seconds:.1f} s; operators allow more with WUKONG_RATES.",
+        )
+        self.limit = limit
+        self.value = rate
+        self.maximum = rate
+        self.address = address
+        self.seconds = seconds
+
+
 class StoreFull(LimitExceeded):
     """No KVS node that may hold a value has memory left for it. The facts are those of the first such node.
 

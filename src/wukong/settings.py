@@ -239,6 +239,12 @@ LIMITS = Variable(
     "edges, page_bytes, inline_pages_bytes, payload_bytes, inputs; what it does not name keeps its default",
     "",
 )
+RATES = Variable(
+    "WUKONG_RATES",
+    "JSON object with how often a server may be called from one address, in a second and on average over ten: calls, "
+    "submissions (of jobs), failed_tokens (calls with a wrong token); what it does not name keeps its default",
+    "",
+)
 EXECUTOR_RUNTIME = Variable(
     "WUKONG_EXECUTOR_RUNTIME",
     "the executors' manifest, as `python -m wukong_executor.manifest` prints it where they run: "

@@ -17,6 +17,7 @@ EXAMPLES = [
     errors.VersionMismatch("Python 3.12 here, 3.11 there"),
     errors.MissingModule("xgboost", "No module named 'xgboost'"),
     errors.LimitExceeded("tasks of one graph", 2_000_000, 1_000_000, "Use larger chunks."),
+    errors.TooManyCalls("submissions", "10.0.0.7", 20.0, 1.5),
     errors.StoreFull("kvs-0", "10.0.0.7:6379", "17", 4_000_000, 9_000_000, 10_000_000),
     errors.InvalidGraph("a cycle: 'a' → 'b' → 'a'"),
     errors.JobCancelled("by the user"),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import grpc
 
 from wukong.client.aside import Aside
-from wukong.errors import ClusterUnavailable
+from wukong.errors import ClusterUnavailable, TooManyCalls
 from wukong.rpc.channel import channel
 from wukong.rpc.handshake import closed, trouble
 from wukong.rpc.status import wukong_errors
@@ -91,7 +91,7 @@ class Connection:
         return self.repeat(attempt)
 
     def repeat(self, attempt: Callable[[], Response]) -> Response:
-        """What `attempt` returns, tried again while it finds nobody, for up to `timeout` seconds."""
+        """What `attempt` returns, tried again while it finds nobody or comes too often, for up to `timeout` seconds."""
         return self.aside.call(lambda: self._repeat(attempt))
 
     def _repeat(self, attempt: Callable[[], Response]) -> Response:
@@ -106,6 +106,11 @@ class Connection:
                     raise failed from error
                 if time.monotonic() + pause > end:
                     raise
+            except TooManyCalls as error:
+                if time.monotonic() + error.seconds > end:
+                    raise
+                time.sleep(error.seconds)
+                continue
             time.sleep(pause)
             pause = min(2 * pause, longest)
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator
 
 from wukong.client.connection import Connection
-from wukong.errors import ClusterUnavailable, UnknownJob
+from wukong.errors import ClusterUnavailable, TooManyCalls, UnknownJob
 from wukong.graph.dag import Key
 from wukong.graph.name import name
 from wukong.rpc.status import wukong_errors
@@ -66,7 +66,7 @@ def watch(
                             return
                 finally:
                     stream.cancel()
-        except (ClusterUnavailable, UnknownJob):
+        except (ClusterUnavailable, UnknownJob, TooManyCalls):
             pass
         if end is not None and time.monotonic() >= end:
             raise TimeoutError(f"job {job_id} has not ended yet")

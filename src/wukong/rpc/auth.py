@@ -6,13 +6,14 @@ Health and reflection are open, so that load balancers and grpcurl's `list` and 
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from wukong.errors import AccessDenied, WukongError
-from wukong.rpc.handler import Handler, Request, Response, remake
+from wukong.rpc.handler import Handler, Request, Response, before
 
 HEADER = "authorization"
 OPEN_PREFIX = "/grpc."
@@ -31,11 +32,17 @@ def credentials(token: str) -> tuple[str, str]:
 
 
 class TokenCheck(grpc.aio.ServerInterceptor):
-    """Refuses calls whose token is missing or wrong with `AccessDenied`, in constant time."""
+    """Refuses calls whose token is missing or wrong with `AccessDenied`, in constant time.
 
-    def __init__(self, token: str) -> None:
+    Args:
+        token: The right one.
+        refused: Is told the peer of each call that was refused.
+    """
+
+    def __init__(self, token: str, refused: Callable[[str], None] = lambda _: None) -> None:
         if not token:
             raise WukongError("the token is empty, so anybody could call this server; set WUKONG_TOKEN")
+        self._refused = refused
         self._expected = credentials(token)[1].encode()
 
     async def intercept_service(
@@ -49,17 +56,14 @@ class TokenCheck(grpc.aio.ServerInterceptor):
             return handler
         given = dict(handler_call_details.invocation_metadata).get(HEADER)
         if given is None:
-            return _refusing(handler, f"the call has no token; send the metadata '{HEADER}: Bearer TOKEN'")
+            return self._refusing(handler, f"the call has no token; send the metadata '{HEADER}: Bearer TOKEN'")
         if not hmac.compare_digest(str(given).encode(), self._expected):
-            return _refusing(handler, "the token is wrong; take it from the cluster's own output or WUKONG_TOKEN")
+            return self._refusing(handler, "the token is wrong; take it from the cluster's own output or WUKONG_TOKEN")
         return handler
 
+    def _refusing(self, handler: Handler[Request, Response], reason: str) -> Handler[Request, Response]:
+        def refuse(context: Any) -> None:
+            self._refused(context.peer())
+            raise AccessDenied(reason)
 
-def _refusing(handler: Handler[Request, Response], reason: str) -> Handler[Request, Response]:
-    async def refuse(request: object, context: object) -> Response:
-        raise AccessDenied(reason)
-
-    async def refuse_stream(request: object, context: object) -> AsyncIterator[Response]:
-        yield await refuse(request, context)
-
-    return remake(handler, refuse_stream if handler.response_streaming else refuse)
+        return before(handler, refuse)

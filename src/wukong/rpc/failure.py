@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from wukong.errors import WukongError
+from wukong.errors import TooManyCalls, WukongError
 from wukong.rpc.auth import OPEN_PREFIX
 from wukong.rpc.handler import Handler, Request, Response, function, remake
 from wukong.rpc.status import encode
+
+PUSHBACK = "grpc-retry-pushback-ms"
+"""Trailing metadata: after how many milliseconds to call again."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +61,11 @@ class FailureToStatus(grpc.aio.ServerInterceptor):
 
 async def _answer(method: str, context: _Context, error: Exception) -> None:
     if isinstance(error, WukongError):
-        await context.abort(*encode(error))
+        code, details, metadata = encode(error)
+        if isinstance(error, TooManyCalls):
+            # What gRPC's own retries go by, in every language.
+            await context.abort(code, details, (*metadata, (PUSHBACK, str(math.ceil(error.seconds * 1000)))))
+        await context.abort(code, details, metadata)
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, grpc.aio.UsageError):

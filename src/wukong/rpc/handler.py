@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -18,6 +19,22 @@ else:
 def function(handler: Handler[Request, Response]) -> Any:
     """What a handler calls; its type depends on what the method streams."""
     return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+
+def before(handler: Handler[Request, Response], check: Callable[[Any], None]) -> Handler[Request, Response]:
+    """A handler that calls `check` with the call's context first, and goes on unless that raises."""
+    inner = function(handler)
+
+    async def unary(request: Any, context: Any) -> Any:
+        check(context)
+        return await inner(request, context)
+
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        check(context)
+        async for response in inner(request, context):
+            yield response
+
+    return remake(handler, stream if handler.response_streaming else unary)
 
 
 def remake(handler: Handler[Request, Response], behaviour: Any) -> Handler[Request, Response]:

@@ -19,10 +19,14 @@ from wukong.errors import ClusterUnavailable
 from wukong.rpc.auth import TokenCheck
 from wukong.rpc.failure import FailureToStatus
 from wukong.rpc.limits import SERVER_OPTIONS
+from wukong.rpc.rates import RateCheck, Rates
 from wukong.rpc.tls import ServerTls
 
 Context = grpc.aio.ServicerContext[Any, Any]
 """The second argument of every servicer's method."""
+
+RATES = Rates()
+"""The default rates."""
 
 GRACE_SECONDS = 0.5
 """How long calls may go on when the server closes."""
@@ -61,6 +65,7 @@ async def start(
     services: Sequence[str],
     *,
     tls: ServerTls | None = None,
+    rates: Rates = RATES,
     serving: bool = True,
 ) -> Server:
     """Starts a server in the running event loop; it accepts calls when this returns.
@@ -72,12 +77,15 @@ async def start(
         token: What callers must send; never empty.
         services: Full names of the services, such as "wukong.rpc.v1.Ring", for health and reflection.
         tls: What it shows and demands; None to speak without TLS.
+        rates: How often it may be called.
         serving: False where there is more to do before the component is of use: call `Server.serving` then.
 
     Raises:
         ClusterUnavailable: The address cannot be listened on.
     """
-    server = grpc.aio.server(interceptors=[FailureToStatus(), TokenCheck(token)], options=SERVER_OPTIONS)
+    pace = RateCheck(rates)
+    interceptors = [FailureToStatus(), pace, TokenCheck(token, pace.refused)]
+    server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
     add_servicers(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)

@@ -33,6 +33,7 @@ STATUS: dict[type[WukongError], grpc.StatusCode] = {
     errors.MissingModule: grpc.StatusCode.FAILED_PRECONDITION,
     errors.InvalidSetting: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.TooManyCalls: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.BudgetExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,

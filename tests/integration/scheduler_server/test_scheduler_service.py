@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.scheduler_server.stage import HERE, KEY, PASSWORD, Stage, diamond, words
+from tests.integration.scheduler_server.stage import HASHES, HERE, KEY, PASSWORD, PAYLOADS, Stage, diamond, words
 
-from wukong.errors import AccessDenied, InvalidGraph, LimitExceeded, VersionMismatch, WukongError
+from wukong.errors import AccessDenied, InvalidGraph, LimitExceeded, TooManyCalls, VersionMismatch, WukongError
 from wukong.rpc.channel import channel
 from wukong.rpc.status import wukong_errors
-from wukong.rpc.v1 import job_pb2, scheduler_pb2, scheduler_pb2_grpc
+from wukong.rpc.v1 import graph_pb2, job_pb2, scheduler_pb2, scheduler_pb2_grpc
 from wukong_executor import handler
 from wukong_executor.environment import Environment
 from wukong_scheduler.server import serve
@@ -90,3 +91,30 @@ def test_calls_without_a_token_are_refused(stage: Stage) -> None:
 def test_a_port_in_use_is_said(stage: Stage) -> None:
     with pytest.raises(WukongError, match=stage.address):
         asyncio.run(serve({**stage.environ, "WUKONG_LISTEN": stage.address}))
+
+
+def test_what_one_call_may_ask_for_is_limited(stage: Stage) -> None:
+    stage.start(WUKONG_LIMITS='{"payload_bytes": 20}')
+    pages = [graph_pb2.Page(hash=name, data=data) for name, data in zip(HASHES, PAYLOADS, strict=True)]
+    calls: list[tuple[Callable[[], object], str]] = [
+        (lambda: stage.stub.ListJobs(scheduler_pb2.ListJobsRequest(limit=10_001)), "jobs of one ListJobs is 10,001"),
+        (
+            lambda: stage.stub.KeepJobs(scheduler_pb2.KeepJobsRequest(job_ids=["j"] * 100_001)),
+            "jobs of one KeepJobs is 100,001",
+        ),
+        (
+            lambda: stage.stub.UploadPages(iter(pages)),
+            "payload_bytes is 23, above the limit of 20",
+        ),
+    ]
+    for call, message in calls:
+        with pytest.raises(LimitExceeded, match=message), wukong_errors(stage.address):
+            call()
+
+
+def test_submissions_are_limited_by_the_setting(stage: Stage) -> None:
+    stage.start(WUKONG_RATES='{"submissions": 0.1}')
+    assert stage.submit(diamond()).job_id == "job-1"
+    with pytest.raises(TooManyCalls, match=r"submissions is limited to 0\.1 a second"):
+        stage.submit(diamond())
+    assert stage.job("job-1").state == job_pb2.JOB_STATE_RUNNING

@@ -11,6 +11,7 @@ import grpc.aio
 from wukong import settings
 from wukong.kvs.access import Access
 from wukong.rpc import server as rpc_server
+from wukong.rpc.rates import Rates
 from wukong.rpc.tls import CallerTls, ServerTls
 from wukong.rpc.v1 import node_pb2_grpc, ring_pb2
 from wukong_kvs_node.agent import Agent
@@ -49,6 +50,7 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
         AccessDenied: The proxy has another token, or cannot be trusted.
     """
     node_id = settings.NODE_ID.get(environ)
+    rates = settings.RATES.parsed(Rates.parse, environ)
     redis_address = settings.NODE_REDIS_ADDRESS.get(environ)
     token, shown, trusted = settings.TOKEN.get(environ), ServerTls.read(environ), CallerTls.read(environ)
     service = NodeService(node_id, redis_address, Access.read(environ))
@@ -57,7 +59,9 @@ async def serve(environ: Mapping[str, str]) -> KvsNode:
         node_pb2_grpc.add_NodeServicer_to_server(service, server)
 
     listen = settings.LISTEN.get(environ)
-    server = await rpc_server.start(listen, add_servicers, token, ["wukong.rpc.v1.Node"], tls=shown, serving=False)
+    server = await rpc_server.start(
+        listen, add_servicers, token, ["wukong.rpc.v1.Node"], tls=shown, rates=rates, serving=False
+    )
     node = ring_pb2.KvsNode(id=node_id, address=redis_address, agent_address=server.address)
     agent = Agent(settings.PROXY_ADDRESS.get(environ), token, node, trusted)
     memory_mb = settings.NODE_MEMORY_MB.get(environ)

@@ -13,6 +13,7 @@ from wukong import settings
 from wukong.kvs.access import Access
 from wukong.mds.redis import RedisMds
 from wukong.rpc import server as rpc_server
+from wukong.rpc.rates import Rates
 from wukong.rpc.tls import ServerTls
 from wukong.rpc.v1 import data_pb2_grpc, fleet_pb2_grpc, ring_pb2_grpc
 from wukong.values.signing import Signer
@@ -73,6 +74,7 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     # All of it before anybody is asked.
     token, listen, tls = settings.TOKEN.get(environ), settings.LISTEN.get(environ), ServerTls.read(environ)
     user, password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
+    rates = settings.RATES.parsed(Rates.parse, environ)
     signer = Signer(settings.SIGNING_KEY.key(environ))
     deadline = settings.DEADLINE_SECONDS.seconds(environ)
     mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password, user=user)
@@ -101,5 +103,6 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
         token,
         ["wukong.rpc.v1.Ring", "wukong.rpc.v1.Data", "wukong.rpc.v1.Fleet"],
         tls=tls,
+        rates=rates,
     )
     return KvsProxy(server, authority, invocations, mds, stores)

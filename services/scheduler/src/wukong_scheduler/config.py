@@ -12,6 +12,7 @@ from wukong.graph.functions import Offer
 from wukong.invocation.spreading import Spreading
 from wukong.kvs.access import Access
 from wukong.prices import Prices
+from wukong.rpc.rates import Rates
 from wukong.rpc.tls import ServerTls
 from wukong.runtime import Runtime, installed
 from wukong_scheduler.limits import Limits
@@ -24,6 +25,7 @@ class Config:
     listen: str
     token: str
     tls: ServerTls | None
+    rates: Rates
     mds_address: str
     store_user: str
     store_password: str
@@ -60,6 +62,7 @@ class Config:
             listen=settings.LISTEN.get(environ),
             token=settings.TOKEN.get(environ),
             tls=ServerTls.read(environ),
+            rates=settings.RATES.parsed(Rates.parse, environ),
             mds_address=settings.MDS_ADDRESS.get(environ),
             store_user=(user := settings.STORE_USER.get(environ)),
             store_password=(password := settings.STORE_PASSWORD.get(environ)),

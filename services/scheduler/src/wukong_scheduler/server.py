@@ -106,6 +106,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
             config.token,
             [SERVICE],
             tls=config.tls,
+            rates=config.rates,
         )
     except BaseException:
         await asyncio.to_thread(invocations.close)

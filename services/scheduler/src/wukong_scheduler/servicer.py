@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from wukong.errors import UnknownJob
+from wukong.errors import LimitExceeded, UnknownJob
 from wukong.mds.job_id import is_job_id
 from wukong.mds.store import Mds
 from wukong.rpc.server import Context
@@ -24,6 +24,10 @@ from wukong_scheduler.watch import watch
 
 #: Jobs that ListJobs answers where the caller does not say how many.
 LISTED = 100
+
+#: Jobs that it answers at most, and that KeepJobs takes at most: more of them keep the others waiting.
+MOST_LISTED = 10_000
+MOST_KEPT = 100_000
 
 
 class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
@@ -60,8 +64,10 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self, request_iterator: AsyncIterator[graph_pb2.Page], context: Context
     ) -> scheduler_pb2.UploadPagesResponse:
         """Keep pages for a job to come."""
-        pages = 0
+        pages = nbytes = 0
         async for page in request_iterator:
+            nbytes += len(page.data)
+            self._config.limits.hold("payload_bytes", nbytes)
             await asyncio.to_thread(self._submission.keep_page, page)
             pages += 1
         return scheduler_pb2.UploadPagesResponse(pages=pages)
@@ -96,7 +102,10 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self, request: scheduler_pb2.ListJobsRequest, context: Context
     ) -> scheduler_pb2.ListJobsResponse:
         """The newest jobs."""
-        jobs = await asyncio.to_thread(self._reading.jobs, request.limit or LISTED)
+        limit = request.limit or LISTED
+        if limit > MOST_LISTED:
+            raise LimitExceeded("jobs of one ListJobs", limit, MOST_LISTED, "Ask for fewer.")
+        jobs = await asyncio.to_thread(self._reading.jobs, limit)
         return scheduler_pb2.ListJobsResponse(jobs=jobs)
 
     async def CancelJob(  # noqa: N802
@@ -118,6 +127,8 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self, request: scheduler_pb2.KeepJobsRequest, context: Context
     ) -> scheduler_pb2.KeepJobsResponse:
         """Keep jobs that have ended."""
+        if len(request.job_ids) > MOST_KEPT:
+            raise LimitExceeded("jobs of one KeepJobs", len(request.job_ids), MOST_KEPT, "Name them in several calls.")
         self._keeping.keep(request.job_ids)
         return scheduler_pb2.KeepJobsResponse()
 
