@@ -381,7 +381,7 @@ class TestClients:
             if way is None:
                 answer.results[0].ClearField("mark")
             with pytest.raises(ValueRefused, match="signature"):
-                read(answer, client._connection, way)
+                read(job.id, answer.results, client._connection, way)
         job.release()
 
     def test_the_exception_of_a_task(self, cluster: LocalCluster, client: Client, trace: Path) -> None:
