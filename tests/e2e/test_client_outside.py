@@ -29,6 +29,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 #: 100 MiB.
 LARGE = 13_107_200
 
+#: What stays when the cluster ends: what the metadata store keeps, all secrets, and those of each part.
+VOLUMES = ("executor", "mds", "node", "proxy", "scheduler", "secrets")
+
 
 class Upped:
     """A cluster that the command started and keeps."""
@@ -79,7 +82,7 @@ def upped(engine: docker.DockerClient) -> Iterator[Upped]:
         started.process.send_signal(signal.SIGINT)
         assert started.process.wait(90) == 0
         # The secrets and what the metadata store keeps, for the next time.
-        assert sorted(started.cluster.left()) == [f"{started.cluster.project}_{name}" for name in ("mds", "secrets")]
+        assert sorted(started.cluster.left()) == [f"{started.cluster.project}_{name}" for name in VOLUMES]
     finally:
         with started.process as process:
             process.kill()
