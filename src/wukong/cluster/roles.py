@@ -51,8 +51,9 @@ class Rights:
 _GREETING = "ping info"
 _SCRIPT = f"{_GREETING} evalsha eval"
 
-#: A job's keys that its executors change: meta, look, records, fan-ins, owners, sinks, healed, values, slowest, events.
-_RUNNING = ("w:*:m", "w:*:look", "w:*:r:*", "w:*:f:*", "w:*:o:*", "w:*:s", "w:*:h", "w:*:v", "w:*:slow", "w:*:e")
+#: A job's keys that its executors change: fan-ins, owners, meta, records, look, values, sinks, events, healed, slowest.
+#: The server tries patterns in this order, so what scripts use most comes first.
+_RUNNING = ("w:*:f:*", "w:*:o:*", "w:*:m", "w:*:r:*", "w:*:look", "w:*:v", "w:*:s", "w:*:e", "w:*:h", "w:*:slow")
 #: Its other keys: pages, first records, deaths, targets, held inputs.
 _KEPT = ("w:*:p:*", "w:*:first", "w:*:d", "w:*:t", "w:*:i")
 _UPLOADS, _HELD = "w:in:*", "w:*:i"
