@@ -101,7 +101,8 @@ class Job:
     def result(self, timeout: float | None = None) -> Any:
         """The values of the keys that were asked for, once they are there: for a key its value, for a list a tuple.
 
-        They are read from the cluster, every time anew.
+        They are read from the cluster, every time anew. What is lost there by then is computed again, for which the job
+        runs again; five times at most.
 
         Args:
             timeout: The most seconds to wait.
@@ -110,6 +111,7 @@ class Job:
             TimeoutError: The job has not ended in time. It goes on.
             JobCancelled: It was cancelled.
             TaskError: A task raised what cannot be raised here. Else its own exception is raised, caused by one.
+            ResultMissing: A value was lost each time that it was computed.
             WukongError: Others of its kind. Also for a job that was submitted elsewhere: from its id alone nobody
                 knows which values belong to which keys.
         """

@@ -132,7 +132,7 @@ class Walk:
         inputs: Iterable[tuple[int, bytes]] = (),
         restores: bool = False,
     ) -> None:
-        """Take over a record: roots = entries + claims - given. Whether its entries are results that were lost."""
+        """Take over a record: roots = entries + claims - given. `restores`: its entries are results that were lost."""
         self._holdings.restores = restores
         needed = dict(inputs)
         self._holdings.inputs.update((task, mark) for task, mark in needed.items() if mark)
