@@ -183,6 +183,7 @@ def test_futures_and_maps(client: Client) -> None:
 def test_progress_and_output_are_told(client: Client) -> None:
     def speak(number: int) -> int:
         print("number", number)
+        time.sleep(0.5)  # so long that there is progress to tell
         return number
 
     job = client.submit_graph({f"speak-{number}": (speak, number) for number in range(5)}, ["speak-3", "speak-4"])
