@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -12,10 +13,11 @@ from typing import Any
 import docker
 import pytest
 from docker.models.containers import Container
+from tests.e2e.cluster import image
 
 pytestmark = pytest.mark.e2e
 
-BASE = "python:3.11-slim-bookworm"
+BASE = os.environ.get("BASE_IMAGE", "python:3.11-slim-bookworm")
 MEGABYTES = {
     "scheduler": 100,
     "kvs-proxy": 100,
@@ -33,7 +35,7 @@ every_image = pytest.mark.parametrize("name", MEGABYTES)
 def running(engine: docker.DockerClient, name: str, **options: Any) -> Iterator[Container]:
     """A container with nothing but its image, as strictly as Compose runs it."""
     container = engine.containers.run(
-        f"wukong-{name}",
+        image(name),
         detach=True,
         read_only=True,
         cap_drop=["ALL"],
@@ -65,13 +67,13 @@ def seconds_to_end(container: Container) -> float:
 
 @every_image
 def test_size_above_the_base(engine: docker.DockerClient, name: str) -> None:
-    above = engine.images.get(f"wukong-{name}").attrs["Size"] - engine.images.get(BASE).attrs["Size"]
+    above = engine.images.get(image(name)).attrs["Size"] - engine.images.get(BASE).attrs["Size"]
     assert above <= MEGABYTES[name] * 1_000_000
 
 
 @every_image
 def test_what_is_said_of_it(engine: docker.DockerClient, name: str) -> None:
-    config = engine.images.get(f"wukong-{name}").attrs["Config"]
+    config = engine.images.get(image(name)).attrs["Config"]
     labels = {key.removeprefix("org.opencontainers.image."): value for key, value in config["Labels"].items()}
     assert labels["title"] == f"wukong-{name}"
     assert labels["version"] == "0.1.0"
@@ -83,7 +85,7 @@ def test_what_is_said_of_it(engine: docker.DockerClient, name: str) -> None:
 @every_image
 def test_nobody_is_root_and_no_installer_is_there(engine: docker.DockerClient, name: str) -> None:
     program = "import os, importlib.util as u; print(os.getuid(), u.find_spec('pip'), u.find_spec('setuptools'))"
-    said = engine.containers.run(f"wukong-{name}", ["-c", program], entrypoint="python", remove=True)
+    said = engine.containers.run(image(name), ["-c", program], entrypoint="python", remove=True)
     assert said.decode().split() == ["10001", "None", "None"]
 
 
@@ -106,19 +108,22 @@ while waiting:
     waiting += [re.match(r"[A-Za-z0-9._-]+", text)[0] for text in found if ";" not in text]
 print(len(seen) > 3, missing)
 """
-    said = engine.containers.run(f"wukong-{name}", ["-c", program], entrypoint="python", remove=True)
+    said = engine.containers.run(image(name), ["-c", program], entrypoint="python", remove=True)
     assert said.decode().split(maxsplit=1) == ["True", "[]\n"]
 
 
 def test_the_executor_has_the_sciences(engine: docker.DockerClient) -> None:
     program = (
-        "import dask.array, numpy, pandas, scipy.linalg, scipy.stats;"
-        "print(dask.array.ones((4, 4), chunks=2).sum().compute(), scipy.linalg.det(numpy.eye(3)))"
+        "import dask.array, dask.dataframe, numpy, pandas, scipy.linalg, scipy.stats;"
+        "print(dask.array.ones((4, 4), chunks=2).sum().compute(), scipy.linalg.det(numpy.eye(3)));"
+        "frame = dask.dataframe.from_pandas(pandas.DataFrame({'name': list('xyx')}), npartitions=2);"
+        "frame.to_parquet('/tmp/frame');"
+        "print(dask.dataframe.read_parquet('/tmp/frame').name.value_counts().compute()['x'])"
     )
     said = engine.containers.run(
-        "wukong-executor", ["-c", program], entrypoint="python", remove=True, read_only=True, tmpfs={"/tmp": ""}
+        image("executor"), ["-c", program], entrypoint="python", remove=True, read_only=True, tmpfs={"/tmp": ""}
     )
-    assert said.decode().split() == ["16.0", "1.0"]
+    assert said.decode().split() == ["16.0", "1.0", "2"]
 
 
 @pytest.mark.parametrize("name", ["executor", "invoker"])
