@@ -116,8 +116,9 @@ class MissingModule(WukongError):
 
     def __init__(self, module: str, detail: str) -> None:
         super().__init__(
-            f"the executor cannot import {module!r}, which the graph needs ({detail}). Install it in the executor's "
-            "environment, or define the function where Wukong pickles it by value (in __main__ or beside your script)."
+            f"the executor cannot import {module!r}, which the graph needs ({detail}). Install it where executors run "
+            "(docs/images.md shows how to add a package to their image), or define the function where Wukong pickles "
+            "it by value (in __main__ or beside your script)."
         )
         self.module = module
 

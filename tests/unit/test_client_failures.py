@@ -1,3 +1,4 @@
+import importlib.metadata
 import pickle
 
 from wukong.client.failures import raised
@@ -95,3 +96,27 @@ def test_an_error_of_another_version_is_at_least_one_of_wukong() -> None:
         found = raised(job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_FAILED, error=error), KEYS)
         assert type(found) is WukongError
         assert str(found) == "what happened"
+
+
+def test_a_missing_module_is_told_with_the_package_that_brings_it_here() -> None:
+    error = job_pb2.JobError(type="MissingModule", message="cannot import 'sklearn.svm'")
+    error.attributes.update({"module": "sklearn.svm"})
+    found = raised(job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_FAILED, error=error), KEYS)
+    version = importlib.metadata.version("scikit-learn")
+    assert found.__notes__ == [
+        "'sklearn' is of the package scikit-learn, which is installed here and not where executors run. "
+        f"Add scikit-learn=={version} to their image, as docs/images.md shows."
+    ]
+
+
+def test_so_is_one_that_a_task_imports() -> None:
+    missing = ModuleNotFoundError("No module named 'yaml'", name="yaml")
+    found = raised(of_task(pickle.dumps(missing), "builtins.ModuleNotFoundError"), KEYS)
+    assert type(found) is ModuleNotFoundError
+    assert "'yaml' is of the package PyYAML" in found.__notes__[0]
+
+
+def test_of_a_module_that_no_package_brings_nothing_is_said() -> None:
+    missing = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+    found = raised(of_task(pickle.dumps(missing), "builtins.ModuleNotFoundError"), KEYS)
+    assert not hasattr(found, "__notes__")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from google.protobuf import json_format
 
 from wukong import errors
-from wukong.errors import ExecutorLost, JobCancelled, TaskError, WukongError
+from wukong.client import packages
+from wukong.errors import ExecutorLost, JobCancelled, MissingModule, TaskError, WukongError
 from wukong.graph.dag import Key
 from wukong.rpc.v1 import job_pb2
 
@@ -37,6 +38,8 @@ def raised(job: job_pb2.Job, keys: Sequence[Key]) -> BaseException:
     found.args = (error.message,)
     for name, fact in json_format.MessageToDict(error.attributes).items():
         found.__dict__[name] = int(fact) if type(getattr(kind, name, None)) is int else fact
+    if isinstance(found, MissingModule):
+        packages.tell(found, str(error.attributes["module"]) if "module" in error.attributes else "")
     return found
 
 
@@ -59,6 +62,8 @@ def _of_task(error: job_pb2.TaskError, keys: Sequence[Key]) -> BaseException:
     if not isinstance(original, Exception):
         return cause
     original.__cause__ = cause
+    if isinstance(original, ModuleNotFoundError):
+        packages.tell(original, original.name or "")
     return original
 
 
