@@ -30,6 +30,7 @@ class FakeContainer:
         self.engine = engine
         self.options = options
         self.attrs: dict[str, Any] = {"Id": str(id(self)), "State": {"Pid": 7, "OOMKilled": False}}
+        self.attrs["NetworkSettings"] = {"Networks": {"network": {"IPAddress": "172.18.0.9"}}}
         self.output: queue.Queue[bytes | None] = queue.Queue()
         self.code = 0
 
@@ -125,6 +126,7 @@ def test_a_container_is_followed_to_its_end_and_removed(
             sandbox = await provider.start(LAUNCH, pipe[1])
             (container,) = engine.made
             assert container.options["image"] == "i"
+            assert sandbox.address == "172.18.0.9"
             assert container.options["name"].startswith("project-environment-")
             container.output.put(b"some words\n")
             container.end(code, oom_killed)

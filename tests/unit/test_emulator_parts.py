@@ -61,6 +61,7 @@ def test_settings_have_defaults() -> None:
         ('{"f": {"handler": "a.b", "concurrency": true}}', "'concurrency' of function 'f' cannot be True"),
         ('{"f": {"handler": "a.b", "retries": -1}}', "'retries' of function 'f' is negative"),
         ('{"f": {"handler": "a.b", "timeout": 0}}', "must be above 0"),
+        ('{"f": {"handler": "a.b", "memory_mb": 127}}', "memory_mb of function 'f' is 127, and must be 128 or more"),
         ('{"f": {"handler": "a.b", "environment": {"A": 1}}}', "not a string"),
         ('{"f": {"handler": "a.b", "stores": "h:1"}}', "cannot be 'h:1'"),
         ('{"f": {"handler": "a.b", "stores": ["h"]}}', "'h', which is not of the form host:port"),

@@ -47,13 +47,14 @@ class Recorder:
 class Bench:
     """One environment, its API and a runtime's HTTP session."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "") -> None:
+        self.host = host
         self.owner = Recorder()
         self.environment = Environment(1, self.owner, EnvironmentLog(1, FunctionLog("f", None)), 5.0, 128)
         self.api = RuntimeApi(self.environment)
 
     async def __aenter__(self) -> Bench:
-        self.base = BASE.format(await self.api.listen())
+        self.base = BASE.format(await self.api.listen(self.host))
         self.session = aiohttp.ClientSession()
         return self
 
@@ -191,5 +192,19 @@ def test_an_invocation_for_a_runtime_that_hung_up_is_given_back(run: asyncio.Run
             bench.environment.deliver(Invocation("id.2", "id", b"{}", "Root=1", "arn:f"))
             await until(lambda: bench.owner.lost)
             assert await reader.read() == b""
+
+    run.run(scenario())
+
+
+@pytest.mark.parametrize(("caller", "status"), [("127.0.0.1", 202), ("127.0.0.2", 403)])
+def test_in_a_network_nobody_but_the_environment_is_served(run: asyncio.Runner, caller: str, status: int) -> None:
+    async def scenario() -> None:
+        async with Bench("localhost") as bench:
+            early = asyncio.create_task(bench.post("init/error", b"{}"))
+            await asyncio.sleep(0)
+            bench.api.admit(caller)
+            assert (await early)[0] == status
+            assert (await bench.post("init/error", b"{}"))[0] == status
+            assert (bench.environment.init_failure is None) == (status == 403)
 
     run.run(scenario())

@@ -20,7 +20,7 @@ async def main() -> None:
 
     try:
         service = await serve(os.environ)
-    except ProviderUnavailable as error:
+    except (ProviderUnavailable, ValueError) as error:
         sys.exit(str(error))
     logging.info("the Lambda emulator listens on %s", service.address)
     try:

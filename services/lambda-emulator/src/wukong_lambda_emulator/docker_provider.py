@@ -44,8 +44,11 @@ _TROUBLE = (DockerException, RequestException, OSError)
 class ContainerSandbox:
     """One container."""
 
-    def __init__(self, client: docker.DockerClient, made: Container, limit: int, calls: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, client: docker.DockerClient, made: Container, network: str, limit: int, calls: ThreadPoolExecutor
+    ) -> None:
         self.pid: int = made.attrs["State"]["Pid"]
+        self.address: str = made.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.container = made
         self._client = client
@@ -105,7 +108,7 @@ class DockerProvider:
         except _TROUBLE as error:
             raise ProviderUnavailable(
                 f"no environment can be started: {error}. The emulator needs the socket of a Docker engine "
-                "(/var/run/docker.sock, or what DOCKER_HOST says), the right to use it, and there the "
+                "(mounted at /var/run/docker.sock, or where DOCKER_HOST says), the right to use it, and there the "
                 f"network {network}"
             ) from error
         provider = cls(client, network, project, host)
@@ -120,7 +123,7 @@ class DockerProvider:
             raise ProviderUnavailable(_why(launch, error)) from error
         except RuntimeError as error:
             raise ProviderUnavailable("no environment can be started: the emulator is shutting down") from error
-        sandbox = ContainerSandbox(self._client, made, launch.memory_bytes, self._calls)
+        sandbox = ContainerSandbox(self._client, made, self._network, launch.memory_bytes, self._calls)
         self._sandboxes.add(sandbox)
         follower = threading.Thread(target=self._follow, args=(sandbox, os.dup(output)), daemon=True)
         self._followers.add(follower)

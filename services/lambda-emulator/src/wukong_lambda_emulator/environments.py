@@ -123,6 +123,7 @@ class Environments:
             return Exited(number, failure.unavailable(str(error)), unavailable=True)
         finally:
             log.close_writing()
+        api.admit(sandbox.address)
         environment.started(sandbox)
         end = await sandbox.exited
         log.drain()

@@ -23,6 +23,9 @@ WARM_BY_DEFAULT = 8
 # Lambda gives an initialisation ten seconds. Here it includes the zygote's own, so there are more.
 START_SECONDS = 60.0
 
+#: Lambda's least. With less an executor may end before it can run a task, which is told after minutes only.
+LEAST_MEMORY_MB = 128
+
 #: What `recursive_loop` may be, as AWS has it.
 RECURSIVE_LOOPS = ("Allow", "Terminate")
 
@@ -158,8 +161,13 @@ def _function(name: str, entry: dict[str, Any]) -> FunctionSettings:
         raise ValueError(f"function {name!r} has volumes and no image: only containers can have them")
     if settings.image and settings.network:
         raise ValueError(f"function {name!r} has an image and a slow way to the stores; only processes can have that")
-    if not settings.timeout or not settings.memory_mb:
-        raise ValueError(f"timeout and memory_mb of function {name!r} must be above 0")
+    if not settings.timeout:
+        raise ValueError(f"timeout of function {name!r} must be above 0")
+    if settings.memory_mb < LEAST_MEMORY_MB:
+        raise ValueError(
+            f"memory_mb of function {name!r} is {settings.memory_mb}, and must be {LEAST_MEMORY_MB} or more, as on "
+            "Lambda"
+        )
     if not settings.deliveries:
         raise ValueError(f"deliveries of function {name!r} must be above 0")
     if settings.recursive_loop not in RECURSIVE_LOOPS:

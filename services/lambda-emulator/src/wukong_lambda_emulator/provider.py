@@ -30,6 +30,8 @@ class Sandbox(Protocol):
     """A running environment."""
 
     pid: int
+    #: From which IP address it calls its Runtime API.
+    address: str
     #: Done once the environment has ended.
     exited: asyncio.Future[Exit]
 

@@ -1,6 +1,7 @@
 """The Runtime API: how an environment gets invocations and posts what became of them.
 
-Runtimes know the API as host and port, without a path, so each environment has a port of its own.
+Runtimes know the API as host and port, without a path, so each environment has a port of its own. Where that is open to
+a network, nobody but the environment is served there: others would take its invocations, or answer them.
 """
 
 from __future__ import annotations
@@ -29,26 +30,38 @@ class RuntimeApi:
         # Connections stay: the runtime keeps one, between invocations that may be hours apart.
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=1e6)
         self._listening: asyncio.Server | None = None
+        self._caller: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def listen(self, host: str = "") -> str:
         """Start, and return host:port.
 
         Args:
-            host: The name of this machine in a network that it listens in; empty for itself alone.
+            host: The name of this machine in a network that it listens in; empty for itself alone. In a network calls
+                wait until `admit` was called.
         """
         interface = "0.0.0.0" if host else "127.0.0.1"
+        if not host:
+            self.admit(interface)
         self._listening = await asyncio.get_running_loop().create_server(self._server, interface, 0)
         port = self._listening.sockets[0].getsockname()[1]
         return f"{host or interface}:{port}"
 
+    def admit(self, address: str) -> None:
+        """Serve the caller with this IP address, and no other."""
+        if not self._caller.done():
+            self._caller.set_result(address)
+
     async def close(self) -> None:
         """Stop, and close the connections."""
+        self._caller.cancel()
         if self._listening:
             self._listening.close()
         await self._server.shutdown(0.0)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         method, path = request.method, request.path
+        if request.remote != await asyncio.shield(self._caller):
+            return _error(403, "AccessDenied", "this is the Runtime API of another environment")
         if not path.startswith(_PREFIX):
             return _error(404, "NotFound", f"the Runtime API has no {path}")
         parts = path[len(_PREFIX) :].split("/")

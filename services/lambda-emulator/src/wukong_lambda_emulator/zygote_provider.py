@@ -30,6 +30,8 @@ POLLS_PER_LOOKUP = 5
 class ZygoteSandbox:
     """One forked environment: a connection to the zygote that lives as long as the process."""
 
+    address = "127.0.0.1"
+
     def __init__(self, pid: int, limit: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.pid = pid
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
