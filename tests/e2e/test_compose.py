@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dask
 import dask.array as da
+import dask.dataframe as dd
 import docker
 import numpy as np
+import pandas as pd
 import pytest
+from tests.e2e.cluster import MEMORY_MB, Cluster, running
+from tests.waiting import until
 
 from wukong import Client
-from wukong.errors import AccessDenied, ExecutorLost
-
-sys.path.insert(0, str(Path(__file__).parent))
-from cluster import MEMORY_MB, Cluster
+from wukong.errors import ExecutorLost
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def cluster(engine: docker.DockerClient) -> Iterator[Cluster]:
-    started = Cluster(engine)
-    try:
-        started.up()
-        yield started
-    except BaseException:
-        print(started.logs())
-        raise
-    finally:
-        started.down()
-        assert started.left() == []
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[Client]:
-    with cluster.client() as connected:
-        yield connected
 
 
 def test_a_graph_runs_as_dask_runs_it(client: Client) -> None:
     x = da.arange(1_000_000, chunks=100_000)
     graph = ((x * 2 + 1) % 7).sum()
     assert graph.compute(scheduler=client.get) == graph.compute(scheduler="synchronous")
+
+
+def test_a_dataframe_with_texts_runs_as_dask_runs_it(client: Client) -> None:
+    frame = pd.DataFrame({"name": list("xyzxyzxy"), "number": range(8)})
+    sums = dd.from_pandas(frame, npartitions=4).groupby("name").number.sum()
+    found = sums.compute(scheduler=client.get).sort_index()
+    assert found.to_dict() == {"x": 0 + 3 + 6, "y": 1 + 4 + 7, "z": 2 + 5}
 
 
 def test_large_inputs_and_results_go_through_the_proxy(client: Client) -> None:
@@ -65,12 +44,7 @@ def test_the_cluster_says_what_its_executors_have(client: Client) -> None:
     info = client.info()
     assert info["kvs_nodes"] == 2
     assert info["packages"]["dask"] == dask.__version__
-    assert info["packages"].keys() >= {"numpy", "scipy", "pandas"}
-
-
-def test_a_wrong_token_is_refused(cluster: Cluster) -> None:
-    with pytest.raises(AccessDenied, match="the token is wrong"):
-        Client(f"127.0.0.1:{cluster.ports[0]}", token="wrong")
+    assert info["packages"].keys() >= {"numpy", "scipy", "pandas", "pyarrow"}
 
 
 def test_nothing_but_two_ports_is_published_and_those_on_loopback(cluster: Cluster) -> None:
@@ -123,47 +97,43 @@ def too_much() -> int:
 
 
 def test_an_executor_without_memory_is_told_as_lambda_tells_it(client: Client) -> None:
-    with pytest.raises(ExecutorLost, match="out of memory"):
+    with pytest.raises(ExecutorLost, match=f"out of memory, with [0-9]+ of {MEMORY_MB} MiB in use.*larger memory_mb"):
         client.submit(too_much).result(timeout=300)
 
 
-def test_nodes_come_and_go_between_jobs(cluster: Cluster) -> None:
-    for nodes in (5, 2):
-        cluster.up("--scale", f"kvs-node={nodes}")
-        with cluster.client() as client:
-            until(lambda client=client, nodes=nodes: client.info()["kvs_nodes"] == nodes)  # type: ignore[misc]
-            test_large_inputs_and_results_go_through_the_proxy(client)
+#: Seconds in which a service ends that is told to: docs/images.md. The emulator has environments to remove.
+END_SECONDS = {"scheduler": 5, "kvs-proxy": 5, "kvs-node": 5, "mds": 5, "lambda-emulator": 15}
 
 
-def test_what_a_killed_emulator_left_is_removed_by_the_next_one(cluster: Cluster) -> None:
-    (emulator,) = cluster.containers("lambda-emulator")
-    until(lambda: cluster.environments())
-    left = {environment.id for environment in cluster.environments()}
-    emulator.kill()
-    cluster.up()
-    until(lambda: not left & {environment.id for environment in cluster.environments()})
-    with cluster.client() as client:
-        test_a_graph_runs_as_dask_runs_it(client)
-
-
-@pytest.mark.parametrize("service", ["scheduler", "lambda-emulator", "kvs-node", "kvs-proxy", "mds"])
+@pytest.mark.parametrize("service", END_SECONDS)
 def test_services_end_in_time(cluster: Cluster, service: str) -> None:
-    started = time.monotonic()
-    for container in cluster.containers(service):
-        container.stop(timeout=20)
+    containers = cluster.containers(service)
+    assert containers
+    for container in containers:
+        begun = time.monotonic()
+        container.stop(timeout=30)
+        took = time.monotonic() - begun
         container.reload()
-        assert container.attrs["State"]["ExitCode"] in (0, 143), service
-    assert time.monotonic() - started < 10 if service == "kvs-node" else 5
+        assert container.attrs["State"]["ExitCode"] in (0, 143)
+        assert took < END_SECONDS[service]
     cluster.up()
 
 
 def test_down_leaves_nothing_even_after_a_crash(engine: docker.DockerClient) -> None:
-    other = Cluster(engine)
-    try:
-        other.up()
-        until(lambda: other.environments())
+    with running(engine) as other:
+        until(lambda: len(other.environments()) == 2)
         other.containers("lambda-emulator")[0].kill()
-    finally:
-        other.down()
-    assert other.left() == []
-    assert other.environments() == []
+
+
+def test_two_clusters_do_not_meet(cluster: Cluster, client: Client, engine: docker.DockerClient) -> None:
+    with running(engine) as other:
+        assert other.token() != cluster.token()
+        with other.client() as elsewhere:
+            futures = [where.submit(abs, value) for where, value in ((client, -1), (elsewhere, -2))]
+            assert [future.result(timeout=120) for future in futures] == [1, 2]
+            assert [job for job, _ in elsewhere.jobs()] == [futures[1].job.id]
+        names = [{one.name for one in each.containers() + each.environments()} for each in (cluster, other)]
+        assert not names[0] & names[1]
+        alone = {one.id for one in cluster.containers() + cluster.environments()}
+    assert alone <= {one.id for one in cluster.containers() + cluster.environments()}
+    assert client.submit(abs, -3).result(timeout=120) == 3
