@@ -24,8 +24,9 @@ export class Patience {
   /** A pause before the next attempt, or the error if that cannot help, or lasted too long. @param {any} error */
   async after(error) {
     const known = refusal(error);
-    const pause = PAUSES_MS[Math.min(this.pauses++, PAUSES_MS.length - 1)];
-    if (!known.away || Date.now() + pause > this.end) throw known;
+    const told = known.name === 'TooManyCalls' ? 1000 * known.attributes.seconds : 0;
+    const pause = Math.max(told, PAUSES_MS[Math.min(this.pauses++, PAUSES_MS.length - 1)]);
+    if (!known.passing || Date.now() + pause > this.end) throw known;
     await sleep(pause);
   }
 }
@@ -48,9 +49,9 @@ export class WukongError extends Error {
     this.task = task;
   }
 
-  /** Whether nothing answered, so that the same may be tried again. */
-  get away() {
-    return this.status === 'UNAVAILABLE' || this.status === 'CANCELLED';
+  /** Whether the same may succeed later: nothing answered, or calls came too often. */
+  get passing() {
+    return this.status === 'UNAVAILABLE' || this.status === 'CANCELLED' || this.name === 'TooManyCalls';
   }
 }
 

@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.integration.kvs_services.stage import Loop
 
 from wukong import Client, LocalCluster
 from wukong.cluster import certificates
+from wukong.errors import TooManyCalls
 from wukong.rpc import server
 from wukong.rpc.status import STATUS
 from wukong.rpc.tls import ServerTls
@@ -164,8 +166,9 @@ def test_the_programs_of_the_page_are_those_of_the_examples() -> None:
 
 
 def test_the_table_of_statuses_is_that_of_the_source() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", PAGE, re.MULTILINE)
-    told = {status: set(re.findall(r"`(\w+)`", kinds)) for status, kinds in rows}
+    told: dict[str, set[str]] = {}
+    for status, kinds in re.findall(r"^\| `([A-Z_]+)`.*? \| (.*?) \|", PAGE, re.MULTILINE):
+        told.setdefault(status, set()).update(re.findall(r"`(\w+)`", kinds))
     meant: dict[str, set[str]] = {}
     for kind, status in STATUS.items():
         meant.setdefault(status.name, set()).add(kind.__name__)
@@ -401,3 +404,37 @@ def test_clusters_with_tls(checkout: Path, node: Node, environ: dict[str, str], 
     finally:
         loop.do(started.close())
         loop.close()
+
+
+class Busy(scheduler_pb2_grpc.SchedulerServicer):
+    """Says once that it is called too often."""
+
+    def __init__(self) -> None:
+        self.calls: list[float] = []
+
+    async def GetCluster(
+        self, request: scheduler_pb2.GetClusterRequest, context: server.Context
+    ) -> cluster_pb2.Cluster:
+        self.calls.append(time.monotonic())
+        if len(self.calls) == 1:
+            raise TooManyCalls("calls", "127.0.0.1", 1.0, 0.5)
+        return cluster_pb2.Cluster(version="reached")
+
+
+def test_who_calls_too_often_waits_as_long_as_it_is_told(node: Node) -> None:
+    busy = Busy()
+
+    def add(grpc_server: Any) -> None:
+        scheduler_pb2_grpc.add_SchedulerServicer_to_server(busy, grpc_server)
+
+    loop = Loop()
+    started = loop.do(server.start("127.0.0.1:0", add, "secret", ["wukong.rpc.v1.Scheduler"]))
+    program = "const attempt = async () => (await client.call('GetCluster', {})).version;"
+    try:
+        found = node(program, WUKONG_ADDRESS=started.address, WUKONG_TOKEN="secret")
+    finally:
+        loop.do(started.close())
+        loop.close()
+    assert found == {"found": "reached"}
+    first, second = busy.calls
+    assert second - first >= 0.5
