@@ -34,6 +34,8 @@ class Promises:
         self.runs: dict[tuple[str, int], list[str]] = {}
         #: (job, record) -> its holders, in order.
         self.holders: dict[tuple[str, str], list[Any]] = {}
+        #: job -> all that ever held a record of it, those too that the metadata store has forgotten.
+        self._held: dict[str, list[Any]] = {}
         #: How the jobs ended.
         self.ends: list[str] = []
         #: (job, record) -> the tasks that it gave away.
@@ -62,6 +64,7 @@ class Promises:
                     f"edges {missing} of fan-in {child} were marked when {job}/{record} claimed it, and are no more",
                 )
         holders.append(holder)
+        self._held.setdefault(job, []).append(holder)
         if begun.begins != len(holders):
             raise Broken("one owner", f"{job}/{record} counts {begun.begins} holders; it had {len(holders)}")
 
@@ -189,9 +192,7 @@ class Promises:
         if failure.error == "InputLost":
             return failure.task in self._world.graph(job).inputs and "node-loss" in chance.happened
         if failure.error == "ExecutorLost":
-            disturbed = sum(
-                sum(map(self._disturbed, holders)) for (name, _), holders in self.holders.items() if name == job
-            )
+            disturbed = sum(map(self._disturbed, self._held.get(job, ())))
             return "probable_cause" in failure.attributes and disturbed >= self._world.plan.deaths
         if failure.error == "ClusterUnavailable":
             return any(name.startswith(f"{job}/") and lost >= MAX_INVOCATIONS for name, lost in chance.lost.items())
