@@ -29,7 +29,7 @@ def test_a_wrong_address_is_told_within_the_timeout() -> None:
     begun = time.monotonic()
     with pytest.raises(ClusterUnavailable, match=address):
         Client(address, token="t", timeout=0.5)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
 
 
 def test_a_wrong_token_is_refused_at_once(cluster: LocalCluster) -> None:
@@ -42,7 +42,7 @@ def test_a_silent_server_is_told_within_the_timeout() -> None:
         begun = time.monotonic()
         with pytest.raises(ClusterUnavailable):
             Client(f"127.0.0.1:{server.getsockname()[1]}", token="t", timeout=0.5)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
 
 
 def test_an_address_and_a_token_are_enough(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_cluster_that_ends_in_the_middle_of_a_job_is_told(tmp_path: Path) -> N
         client.get({"a": (abs, -1)}, "a")
     begun = time.monotonic()
     client.close()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 15
 
 
 def test_a_client_keeps_its_cluster_until_it_is_gone_itself(gone: Callable[[list[int]], None]) -> None:
