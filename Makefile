@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # What an image installs: the versions that the tests ran with.
 COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-fan-out
+.PHONY: help setup demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-fan-out bench-growth bench-start
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -89,3 +89,9 @@ bench: setup  ## measure Wukong beside Dask's own scheduler, in one run
 
 bench-fan-out: setup  ## measure the three ways of giving many pieces away, in one run
 	@$(BIN)/python -m benchmarks.fan_out
+
+bench-growth: setup  ## measure what tasks and jobs cost as there are more of them, up to LARGEST=tasks
+	@$(BIN)/python -m benchmarks.growth $(if $(LARGEST),--largest $(LARGEST))
+
+bench-start: setup  ## measure how long imports, clusters and environments take to be there
+	@$(BIN)/python -m benchmarks.start
