@@ -129,7 +129,7 @@ class Nodes:
             nodes = tuple(node for node in ring.nodes if node.address not in known) if ring is not None else ()
             for node in nodes:
                 if node not in self.pools:
-                    self.pools[node] = self._pool(node)
+                    self.pools.setdefault(node, self._pool(node))  # another thread may be as far
             self._further = Ring(ring.version, nodes) if ring is not None and nodes else None
             self._newest_asked = self._clock()
         return self._further

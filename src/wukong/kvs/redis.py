@@ -2,7 +2,7 @@
 
 A stripe is written to the first of its candidates in the ring that answers and has room, and looked for on all of them
 in the same order, so that a node that is gone takes no more along than what it held. Behind them come the nodes that
-only the newest ring has (`wukong.kvs.nodes`).
+only the newest ring has (`wukong.kvs.nodes`). Stripes on different nodes travel at the same time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar, cast
 
 from wukong.errors import ClusterUnavailable, StoreFull, ValueRefused
 from wukong.kvs import keys
+from wukong.kvs.abreast import abreast
 from wukong.kvs.buffer import allocate
 from wukong.kvs.nodes import Nodes
 from wukong.kvs.ring import Node, Ring
@@ -25,6 +26,10 @@ from wukong.redis import Arg, Buffer, Connection, Gather, MissingKey, ReplyError
 
 #: Keys that one round trip of a purge removes.
 BATCH = 1000
+
+#: Bytes from which several nodes are read from at the same time; below, a thread would cost more than it saves.
+ABREAST = 1024 * 1024
+
 _STRIPING = Striping()
 
 _Answer = TypeVar("_Answer")
@@ -68,13 +73,30 @@ class RedisKvs:
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
         """See `Kvs.put`."""
         nbytes = sum(memoryview(piece).nbytes for piece in stream)
-        writer = self.writer(owner, name, token, nbytes, seconds)
+        store = self._storing(owner, name, token, nbytes, seconds)
+        lanes: dict[Node, list[Callable[[], None]]] = {}
+
+        def plan(number: int, pieces: list[memoryview]) -> None:
+            node = self._nodes.place(self._stripe(owner, name, token, number))
+            lanes.setdefault(node, []).append(partial(store, number, pieces))
+
+        writer = self._cutter(owner, name, nbytes, plan)
         for piece in stream:
             writer.write(piece)
         writer.close()
+        abreast(list(lanes.values()))
 
     def writer(self, owner: str, name: str, token: str, nbytes: int, seconds: float) -> Writer:
         """See `Kvs.writer`."""
+        return self._cutter(owner, name, nbytes, self._storing(owner, name, token, nbytes, seconds))
+
+    def _cutter(self, owner: str, name: str, nbytes: int, store: Callable[[int, list[memoryview]], None]) -> Writer:
+        return Writer(f"the value {name!r} of {owner!r}", nbytes, self._striping.stripe(nbytes), store)
+
+    def _storing(
+        self, owner: str, name: str, token: str, nbytes: int, seconds: float
+    ) -> Callable[[int, list[memoryview]], None]:
+        """What stores a stripe of a stream, given its number and its pieces."""
         index = keys.index(self._namespace + owner)
         milliseconds = max(1, math.ceil(seconds * 1000))
 
@@ -108,7 +130,7 @@ class RedisKvs:
             if not self._first(key, write):
                 raise full[0]
 
-        return Writer(f"the value {name!r} of {owner!r}", nbytes, self._striping.stripe(nbytes), store)
+        return store
 
     def get(self, owner: str, name: str, token: str, nbytes: int) -> memoryview:
         """See `Kvs.get`."""
@@ -123,15 +145,19 @@ class RedisKvs:
         by_node: dict[Node, list[_Stripe]] = {}
         for stripe in wanted:
             by_node.setdefault(self._nodes.place(stripe.key), []).append(stripe)
-        for node, stripes in by_node.items():
-            try:
-                left = self._nodes.ask(node, partial(_fill, stripes))
-            except ClusterUnavailable:
-                left = stripes
-            for stripe in left:
-                if not self._first(stripe.key, partial(_filled, stripe)):
-                    raise ValueMissing(stripe.place.owner, stripe.place.name)
+        steps = [partial(self._read_stripes, node, stripes) for node, stripes in by_node.items()]
+        abreast([[step] for step in steps] if sum(map(len, buffers)) >= ABREAST else [steps])
         return buffers
+
+    def _read_stripes(self, node: Node, stripes: list[_Stripe]) -> None:
+        """Read stripes that should be on one node, and those that are not from wherever they are."""
+        try:
+            left = self._nodes.ask(node, partial(_fill, stripes))
+        except ClusterUnavailable:
+            left = stripes
+        for stripe in left:
+            if not self._first(stripe.key, partial(_filled, stripe)):
+                raise ValueMissing(stripe.place.owner, stripe.place.name)
 
     def read(self, owner: str, name: str, token: str, nbytes: int, offset: int, length: int) -> memoryview:
         """See `Kvs.read`."""

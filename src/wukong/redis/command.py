@@ -44,7 +44,7 @@ def encode(command: tuple[Arg, ...]) -> bytes | list[Buffer]:
 def encode_all(commands: Sequence[Sequence[Arg]]) -> list[Buffer]:
     """The buffers of a pipeline: what is small joined, large arguments apart."""
     buffers: list[Buffer] = []
-    small: list[bytes] = []
+    small: list[Buffer] = []
     for command in commands:
         command = tuple(command)
         if _is_small(command):
@@ -72,7 +72,7 @@ def _packed(command: tuple[Arg, ...]) -> bytes:
     return packed
 
 
-def _scatter(command: tuple[Arg, ...], small: list[bytes], buffers: list[Buffer]) -> None:
+def _scatter(command: tuple[Arg, ...], small: list[Buffer], buffers: list[Buffer]) -> None:
     """Append a command to the buffers; its end, which is small, to what will be joined next."""
     small.append(b"*%d\r\n" % len(command))
     for argument in command:
@@ -80,11 +80,12 @@ def _scatter(command: tuple[Arg, ...], small: list[bytes], buffers: list[Buffer]
         small.append(b"$%d\r\n" % nbytes)
         for part in parts:
             if len(part) < LARGE:
-                small.append(bytes(part))
+                small.append(part)
             else:
-                buffers.append(b"".join(small))
+                if small:
+                    buffers.append(b"".join(small))
+                    small.clear()
                 buffers.append(part)
-                small.clear()
         small.append(b"\r\n")
 
 

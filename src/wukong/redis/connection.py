@@ -34,7 +34,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar, cast
 
 import hiredis
@@ -51,6 +51,8 @@ SCRATCH: Final = 64 * 1024
 VECTOR: Final = 1000
 #: Keys that `read_into` asks for at once: their requests fit any socket's buffer, whatever the server does.
 WINDOW: Final = 128
+#: Bytes of replies that `read_into` asks for at once, or one value: older servers copy all of a reply to hold it ready.
+WINDOW_BYTES: Final = 64 * 1024 * 1024
 #: How often a reply from this machine is asked for before the thread sleeps: about 50 microseconds.
 TRIES: Final = 64
 
@@ -186,8 +188,8 @@ class Connection:
             MissingKey: The first of the keys that does not exist. The other buffers are filled.
             WrongSize: The first of the keys whose value has another length than its buffer.
         """
-        for start in range(0, len(keys), WINDOW):
-            window = keys[start : start + WINDOW], buffers[start : start + WINDOW]
+        for start, end in _windows(buffers):
+            window = keys[start:end], buffers[start:end]
             try:
                 self._read_window(*window)
             except ConnectionLost as error:
@@ -431,6 +433,18 @@ class Connection:
                 f"{doing} answered what is not RESP2 ({error}). Check that the address is that of a Redis or Valkey."
             )
         return error
+
+
+def _windows(buffers: Sequence[memoryview]) -> Iterator[tuple[int, int]]:
+    """The first of the values that are asked for together, and the end."""
+    start = asked = 0
+    for end, buffer in enumerate(buffers):
+        if end > start and (end - start == WINDOW or asked + buffer.nbytes > WINDOW_BYTES):
+            yield start, end
+            start, asked = end, 0
+        asked += buffer.nbytes
+    if buffers:
+        yield start, len(buffers)
 
 
 def _run_id(info: bytes) -> str:

@@ -9,7 +9,6 @@ from itertools import accumulate
 from wukong.errors import ValueRefused
 from wukong.kvs.keys import INPUT
 from wukong.kvs.store import Kvs, Place
-from wukong.kvs.writer import Writer
 from wukong.redis.command import Buffer
 from wukong.values import codec, mark
 from wukong.values.codec import Packed
@@ -62,11 +61,9 @@ class Values:
         """
         if packed.scalar is not None:
             return packed.scalar
-        upload = self.upload(owner, name, token, len(packed.pickle), packed.lengths(), seconds)
-        upload.write(packed.pickle)
-        for buffer in packed.buffers:
-            upload.write(buffer)
-        return upload.close()
+        mark, stream = self.announce(owner, name, packed, token)
+        self.kvs.put(owner, name, token, stream, seconds)
+        return mark
 
     def store_apart(self, owner: str, name: str, packed: Packed, token: str, seconds: float) -> bytes:
         """Write a value to the KVS even if a mark could hold it: as a bundle of one. Otherwise as `store`."""
@@ -114,14 +111,15 @@ class Values:
 
         Arguments are those of `store`; the value is no scalar.
         """
-        place = layout(owner, name, token, len(packed.pickle), packed.lengths()).place()
+        data = packed.pickle
+        carried = len(data) <= CARRIED
         stream: list[memoryview] = []
-        whole = Writer(name, place.nbytes, max(1, place.nbytes), lambda _, pieces: stream.extend(pieces))
-        upload = Upload(whole, place, len(packed.pickle), packed.lengths(), self._sign_manifest)
-        upload.write(packed.pickle)
-        for buffer in packed.buffers:
-            upload.write(buffer)
-        return upload.close(), stream
+        for part in packed.buffers if carried else [memoryview(data), *packed.buffers]:
+            stream.append(part)
+            if spare := codec.padding(len(part)):
+                stream.append(memoryview(spare))
+        inside = (data, b"") if carried else (None, digest([data]))
+        return self._sign_manifest(Manifest(owner, name, token, len(data), packed.lengths(), *inside)), stream
 
     def place(self, owner: str, name: str, of: bytes) -> Place:
         """Where the value is, or will be, that a mark with the tag M stands for. Errors as in `load`."""
