@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # What an image installs: the versions that the tests ran with.
 COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-fan-out bench-growth bench-start
+.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-quick bench-fan-out bench-growth bench-start
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -27,6 +27,13 @@ setup: .venv/.ready  ## make or update .venv from the hashed lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/setup.txt
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(MEMBERS))
+	@touch $@
+
+peers: setup .venv-peers/.ready  ## make or update .venv-peers, with what Wukong is measured beside, from its hashed lock
+
+.venv-peers/.ready: requirements/peers.txt
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@VIRTUAL_ENV=$(CURDIR)/.venv-peers $(BIN)/uv pip sync --quiet --require-hashes requirements/peers.txt
 	@touch $@
 
 demo: setup  ## run every example on an embedded cluster and check it against Dask
@@ -71,6 +78,7 @@ lock: setup  ## compile requirements/*.txt anew
 	@echo 'uv' | $(COMPILE) - -o requirements/setup.txt
 	@$(COMPILE) pyproject.toml --extra local --group dev $(addprefix --no-emit-package ,$(OURS)) -o requirements/dev.txt
 	@echo 'hatchling' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
+	@$(COMPILE) --group peers -c requirements/dev.txt -o requirements/peers.txt
 	@$(COMPILE_IMAGE) services/scheduler/pyproject.toml -o requirements/scheduler.txt
 	@$(COMPILE_IMAGE) services/kvs-proxy/pyproject.toml -o requirements/kvs-proxy.txt
 	@$(COMPILE_IMAGE) services/kvs-node/pyproject.toml --extra server -o requirements/kvs-node.txt
@@ -84,8 +92,11 @@ images:  ## build every image with `docker buildx bake`
 e2e: setup images  ## the tests on real containers; they need Docker with Compose
 	@$(BIN)/python -m pytest tests/e2e -m e2e
 
-bench: setup  ## measure Wukong beside Dask's own scheduler, in one run
+bench: peers  ## measure Wukong beside distributed, Ray, Dask's own schedulers and Lithops, in one run of 25 minutes
 	@$(BIN)/python -m benchmarks
+
+bench-quick: peers  ## some of that, in three minutes
+	@$(BIN)/python -m benchmarks --quick
 
 bench-fan-out: setup  ## measure the three ways of giving many pieces away, in one run
 	@$(BIN)/python -m benchmarks.fan_out

@@ -1,0 +1,153 @@
+"""The shell of `make bench`: starts engines, gives them their turns, and ends them.
+
+Engines that are started as usual stay for the whole run. All but the one whose turn it is are frozen: an idle engine
+uses up to a tenth of a core, which would slow all others down, and not itself.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import load
+from benchmarks.cases import SYNCHRONOUS, Case
+from benchmarks.comparison import Ratio, ratios
+from benchmarks.engine import EngineFailed, EngineProcess
+from benchmarks.sampling import Measured, Rounds, Sample
+
+#: Foreign use of the processors above which a sample is taken again, in cores; and how often, for each engine.
+LIMIT = 0.2
+REPEATS = 3
+#: Short runs are repeated within a sample: readings of processor time advance in ticks of 10 ms.
+SAMPLE_SECONDS = 0.3
+SAMPLE_RUNS = 30
+#: Seconds after which an engine's run counts as stuck.
+PATIENCE = 300.0
+#: Seconds that an engine gets to catch up with what it missed while it was frozen.
+THAW_SECONDS = 0.3
+#: Seconds for which an engine that has nothing to do is watched.
+IDLE_SECONDS = 2.0
+
+
+@dataclass
+class Outcome:
+    """What was measured of one case.
+
+    Attributes:
+        tasks: In its graph.
+        measured: By engine.
+        ratios: Wukong beside each peer.
+        errors: What engines said that failed, or whose results differ.
+    """
+
+    case: Case
+    tasks: int = 0
+    measured: dict[str, Measured] = field(default_factory=dict)
+    ratios: list[Ratio] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Bench:
+    """Engines, and the measuring of cases with them. Closing it ends them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._engines: dict[tuple[str, str], EngineProcess] = {}
+        self.versions: dict[str, dict[str, str]] = {}
+        self.idle_cores: dict[str, float] = {}
+
+    def measure(self, case: Case) -> Outcome:
+        """Take all samples of a case."""
+        with ExitStack() as own:
+            return self._measure(case, own)
+
+    def _measure(self, case: Case, own: ExitStack) -> Outcome:
+        outcome = Outcome(case)
+        result = self._folder / "result.pickle"
+        prepare = {"builder": case.builder, "arguments": dict(case.arguments), "result": str(result)}
+        reference = self._engine(SYNCHRONOUS, {}, own)
+        outcome.tasks = self._ask(reference, "prepare", write=True, **prepare)["tasks"]
+        taking: dict[str, EngineProcess] = {}
+        for name in case.samples:
+            try:
+                taking[name] = self._engine(name, case.options.get(name, {}), own)
+                if taking[name] is not reference:
+                    self._same(self._ask(taking[name], "prepare", write=False, **prepare), name)
+            except EngineFailed as error:
+                self._failed(outcome, name, taking, error)
+        result.unlink()
+        rounds = Rounds({name: case.samples[name] for name in taking}, LIMIT, REPEATS)
+        while names := [name for name in rounds.next_round() if name in taking]:
+            for name in names:
+                try:
+                    rounds.add(name, self._sample(taking[name]))
+                except EngineFailed as error:
+                    self._failed(outcome, name, taking, error)
+        outcome.measured = {name: found for name, found in rounds.measured().items() if name in taking}
+        outcome.ratios = ratios(case.name, outcome.measured, case.goals)
+        return outcome
+
+    def _engine(self, name: str, options: Mapping[str, Any], own: ExitStack) -> EngineProcess:
+        key = name, json.dumps(options, sort_keys=True)
+        if key in self._engines:
+            return self._engines[key]
+        engine = EngineProcess(name, options, self._folder)
+        (own if options else self._stack).callback(self._end, key)
+        self._engines[key] = engine
+        self.versions[name] = engine.versions
+        if name not in self.idle_cores:
+            before = load.used_by(load.processes(), engine.pid)
+            time.sleep(IDLE_SECONDS)
+            self.idle_cores[name] = (load.used_by(load.processes(), engine.pid) - before) / IDLE_SECONDS
+        engine.freeze()
+        return engine
+
+    def _ask(self, engine: EngineProcess, request: str, **given: Any) -> dict[str, Any]:
+        engine.thaw()
+        time.sleep(THAW_SECONDS)
+        answer = engine.ask(request, PATIENCE, **given)
+        engine.freeze()
+        return answer
+
+    def _end(self, key: tuple[str, str]) -> None:
+        engine = self._engines.pop(key, None)
+        if engine is not None:
+            engine.close()
+
+    def _sample(self, engine: EngineProcess) -> Sample:
+        found = self._ask(engine, "sample", seconds=SAMPLE_SECONDS, most=SAMPLE_RUNS)
+        self._same(found, engine.name)
+        return Sample(found["runs"], found["foreign"])
+
+    def _same(self, answer: dict[str, Any], name: str) -> None:
+        if answer["differs"] is not None:
+            raise EngineFailed(f"{name} computed something else than {SYNCHRONOUS}: {answer['differs']}")
+
+    def _failed(self, outcome: Outcome, name: str, taking: dict[str, EngineProcess], error: EngineFailed) -> None:
+        """Go on without an engine; the next case starts it anew."""
+        outcome.errors.append(f"{outcome.case.name}: {error}")
+        print(outcome.errors[-1], file=sys.stderr)
+        taking.pop(name, None)
+        for key in [key for key in self._engines if key[0] == name]:
+            self._end(key)
+
+    def close(self) -> None:
+        """End every engine."""
+        self._stack.close()
+
+
+def as_document(outcomes: Sequence[Outcome], bench: Bench, about: dict[str, Any]) -> dict[str, Any]:
+    """All that was measured, for JSON."""
+    return {
+        **about,
+        "versions": bench.versions,
+        "idle_cores": bench.idle_cores,
+        "cases": [asdict(outcome) | {"case": outcome.case.name, "note": outcome.case.note} for outcome in outcomes],
+    }
