@@ -149,5 +149,15 @@ def as_document(outcomes: Sequence[Outcome], bench: Bench, about: dict[str, Any]
         **about,
         "versions": bench.versions,
         "idle_cores": bench.idle_cores,
-        "cases": [asdict(outcome) | {"case": outcome.case.name, "note": outcome.case.note} for outcome in outcomes],
+        "cases": [_as_entry(outcome) for outcome in outcomes],
+    }
+
+
+def _as_entry(outcome: Outcome) -> dict[str, Any]:
+    found = [asdict(ratio) | {"to_goal": ratio.to_goal, "missed": ratio.missed} for ratio in outcome.ratios]
+    return asdict(outcome) | {
+        "case": outcome.case.name,
+        "title": outcome.case.title,
+        "note": outcome.case.note,
+        "ratios": found,
     }

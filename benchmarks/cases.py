@@ -32,7 +32,8 @@ class Case:
     """One workload.
 
     Attributes:
-        name: As it stands in tables.
+        name: The short one.
+        title: What it is; stands behind the name in tables.
         builder: "module:function" that makes the graph and the keys, in each engine's process.
         arguments: The function's.
         goals: By peer.
@@ -42,6 +43,7 @@ class Case:
     """
 
     name: str
+    title: str
     builder: str
     arguments: Mapping[str, Any]
     goals: Mapping[str, float]
@@ -55,11 +57,12 @@ def goals(clusters: float, synchronous: float | None = None) -> dict[str, float]
     return {"distributed": clusters, "Ray": clusters} | ({SYNCHRONOUS: synchronous} if synchronous else {})
 
 
-CHAIN = Case("W1 chain of 1,000", "benchmarks.workloads:chain", {"length": 1000}, goals(0.02, 1.0))
-FAN = Case("W2 fan-out of 2,000, one fan-in", "benchmarks.workloads:fan_out", {"width": 2000}, goals(0.025, 1.0))
-TREE = Case("W3 tree of 1,024", "benchmarks.workloads:tree", {"leaves": 1024}, goals(0.04, 1.0))
+CHAIN = Case("W1", "chain of 1,000", "benchmarks.workloads:chain", {"length": 1000}, goals(0.02, 1.0))
+FAN = Case("W2", "fan-out of 2,000, one fan-in", "benchmarks.workloads:fan_out", {"width": 2000}, goals(0.025, 1.0))
+TREE = Case("W3", "tree of 1,024", "benchmarks.workloads:tree", {"leaves": 1024}, goals(0.04, 1.0))
 SLEEPING = Case(
-    "W3s tree of 1,024, leaves sleep 10 ms",
+    "W3s",
+    "tree of 1,024, leaves sleep 10 ms",
     "benchmarks.workloads:tree",
     {"leaves": 1024, "seconds": 0.01},
     goals(0.15),
@@ -74,34 +77,41 @@ SLEEPING = Case(
     note="each at its best number of workers; Dask synchronous would sleep for 10 s, and was not measured",
 )
 TSQR = Case(
-    "W4 TSQR 262,144 × 128",
+    "W4",
+    "TSQR 262,144 × 128",
     "benchmarks.arrays:tsqr",
     {"rows": 262_144, "columns": 128, "chunk": 8192},
     goals(0.80),
 )
 SVD_TALL = Case(
-    "W5 SVD tall 200,000 × 100",
+    "W5 tall",
+    "SVD 200,000 × 100",
     "benchmarks.arrays:svd_tall",
     {"rows": 200_000, "columns": 100, "chunk": 10_000},
     goals(0.75),
 )
 SVD_SQUARE = Case(
-    "W5 SVD square 4,000, k = 5",
+    "W5 square",
+    "SVD 4,000 × 4,000, k = 5",
     "benchmarks.arrays:svd_square",
     {"size": 4000, "chunk": 800, "k": 5},
     goals(0.50),
 )
-GEMM = Case("W6 GEMM 4,000", "benchmarks.arrays:gemm", {"size": 4000, "chunk": 800}, goals(0.80))
-QR = Case("W7 QR 128", "benchmarks.arrays:qr", {"size": 128, "chunk": 16}, goals(0.25))
-CHOLESKY = Case("W7 Cholesky 100", "benchmarks.arrays:cholesky", {"size": 100, "chunk": 25}, goals(0.25))
+GEMM = Case("W6", "GEMM 4,000", "benchmarks.arrays:gemm", {"size": 4000, "chunk": 800}, goals(0.80))
+QR = Case("W7 QR", "QR 128 and 128 × 512", "benchmarks.arrays:qr", {"size": 128, "chunk": 16}, goals(0.25))
+CHOLESKY = Case(
+    "W7 Cholesky", "Cholesky 100, both factors", "benchmarks.arrays:cholesky", {"size": 100, "chunk": 25}, goals(0.25)
+)
 INDEPENDENT = Case(
-    "W8 10,000 independent tasks",
+    "W8",
+    "10,000 independent tasks",
     "benchmarks.workloads:independent",
     {"count": 10_000},
     goals(0.02, 1.0),
 )
 FEW = Case(
-    "W8 100 independent tasks",
+    "W8 few",
+    "100 independent tasks",
     "benchmarks.workloads:independent",
     {"count": 100},
     {},
@@ -109,19 +119,22 @@ FEW = Case(
     note="for Lithops, which runs maps only, and would take many minutes for 10,000 calls",
 )
 SHUFFLE = Case(
-    "W9 all-to-all 100 × 100, 10 KB",
+    "W9",
+    "all-to-all 100 × 100, 10 KB each",
     "benchmarks.workloads:all_to_all",
     {"width": 100, "nbytes": 10_240},
     goals(0.08, 1.0),
 )
 FRAME = Case(
-    "W10 shuffle and group-by, 1 GB of flights",
+    "W10",
+    "shuffle and group-by, 1 GB of flights",
     "benchmarks.flights:shuffle",
     {"folder": str(FLIGHTS), "copies": 16},
     goals(0.80),
 )
 PREDICTION = Case(
-    "W11 SVC prediction, 100,000 rows",
+    "W11",
+    "SVC prediction, 100,000 rows",
     "benchmarks.prediction:svc",
     {"rows": 100_000, "blocks": 20},
     goals(0.80),

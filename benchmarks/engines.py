@@ -43,6 +43,7 @@ def wukong(environments: int = 2) -> Iterator[Engine]:
     """An embedded cluster."""
     from wukong import Client, LocalCluster
 
+    # The peers have all of the machine's memory; an environment has 2 GB by default.
     cluster = LocalCluster(environments=environments, memory_mb=4096)
     with cluster, Client(cluster, progress=False) as client:
         yield Engine(client.get)

@@ -30,12 +30,14 @@ def times(document: Mapping[str, Any], file: Path) -> None:
     figure, axes = plt.subplots(figsize=(11, 0.55 * len(cases) + 1.8), layout="constrained")
     for name, color in COLORS.items():
         rows = [(row, case["measured"][name]) for row, case in enumerate(cases) if name in case["measured"]]
+        if not rows:
+            continue
         medians = [found["median"] for _, found in rows]
         axes.hlines([row for row, _ in rows], [found["minimum"] for _, found in rows], medians, color=color, lw=1)
         axes.scatter(medians, [row for row, _ in rows], color=color, label=name, s=60 if name == "Wukong" else 30)
     axes.set_xscale("log")
     axes.set_xlabel("seconds (median; the line goes to the minimum)")
-    axes.set_yticks(range(len(cases)), [case["case"] for case in cases])
+    axes.set_yticks(range(len(cases)), [f"{case['case']}: {case['title']}" for case in cases])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.08), ncol=len(COLORS), fontsize="small", frameon=False)
@@ -55,7 +57,7 @@ def ratios(document: Mapping[str, Any], file: Path) -> None:
     axes.set_xlabel("Wukong's time / the peer's (a bar that ends left of its goal reaches it)")
     axes.set_yticks(rows, [f"{ratio['workload']} / {ratio['peer']}" for ratio in found], fontsize="small")
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.02), frameon=False)
     figure.savefig(file, dpi=120)
     plt.close(figure)
 

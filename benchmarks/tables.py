@@ -28,7 +28,7 @@ def times(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "|---" * (len(ENGINES) + 2) + "|"
     for outcome in outcomes:
         cells = [_time(outcome.measured.get(name)) for name in ENGINES]
-        yield f"| {outcome.case.name} | {outcome.tasks:,} | {' | '.join(cells)} |"
+        yield f"| {outcome.case.name}: {outcome.case.title} | {outcome.tasks:,} | {' | '.join(cells)} |"
 
 
 def _time(measured: Measured | None) -> str:

@@ -32,13 +32,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_engines_and_two_workloads(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cases = [
-        Case("T1 chain", "benchmarks.workloads:chain", {"length": 20}, {SYNCHRONOUS: 1.0}, BOTH),
-        Case("T2 QR", "benchmarks.arrays:qr", {"size": 16, "chunk": 8}, {}, BOTH, {"Wukong": {"environments": 1}}),
+        Case("T1", "chain", "benchmarks.workloads:chain", {"length": 20}, {SYNCHRONOUS: 1.0}, BOTH),
+        Case("T2", "QR", "benchmarks.arrays:qr", {"size": 16, "chunk": 8}, {}, BOTH, {"Wukong": {"environments": 1}}),
     ]
     assert run(cases, tmp_path, "bench") == 0
     document = json.loads((tmp_path / "bench.json").read_text())
     chain, qr = document["cases"]
-    assert (chain["case"], chain["tasks"], chain["errors"]) == ("T1 chain", 20, [])
+    assert (chain["case"], chain["title"], chain["tasks"], chain["errors"]) == ("T1", "chain", 20, [])
     for case in (chain, qr):
         assert {name: len(found["samples"]) for name, found in case["measured"].items()} == BOTH
         for found in case["measured"].values():
@@ -49,19 +49,19 @@ def test_two_engines_and_two_workloads(tmp_path: Path, capfd: pytest.CaptureFixt
     assert document["versions"]["Wukong"].keys() == {"wukong", "dask", "numpy"}
     assert set(document["idle_cores"]) == set(BOTH)
     text = (tmp_path / "bench.md").read_text()
-    assert "* T2 QR, started with: Wukong environments 1." in text
-    assert text.splitlines()[-1] == f"worst ratio to goal: {ratio['of_medians']:.2f} (T1 chain, {SYNCHRONOUS})"
+    assert "* T2, started with: Wukong environments 1." in text
+    assert text.splitlines()[-1] == f"worst ratio to goal: {ratio['of_medians']:.2f} (T1, {SYNCHRONOUS})"
     assert capfd.readouterr().out == text
 
 
 def test_results_that_differ_fail_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     samples = {SYNCHRONOUS: 1, "Dask multiprocessing": 1}
-    assert run([Case("T process", OWN_ID, {}, {}, samples)], tmp_path, "bench") == 1
+    assert run([Case("T3", "process", OWN_ID, {}, {}, samples)], tmp_path, "bench") == 1
     (case,) = json.loads((tmp_path / "bench.json").read_text())["cases"]
     assert list(case["measured"]) == [SYNCHRONOUS]
     (error,) = case["errors"]
-    assert error.startswith("T process: Dask multiprocessing computed something else than Dask synchronous: result is")
-    assert "FAILED T process: Dask multiprocessing" in capfd.readouterr().out
+    assert error.startswith("T3: Dask multiprocessing computed something else than Dask synchronous: result is")
+    assert "FAILED T3: Dask multiprocessing" in capfd.readouterr().out
 
 
 def test_an_engine_s_error_says_what_it_raised(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ import sys
 from pathlib import Path
 from benchmarks.__main__ import run
 from benchmarks.cases import Case
-case = Case("T asleep", "tests.integration.bench_graphs:asleep_there", {}, {}, {"Dask threaded": 1})
+case = Case("T4", "asleep", "tests.integration.bench_graphs:asleep_there", {}, {}, {"Dask threaded": 1})
 run([case], Path(sys.argv[1]), "bench")
 """
 
@@ -119,7 +119,7 @@ def test_no_engine_outlives_the_driver(tmp_path: Path, number: signal.Signals) -
 def test_an_engine_that_is_asked_again_is_the_same(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     try:
-        case = Case("T process", OWN_ID, {}, {}, {SYNCHRONOUS: 1})
+        case = Case("T3", "process", OWN_ID, {}, {}, {SYNCHRONOUS: 1})
         assert bench.measure(case).errors == bench.measure(case).errors == []
         (engine,) = bench._engines.values()
     finally:

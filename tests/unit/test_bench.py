@@ -111,11 +111,13 @@ def test_the_worst_ratio_is_the_one_farthest_above_its_goal() -> None:
 
 
 def test_tables_show_what_is_missed_loaded_and_left_out() -> None:
-    case = cases.Case("W", "benchmarks.workloads:chain", {"length": 3}, {"distributed": 0.5}, note="why not Ray")
+    case = cases.Case(
+        "W", "a chain", "benchmarks.workloads:chain", {"length": 3}, {"distributed": 0.5}, note="why not Ray"
+    )
     measured = {"Wukong": of(0.02, 0.0104), "distributed": of(0.031, 0.03, loaded=1)}
     outcome = Outcome(case, 3, measured, ratios("W", measured, case.goals))
     *_, row = tables.times([outcome])
-    assert row == "| W | 3 | 20.0 (10.4) | 31.0 (30.0)° |  |  |  |  |  |"
+    assert row == "| W: a chain | 3 | 20.0 (10.4) | 31.0 (30.0)° |  |  |  |  |  |"
     *_, row = tables.against_goals([outcome])
     assert row == "| W | distributed | 0.645 | 0.347 | <= 0.5 | 1.29 | **missed** |"
     document = {
