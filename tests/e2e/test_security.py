@@ -24,8 +24,7 @@ FILES = {"ca_file": "ca.pem", "certificate_file": "client.pem", "key_file": "cli
 
 @pytest.fixture(scope="module")
 def secured(engine: docker.DockerClient) -> Iterator[Cluster]:
-    started = Cluster(engine)
-    started._environ |= {"WUKONG_TLS": "1", "WUKONG_MUTUAL_TLS": "1"}
+    started = Cluster(engine, WUKONG_TLS="1", WUKONG_MUTUAL_TLS="1")
     try:
         started.up()
         yield started
