@@ -114,6 +114,30 @@ def test_the_children_of_a_large_output_run_where_it_is_and_it_is_never_written(
     assert report.bytes_written > LARGE - 800
 
 
+def test_without_clustering_the_children_of_a_large_output_are_given_away(here: Client) -> None:
+    graph = fan_out(9, (np.ones, LARGE // 8))
+    report = run(here, graph, [("part", i) for i in range(9)], policy="wukong2020 without clustering")
+    assert (report.executors, report.invocations) == (9, 9)
+    assert report.bytes_written > LARGE
+
+
+@pytest.mark.parametrize(
+    ("lacks", "least", "most"),
+    [
+        ("local-fan-in", 0, LARGE),
+        ("delayed-io", 2 * LARGE, 3 * LARGE),
+        ("clustering", 0, LARGE),
+        ("inlining", 0, LARGE),
+        ("beat", 0, LARGE),
+    ],
+)
+def test_without_delayed_io_all_inputs_of_a_fan_in_are_written(here: Client, lacks: str, least: int, most: int) -> None:
+    graph: dict[Any, Any] = {("x", i): (np.full, LARGE // 8, float(i)) for i in range(2)}
+    graph["sum"] = (total, ("x", 0), ("x", 1))
+    report = run(here, graph, "sum", policy=f"heartbeat without {lacks}", max_parallelism=1)
+    assert least <= report.bytes_written < most
+
+
 def test_of_two_large_inputs_of_a_fan_in_at_most_one_is_written(here: Client) -> None:
     graph: dict[Any, Any] = {("x", i): (np.full, LARGE // 8, float(i)) for i in range(2)}
     graph["sum"] = (total, ("x", 0), ("x", 1))

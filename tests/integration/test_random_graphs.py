@@ -18,6 +18,7 @@ from tests.integration.conftest import cluster_where_large_begins_at
 from wukong import Client, LocalCluster
 from wukong.client.connection import Connection as ControlConnection
 from wukong.client.report import Report
+from wukong.engine.policy.named import ABLATIONS
 from wukong.redis import Connection
 from wukong.testing.graphs import SHAPES, random_graph, same_value
 
@@ -28,6 +29,9 @@ BATCH = 20
 OTHER_GRAPHS = 100
 OTHER_BATCH = 50
 OTHER_TASKS = 20
+
+#: Graphs for each policy that lacks a mechanism, of the same sizes.
+ABLATED_GRAPHS = 6
 
 #: Bytes from which an output is large here, so that some are.
 LARGE = 1000
@@ -93,6 +97,14 @@ def test_random_graphs_equal_dask_under_other_policies(own_cluster: LocalCluster
             report = run_and_compare(client, dsk, asked, exactly_once=True, policy=policy)
             if policy == "stateless":
                 assert report.invocations == report.tasks
+
+
+@pytest.mark.parametrize("policy", ABLATIONS)
+def test_random_graphs_equal_dask_under_policies_that_lack_a_mechanism(own_cluster: LocalCluster, policy: str) -> None:
+    with Client(own_cluster) as client:
+        for seed in range(ABLATED_GRAPHS):
+            dsk, asked = random_graph(seed, tasks=(seed + 1) * OTHER_TASKS // ABLATED_GRAPHS)
+            run_and_compare(client, dsk, asked, exactly_once=True, policy=policy)
 
 
 @pytest.mark.parametrize("shape", sorted(SHAPES))

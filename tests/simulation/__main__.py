@@ -14,6 +14,7 @@ from tests.simulation.mutations import MUTATIONS, catch, run_broken
 from tests.simulation.story import replay, tell
 from tests.simulation.world import Outcome, simulate
 
+from wukong.engine.policy.named import ABLATIONS
 from wukong.testing.simulation.plan import POLICIES
 
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (default %(default)s)")
     parser.add_argument("--tasks", type=int, help="tasks of every graph, instead of 3 to 300")
     parser.add_argument("--faults", help="the faults to have, with commas between; 'none' for none")
-    parser.add_argument("--policy", choices=POLICIES, help="the policy of all jobs, instead of one for each seed")
+    policies = [*POLICIES, *ABLATIONS]
+    parser.add_argument("--policy", choices=policies, help="the policy of all jobs, instead of one for each seed")
     parser.add_argument("--full", action="store_true", help="show the whole trace")
     parser.add_argument("--mutations", action="store_true", help="break the system on purpose; each has to be caught")
     parser.add_argument("--mutation", choices=MUTATIONS, help="replay the seed with the system broken in this way")

@@ -64,6 +64,7 @@ class Execution:
         self.walk: Walk
         self.memory: Memory
         self.large_bytes: int | None = None
+        self.delays = True
         #: Task -> mark, of the uploaded inputs on its pages.
         self.uploaded: dict[int, bytes] = {}
         self.begun: Begun
@@ -96,14 +97,14 @@ class Execution:
         policy = world.policy()
         if begun.begins > world.plan.trusted:
             policy = Careful(policy)
-        self.large_bytes = policy.large_bytes
+        self.large_bytes, self.delays = policy.large_bytes, policy.delays
         self.memory = Memory(
             SimulatedValues(world.nodes, self.job, self.ask_values),
             self.job,
             self.token,
             begun.seconds_left + GRACE,
             0,
-            policy.stores_all,
+            policy.inlines,
         )
         self.walk = Walk(policy, begun.first_tasks, world.plan.beat, begun.parallelism - 1)
         self.process.spawn(self.pulse(), apart=True)
@@ -288,11 +289,12 @@ class Execution:
         claimed = yield from self.send_again({arrivals.child for arrivals in instruction.arrivals})
         if claimed:
             instruction = Report(instruction.arrivals, instruction.results, end=False)
-        reported = yield from self.plain(lambda: report(instruction, self.memory, self.send, json_results))
+        reported = yield from self.plain(lambda: report(instruction, self.memory, self.send, json_results, self.delays))
         self.forgotten = reported.forgotten
         if reported.status is Status.OK:
             committed = [task for task, _ in instruction.results]
-            self.walk.reported(committed, [*claimed, *reported.answers], reported.room, reported.ended)
+            answers = [*claimed, *reported.answers]
+            self.walk.reported(committed, answers, reported.room, reported.ended, reported.stored.items())
             self.drop()
             if reported.ended:
                 self.world.promises.record_ended(self)

@@ -9,9 +9,10 @@ import pytest
 from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.groups import MOST_AT_START, contiguous
 from wukong.engine.policy.heartbeat import LEAVES_PER_GROUP, Heartbeat
-from wukong.engine.policy.named import POLICIES, check_policy, policy_named
+from wukong.engine.policy.named import ABLATIONS, POLICIES, check_policy, policy_named
 from wukong.engine.policy.policy import Policy
 from wukong.engine.policy.stateless import Stateless
+from wukong.engine.policy.without import MECHANISMS, Without
 from wukong.engine.policy.wukong2020 import Wukong2020
 
 ALL = [policy_named(name, 0.01, 1000) for name in POLICIES]
@@ -104,10 +105,66 @@ def test_a_careful_holder_gives_half_away_where_its_policy_would_not(policy: Pol
     assert careful.on_beat(100, 30, 9.0, True) == max(1, policy.on_beat(100, 30, 9.0, True))
     assert careful.lean
     assert not policy.lean
-    for name in ("bounded", "at_once", "stores_all", "large_bytes"):
+    for name in ("bounded", "at_once", "stores_all", "elides", "delays", "inlines", "large_bytes"):
         assert getattr(careful, name) == getattr(policy, name)
     assert careful.initial_groups(range(9), 4) == policy.initial_groups(range(9), 4)
+    assert careful.cut(range(9), 4) == policy.cut(range(9), 4)
     for large in (True, False):
         assert careful.on_fan_out(5, large) == policy.on_fan_out(5, large)
         assert careful.on_claim(5, large) == policy.on_claim(5, large)
         assert careful.on_not_yet(2, large) == policy.on_not_yet(2, large)
+
+
+def answers(policy: Policy) -> dict[str, object]:
+    """What tells two policies apart."""
+    names = ("bounded", "at_once", "stores_all", "lean", "large_bytes", "elides", "delays", "inlines")
+    return {name: getattr(policy, name) for name in names} | {
+        "initial_groups": policy.initial_groups(range(9), 4),
+        "on_beat": policy.on_beat(100, 9, 1.0, True),
+        "cut": [list(piece) for piece in policy.cut(range(5), 2)],
+        "on_fan_out": [policy.on_fan_out(5, large) for large in (False, True)],
+        "on_claim": [policy.on_claim(5, large) for large in (False, True)],
+        "on_not_yet": [policy.on_not_yet(0, last) for last in (False, True)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [
+        ("heartbeat without local-fan-in", {"elides": False}),
+        ("heartbeat without delayed-io", {"delays": False}),
+        ("heartbeat without clustering", {"cut": [[0, 2, 4], [1, 3]]}),
+        ("heartbeat without inlining", {"inlines": False}),
+        ("heartbeat without beat", {"on_beat": 0}),
+        ("wukong2020 without local-fan-in", {"elides": False}),
+        ("wukong2020 without delayed-io", {"delays": False, "on_not_yet": [None, None]}),
+        (
+            "wukong2020 without clustering",
+            {"cut": [[0, 2, 4], [1, 3]], "on_fan_out": [1, 1], "on_claim": [False, False]},
+        ),
+        ("wukong2020 without inlining", {"inlines": False}),
+    ],
+)
+def test_a_policy_without_a_mechanism_differs_in_nothing_else(name: str, lacking: dict[str, object]) -> None:
+    base = name.partition(" ")[0]
+    assert answers(policy_named(name, 0.01, 1000)) == answers(policy_named(base, 0.01, 1000)) | lacking
+
+
+def test_each_policy_can_be_without_each_of_its_mechanisms() -> None:
+    assert {name: [f"{name} without {lacks}" for lacks in MECHANISMS[name]] for name in MECHANISMS} == {
+        name: [ablation for ablation in ABLATIONS if ablation.startswith(name)] for name in ("heartbeat", "wukong2020")
+    }
+    for name in ABLATIONS:
+        assert check_policy(name) == name
+        assert isinstance(policy_named(name, 0.1, 1), Without)
+
+
+@pytest.mark.parametrize("lacks", ["beat", "wings", "inlining without clustering"])
+def test_a_mechanism_that_a_policy_does_not_have_is_refused_with_those_that_it_has(lacks: str) -> None:
+    with pytest.raises(ValueError, match=rf"'wukong2020' has no mechanism '{lacks}'.*'local-fan-in', 'delayed-io'"):
+        check_policy(f"wukong2020 without {lacks}")
+
+
+def test_a_policy_without_mechanisms_is_refused_like_one_that_does_not_exist() -> None:
+    with pytest.raises(ValueError, match="there is no policy 'stateless without inlining'"):
+        check_policy("stateless without inlining")

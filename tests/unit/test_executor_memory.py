@@ -94,3 +94,31 @@ def test_a_value_that_was_stored_and_dropped_is_had_again_without_the_store() ->
     memory.load([(1, mark)])
     assert memory.by_task[1] is value
     assert kvs.counters().round_trips == trips
+
+
+@pytest.mark.parametrize("value", [7, "small", np.arange(10), np.ones(10_000)], ids=repr)
+def test_without_inlining_only_results_travel_in_their_marks(value: Any) -> None:
+    kvs = MemoryKvs()
+    memory = Memory(Values(kvs, Signer(b"k" * 32)), "job", "token", 60, 0, inlines=False)
+    memory.by_task[0] = value
+    assert memory.inline(0, MB) is None
+    mark = memory.store(0)
+    assert kvs._stripes
+    reader = a_memory(kvs)
+    reader.load([(0, mark)])
+    assert np.array_equal(reader.by_task[0], value)
+    kvs._stripes.clear()
+    memory.result(0, as_json=False)
+    assert bool(kvs._stripes) == (np.size(value) > 9_000)
+
+
+def test_without_inlining_small_values_that_are_stored_together_are_in_the_kvs() -> None:
+    for inlines in (True, False):
+        kvs = MemoryKvs()
+        memory = Memory(Values(kvs, Signer(b"k" * 32)), "job", "token", 60, 0, inlines)
+        memory.by_task |= {0: 7, 1: "small"}
+        marks = memory.store_all([0, 1], [[0, 1]])
+        assert len(kvs._stripes) == (0 if inlines else 1)
+        reader = a_memory(kvs)
+        reader.load(marks)
+        assert reader.by_task == {0: 7, 1: "small"}

@@ -130,3 +130,18 @@ def test_an_end_that_nothing_stands_in_the_way_of_and_is_refused_says_that_the_s
     for end in (True, False):
         reported = report(Report([fan_in(memory, values)], [], end), memory, send, False)
         assert reported.forgotten is (forgotten and end)
+
+
+def test_where_nothing_is_delayed_a_large_value_is_stored_once_and_travels_as_its_mark(memory: Memory) -> None:
+    store = Store(Verdict.NOT_YET)
+    first = fan_in(memory, [1, np.ones(10_000)])
+    second = Arrivals(9998, 2, [Edge(0, 1, None)])
+    reported = report(Report([first, second], [], True), memory, store, False, delays=False)
+    (call,) = store.calls
+    assert [[edge for edge, _ in arrival.marks] for arrival in call.arrivals] == [[0, 1], [0]]
+    assert not any(arrival.offers for arrival in call.arrivals)
+    assert reported.stored == {1: call.arrivals[1].marks[0][1]}
+    assert [answer.offered for answer in reported.answers] == [[], []]
+    memory.drop([1])
+    memory.load(list(reported.stored.items()))
+    assert memory.by_task[1].sum() == 10_000

@@ -20,8 +20,10 @@ from wukong.engine.instructions import (
     Store,
     Wait,
 )
+from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.policy.policy import Policy
 from wukong.engine.policy.stateless import Stateless
+from wukong.engine.policy.without import Without
 from wukong.engine.policy.wukong2020 import POLL_SECONDS, POLLS, Wukong2020
 from wukong.engine.walk import PIECES_AT_ONCE, Walk
 
@@ -286,3 +288,67 @@ def test_without_state_and_room_all_runs_here_and_is_stored_all_the_same() -> No
     walk.stored([(0, b"place")])
     assert [run(walk), run(walk), run(walk)] == [1, 2, 3]
     assert walk.next(0.0) == Report([], [(1, None), (2, None), (3, None)], end=True)
+
+
+# The default policy, without one of its mechanisms.
+
+
+def test_without_delayed_io_an_arrival_is_reported_before_the_next_task_runs_and_leaves_stay() -> None:
+    walk = walk_over(Without(Heartbeat(1.0), "delayed-io"), PAIR, [0, 1])
+    assert run(walk) == 0
+    assert walk.next(0.0) == Report([Arrivals(2, 2, [Edge(0, 0, None)])], [], end=False)
+    walk.reported([], [ReportAnswer(2, "N", [0], [], [])], room=9, ended=False, marks=[(0, b"place")])
+    assert dropped(walk) == [0]
+    assert run(walk) == 1
+    assert walk.next(0.0) == Report([Arrivals(2, 2, [Edge(1, 1, None)])], [], end=True)
+    walk.reported([], [ReportAnswer(2, "C", [1], [], [(0, b"place")])], room=9, ended=False, marks=[(1, b"other")])
+    assert walk.next(0.0) == Fetch([(0, b"place")])
+
+
+def test_without_delayed_io_a_value_is_stored_once_for_all_its_fan_ins() -> None:
+    page = OnePage([[], [], [], [0, 1], [0, 2]], frozenset({3, 4}))
+    walk = walk_over(Without(Heartbeat(1.0), "delayed-io"), page, [0])
+    run(walk)
+    both = [Arrivals(4, 2, [Edge(0, 0, None)]), Arrivals(3, 2, [Edge(0, 0, None)])]
+    report = walk.next(0.0)
+    assert type(report) is Report
+    assert sorted(report.arrivals) == sorted(both)
+    # Another holder of an edge made one of the two known again: it is reported with the mark.
+    walk.reported([], [ReportAnswer(4, "N", [0], [], [])], room=9, ended=False, marks=[(0, b"place")])
+    again = walk.next(0.0)
+    assert again == Report([Arrivals(3, 2, [Edge(0, 0, b"place")])], [], end=True)
+
+
+def test_without_delayed_io_a_beat_gives_away_as_ever_and_what_nobody_takes_waits_as_ever() -> None:
+    leaves = OnePage([[], [], [], []], frozenset({0, 1, 2, 3}))
+    walk = walk_over(Without(Heartbeat(0.1), "delayed-io"), leaves, [0, 1, 2, 3])
+    assert walk.next(0.0) == RunTask(0, [])
+    offload = walk.background(1.0, 1.0, tick=True)
+    assert type(offload) is Offload
+    assert [piece.entries for piece in offload.pieces] == [[1], [2], [3]]
+    walk.offloaded(offload.sequence, 1, [])
+    walk.task_finished(0, 1.0, 1.0)
+    assert [run(walk, now=1.0), run(walk, now=1.0)] == [2, 3]
+
+
+def test_without_local_fan_in_what_is_complete_here_is_reported_when_nothing_else_is_left() -> None:
+    walk = walk_over(Without(Heartbeat(1.0), "local-fan-in"), PAIR, [0, 1])
+    assert [run(walk), run(walk)] == [0, 1]
+    assert walk.next(0.0) == Report([Arrivals(2, 2, [Edge(0, 0, None), Edge(1, 1, None)])], [], end=True)
+    walk.reported([], [ReportAnswer(2, "C", [], [0, 1], [])], room=9, ended=False)
+    assert walk.next(0.0) == RunTask(2, [0, 1])
+
+
+def test_without_local_fan_in_what_arrives_during_a_report_is_reported_again() -> None:
+    walk = walk_over(Without(Heartbeat(1.0), "local-fan-in"), PAIR, [0, 1])
+    run(walk)
+    assert walk.next(0.0) == RunTask(1, [])
+    report = walk.background(20.0, 20.0, tick=True)
+    assert report == Report([Arrivals(2, 2, [Edge(0, 0, None)])], [], end=False)
+    walk.task_finished(1, 20.0, 20.0)
+    walk.reported([], [ReportAnswer(2, "N", [], [0], [])], room=9, ended=False)
+    assert walk.next(20.0) == Store([0], [])
+    walk.stored([(0, b"place")])
+    assert walk.next(20.0) == Report([Arrivals(2, 2, [Edge(0, 0, b"place"), Edge(1, 1, None)])], [], end=True)
+    walk.reported([], [ReportAnswer(2, "C", [0], [1], [])], room=9, ended=False)
+    assert walk.next(20.0) == RunTask(2, [0, 1])

@@ -24,7 +24,7 @@ from wukong.engine.instructions import (
     Store,
 )
 from wukong.engine.policy.careful import Careful
-from wukong.engine.policy.named import POLICIES, policy_named
+from wukong.engine.policy.named import ABLATIONS, POLICIES, policy_named
 from wukong.engine.policy.policy import Policy
 from wukong.engine.walk import Walk
 
@@ -239,10 +239,14 @@ class Executor:
 
     def report(self, report: Report, rng: random.Random) -> None:
         stores, answers, claimed, waiting = self.stores, [], False, False
+        stored: dict[int, bytes] = {}
         for child, need, edges in report.arrivals:
             assert need == len(stores.graph.deps[child])
             assert all(stores.graph.deps[child][edge] == parent for edge, parent, _ in edges)
             small = {edge: mark or self.mark(parent) for edge, parent, mark in edges if mark or rng.random() < 0.5}
+            if not self.job.policy.delays:
+                stored |= {parent: self.mark(parent) for edge, parent, _ in edges if edge not in small}
+                small |= {edge: stored[parent] for edge, parent, _ in edges if edge not in small}
             offers = [edge for edge, _, _ in edges if edge not in small]
             have = stores.marks.setdefault(child, {})
             verdict, others = "N", []
@@ -268,15 +272,15 @@ class Executor:
         if self.done:  # what was left to it is free again
             stores.healers = {task: name for task, name in stores.healers.items() if name != self.name}
         room = rng.randint(0, 4) if self.job.bound else 1000
-        self.walk.reported([task for task, _ in report.results], answers, room, self.done)
+        self.walk.reported([task for task, _ in report.results], answers, room, self.done, stored.items())
         self.drop()
 
 
 def _policy(name: str) -> Policy:
     """A policy by its name, with a word before it for a holder after two that died."""
-    how, _, name = name.rpartition(" ")
-    policy = policy_named(name, 0.1, 1)
-    return Careful(policy) if how else policy
+    plain = name.removeprefix("careful ")
+    policy = policy_named(plain, 0.1, 1)
+    return policy if plain == name else Careful(policy)
 
 
 def walk_through(
@@ -319,8 +323,8 @@ def walk_through(
     return stores, executors
 
 
-NAMES = [*POLICIES, *(f"careful {policy}" for policy in POLICIES)]
-SEEDS = {"heartbeat": 400, "wukong2020": 200, "stateless": 200}
+NAMES = [*POLICIES, *(f"careful {policy}" for policy in POLICIES), *ABLATIONS, "careful heartbeat without delayed-io"]
+SEEDS = {"heartbeat": 400, "wukong2020": 200, "stateless": 200, **dict.fromkeys(ABLATIONS, 9)}
 CASES = [(policy, seed) for policy in NAMES for seed in range(SEEDS.get(policy, 30))]
 
 #: Of a holder, in each of its steps. Where a task takes several steps (without state, with little in memory), more of

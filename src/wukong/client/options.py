@@ -28,7 +28,8 @@ class JobOptions(TypedDict, total=False):
         retries: How often a task that raises is run again, where the task itself says nothing; by default never.
         max_cost_usd: US dollars after which the job fails with `BudgetExceeded`, at AWS prices of executors; by default
             there is no such limit.
-        policy: How work spreads: "heartbeat", "wukong2020" or "stateless"; by default the cluster's own.
+        policy: How work spreads: "heartbeat", "wukong2020" or "stateless", or one of the first two without one of its
+            mechanisms, as docs/policies.md says; by default the cluster's own.
     """
 
     deadline: float | None

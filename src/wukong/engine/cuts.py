@@ -8,7 +8,6 @@ from itertools import islice
 
 from wukong.engine.instructions import FetchPages
 from wukong.engine.pages import Pages
-from wukong.engine.policy.groups import contiguous
 from wukong.engine.policy.policy import Policy
 
 
@@ -64,4 +63,4 @@ class Cuts:
         taken = [ready.popleft() for _ in range(amount)]
         given = sorted(task for task in taken if task not in self._claims)
         ready.extendleft(task for task in reversed(taken) if task in self._claims)
-        return contiguous(given, count) if given else None
+        return self._policy.cut(given, count) if given else None

@@ -28,10 +28,16 @@ class _FanIn:
 
 
 class FanIns:
-    """The fan-ins of one walk, the longest unreported first. With `at_once` each arrival is to be reported at once."""
+    """The fan-ins of one walk, the longest unreported first.
 
-    def __init__(self, at_once: bool = False) -> None:
+    Args:
+        at_once: Each arrival is to be reported at once.
+        elides: A fan-in may become complete here; else the store has to be asked for each.
+    """
+
+    def __init__(self, at_once: bool = False, elides: bool = True) -> None:
         self._at_once = at_once
+        self._elides = elides
         self._open: dict[int, _FanIn] = {}
         self._urgent: set[int] = set()  # their offered values are stored now, or something arrived that cannot wait
         self._reporting: set[int] = set()  # the answer is still to come
@@ -42,7 +48,7 @@ class FanIns:
         if fan_in is None:
             fan_in = self._open[child] = _FanIn(need, now)
         fan_in.edges[edge] = parent
-        if len(fan_in.edges) < need or child in self._reporting:
+        if len(fan_in.edges) < need or child in self._reporting or not self._elides:
             if self._at_once:
                 self._urgent.add(child)
             return False
@@ -93,7 +99,7 @@ class FanIns:
     def completed(self, child: int) -> list[int]:
         """The parents, if the fan-in became complete here while its report was out, with nothing of it marked."""
         fan_in = self._open[child]
-        if len(fan_in.edges) < fan_in.need:
+        if len(fan_in.edges) < fan_in.need or not self._elides:
             return []
         del self._open[child]
         return list(fan_in.edges.values())

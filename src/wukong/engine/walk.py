@@ -52,6 +52,7 @@ from math import inf
 from wukong.engine.claim import Claim
 from wukong.engine.cuts import Cuts
 from wukong.engine.fan_ins import REPORT_EDGES, FanIns
+from wukong.engine.giving import Giving
 from wukong.engine.holdings import Holdings
 from wukong.engine.instructions import (
     Fetch,
@@ -87,8 +88,7 @@ class Walk:
 
     def __init__(self, policy: Policy, first_tasks: Sequence[int], beat: float, room: int) -> None:
         self._policy = policy
-        self._at_once = policy.at_once
-        self._stores_all = policy.stores_all
+        self._at_once = policy.at_once or not policy.delays
         self._lean = policy.lean
         self._beat = beat
         self._holdings = Holdings()
@@ -96,13 +96,14 @@ class Walk:
         self.dropped = self._holdings.dropped
         self._room = room
         self._ready: deque[int] = deque()
-        self._giving: deque[int] = deque()  # ready for somebody else, the one that would run here first is last
+        self._for_others = Giving(policy, self._holdings)
+        self._giving = self._for_others.tasks
         self._current: int | None = None  # what the main thread runs, or fetches pages, marks or inputs for
         self._known: set[int] = set()  # tasks that are ready, running or finished here
         self._pages = Pages(first_tasks)
         #: Values that are lost; the shell answers to it.
         self.pulls = Pulls(self._pages, self._holdings)
-        self._fan_ins = FanIns(policy.at_once)
+        self._fan_ins = FanIns(self._at_once, policy.elides)
         self._owned = Owned(self._pages, self._holdings)
         self._claims = self._owned.claims
         self._held: list[int] = []  # claims of a former holder, until nothing else is left to do; the next one is last
@@ -147,10 +148,7 @@ class Walk:
                 self._owned.add(task)
         else:
             self._leaves.update(roots)
-        if self._at_once:
-            self._giving.extend(roots[:-1])
-            roots = roots[-1:]
-        self._ready.extend(roots)
+        self._ready.extend(self._for_others.start(roots) if self._at_once else roots)
 
     # The main thread.
 
@@ -269,7 +267,8 @@ class Walk:
                 else:
                     newly_ready.append(child)
         if self._at_once:
-            self._fan_out(task, out, newly_ready or [], large)
+            self._untold = True
+            self._ready.extend(self._for_others.fan_out(task, out, newly_ready or [], large))
         elif newly_ready is not None:
             newly_ready.reverse()
             self._ready.extend(newly_ready)
@@ -333,12 +332,20 @@ class Walk:
 
     # Answers to either thread.
 
-    def reported(self, results: Iterable[int], answers: Iterable[ReportAnswer], room: int, ended: bool) -> None:
-        """A report was answered."""
+    def reported(
+        self,
+        results: Iterable[int],
+        answers: Iterable[ReportAnswer],
+        room: int,
+        ended: bool,
+        marks: Iterable[tuple[int, bytes]] = (),
+    ) -> None:
+        """A report was answered. `marks` are of values that were stored for it."""
         self._busy = False
         self._room = room
         self.ended = self.ended or ended
         fan_ins, holdings = self._fan_ins, self._holdings
+        holdings.marks.update((task, mark) for task, mark in marks if task in holdings.here)
         fan_ins.answered()
         self._results.committed(results)
         self._leave()
@@ -374,7 +381,7 @@ class Walk:
         self._busy = False
         returned = self._offloads.answered(sequence, accepted, marks)
         self._room = 0 if returned else self._room - accepted
-        back = self._giving if self._at_once else self._ready
+        back = self._giving if self._policy.at_once else self._ready
         for piece in returned:
             back.extendleft(piece.entries)
 
@@ -446,25 +453,10 @@ class Walk:
 
     # Inside: work for others.
 
-    def _fan_out(self, task: int, out: Sequence[tuple[int, int, int]], children: list[int], large: bool) -> None:
-        """Say which of the children that a task made ready stay here, under a policy that spreads them at once."""
-        self._untold = True
-        if large:
-            self._holdings.large.add(task)
-        if self._stores_all and out:
-            self._holdings.write(out[0][0], [task])
-        if children:
-            children.reverse()
-            away = len(children) - self._policy.on_fan_out(len(children), large)
-            self._giving.extend(children[:away])
-            self._ready.extend(children[away:])
-
     def _queue(self, child: int, local: Iterable[int]) -> None:
         """A fan-in is ready, with some inputs in memory: for this walk, or for somebody else."""
         waiting = len(self._ready) + (self._current is not None)
-        if self._at_once and not self._policy.on_claim(waiting, not self._holdings.large.isdisjoint(local)):
-            self._giving.append(child)
-        else:
+        if not self._at_once or self._for_others.claimed(child, local, waiting):
             self._ready.append(child)
 
     def _spread(self, now: float) -> Instruction | None:

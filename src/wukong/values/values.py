@@ -73,7 +73,9 @@ class Values:
         of = self.store(owner, f"{BUNDLE}{name}", codec.outside(inline), token, seconds)
         return mark.part_mark(mark.Part(0, len(inline), of))
 
-    def bundle(self, owner: str, items: Sequence[tuple[str, Packed]], token: str, seconds: float) -> list[bytes]:
+    def bundle(
+        self, owner: str, items: Sequence[tuple[str, Packed]], token: str, seconds: float, apart: bool = False
+    ) -> list[bytes]:
         """Write several small values to the KVS as one and return a mark for each. Errors as in `store`.
 
         The bundle is the concatenation of the values' inline marks, so each stays bound to its own name. It is worth
@@ -84,9 +86,11 @@ class Values:
             items: Name and value of each.
             token: Unique to this writing.
             seconds: After how long it may vanish.
+            apart: Whether it goes to the KVS even if marks could hold it.
         """
         inline = [self.inline(owner, name, packed) for name, packed in items]
-        whole = self.pack(b"".join(inline))
+        together = b"".join(inline)
+        whole = codec.outside(together) if apart else self.pack(together)
         if whole.scalar is not None:
             return inline  # together they are no larger than what says where they are
         of = self.store(owner, f"{BUNDLE}{items[0][0]}", whole, token, seconds)

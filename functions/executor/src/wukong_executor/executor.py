@@ -114,7 +114,7 @@ class Executor:
         careful = begun.begins > TRUSTED_HOLDERS
         if careful:
             policy = Careful(policy)
-        self._large_bytes = policy.large_bytes
+        self._large_bytes, self._delays = policy.large_bytes, policy.delays
         seconds = begun.seconds_left + GRACE
         wanted = weakref.WeakMethod(self._still_wanted)  # what holds values must not hold this, which holds them
         values = environment.values(begun.ring)
@@ -125,7 +125,7 @@ class Executor:
             token,
             seconds,
             0 if careful else int(memory_limit * RECENT_SHARE),
-            policy.stores_all,
+            policy.inlines,
             Room(
                 environment.full_seconds, lambda: (ask := wanted()) is not None and ask(), self._garbage.collect
             ).write,
@@ -363,12 +363,13 @@ class Executor:
         claimed = self._send_again({arrivals.child for arrivals in instruction.arrivals})
         if claimed:
             instruction = Report(instruction.arrivals, instruction.results, end=False)
-        reported = report(instruction, self._memory, self._sync, self._begun.json_results)
+        reported = report(instruction, self._memory, self._sync, self._begun.json_results, self._delays)
         self._forgotten = reported.forgotten
         with self._lock:
             if reported.status is Status.OK:
                 committed = [task for task, _ in instruction.results]
-                self._walk.reported(committed, [*claimed, *reported.answers], reported.room, reported.ended)
+                answers = [*claimed, *reported.answers]
+                self._walk.reported(committed, answers, reported.room, reported.ended, reported.stored.items())
                 self._drop()
             else:
                 self._stop()

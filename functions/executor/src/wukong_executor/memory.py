@@ -43,7 +43,7 @@ class Memory:
         token: The holder's.
         seconds: After how long stored values may vanish.
         recent_bytes: How much of what is stored may stay here after it was dropped.
-        stores_all: Whether what is stored goes to the KVS even if a mark could hold it.
+        inlines: Whether marks carry values. Without that they carry results only, and all else is in the KVS.
         write: Makes a call that writes to the KVS, and deals with a full one.
     """
 
@@ -54,7 +54,7 @@ class Memory:
         token: str,
         seconds: float,
         recent_bytes: int,
-        stores_all: bool = False,
+        inlines: bool = True,
         write: Callable[[Callable[[], Any]], Any] = lambda call: call(),
     ) -> None:
         self._values = values
@@ -66,7 +66,8 @@ class Memory:
         self._inlined: dict[int, bytes] = {}
         self._stored: dict[int, int] = {}  # bytes of the values that can be read from the KVS
         self._recent = Recent(recent_bytes)
-        self._store = values.store_apart if stores_all else values.store
+        self._inlines = inlines
+        self._store = values.store if inlines else values.store_apart
         self._write = write
 
     def drop(self, tasks: Iterable[int]) -> None:
@@ -81,7 +82,10 @@ class Memory:
                 self._inlined.pop(task, None)
 
     def inline(self, task: int, limit: int) -> bytes | None:
-        """The value as a mark that holds it, if it is at most `limit` bytes."""
+        """The value as a mark that holds it, if marks do and it is at most `limit` bytes."""
+        return self._inline(task, limit) if self._inlines else None
+
+    def _inline(self, task: int, limit: int) -> bytes | None:
         packed = self._pack(task)
         if packed.nbytes > limit:
             return None
@@ -95,7 +99,9 @@ class Memory:
         for group in together:
             for bundle in self._bundles(group):
                 items = [(str(task), self._pack(task)) for task in bundle]
-                stored = self._write(partial(self._values.bundle, self._job, items, self._token, self._seconds))
+                stored = self._write(
+                    partial(self._values.bundle, self._job, items, self._token, self._seconds, not self._inlines)
+                )
                 marks.update(zip(bundle, stored, strict=True))
                 for task in bundle:
                     del self._packed[task]
@@ -153,7 +159,7 @@ class Memory:
                 raise ValueStuck(task, error) from error
         if stored is not None and stands_alone(stored, self._job, str(task)):
             return stored
-        return self.inline(task, RESULT_BYTES) or self.store(task)
+        return self._inline(task, RESULT_BYTES) or self.store(task)
 
     def load(self, values: Sequence[tuple[int, bytes]]) -> list[int]:
         """Bring values into memory by their marks; returns those that are lost."""

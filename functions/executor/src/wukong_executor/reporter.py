@@ -27,6 +27,7 @@ class Reported:
         ended: The record has ended.
         forgotten: It has not, although nothing of this report is in the way: the store has forgotten earlier ones.
         answers: What became of each fan-in.
+        stored: The marks of values that were stored for it.
     """
 
     status: Status
@@ -34,12 +35,18 @@ class Reported:
     ended: bool = False
     forgotten: bool = False
     answers: list[ReportAnswer] = field(default_factory=list)
+    stored: dict[int, bytes] = field(default_factory=dict)
 
 
-def report(instruction: Report, memory: Memory, send: Callable[[Sync], Synced], json_results: bool) -> Reported:
-    """Send a report through `send`, in as many calls as it needs; the last one carries the end."""
-    calls = list(_calls(instruction, memory, json_results))
+def report(
+    instruction: Report, memory: Memory, send: Callable[[Sync], Synced], json_results: bool, delays: bool = True
+) -> Reported:
+    """Send a report through `send`, in as many calls as it needs; the last one carries the end.
+
+    Values that no mark carries are offered, or stored first if nothing `delays`.
+    """
     outcome = Reported(Status.OK)
+    calls = list(_calls(instruction, memory, json_results, None if delays else outcome.stored))
     answered: dict[int, tuple[Arrival, Answer]] = {}
     open_offers = False
     for position, call in enumerate(calls):
@@ -67,8 +74,11 @@ def report(instruction: Report, memory: Memory, send: Callable[[Sync], Synced], 
     return outcome
 
 
-def _calls(instruction: Report, memory: Memory, json_results: bool) -> Iterator[Sync]:
-    """Cut a report into calls. A fan-in's offers go with its last part, where its verdict counts."""
+def _calls(instruction: Report, memory: Memory, json_results: bool, storing: dict[int, bytes] | None) -> Iterator[Sync]:
+    """Cut a report into calls. A fan-in's offers go with its last part, where its verdict counts.
+
+    With `storing`, which gets their marks, values are stored instead of offered.
+    """
     arrivals: list[Arrival] = []
     results: list[tuple[int, bytes]] = []
     count = size = 0
@@ -78,6 +88,10 @@ def _calls(instruction: Report, memory: Memory, json_results: bool) -> Iterator[
         offers: list[int] = []
         for edge, parent, stored in fan_in.edges:
             mark = stored or memory.inline(parent, limit)
+            if mark is None and storing is not None:
+                if parent not in storing:
+                    storing[parent] = memory.store(parent)
+                mark = storing[parent]
             if mark is None:
                 offers.append(edge)
                 continue

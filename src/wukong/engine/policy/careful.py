@@ -37,6 +37,21 @@ class Careful:
         return self.policy.stores_all
 
     @property
+    def elides(self) -> bool:
+        """As the policy."""
+        return self.policy.elides
+
+    @property
+    def delays(self) -> bool:
+        """As the policy."""
+        return self.policy.delays
+
+    @property
+    def inlines(self) -> bool:
+        """As the policy."""
+        return self.policy.inlines
+
+    @property
     def large_bytes(self) -> int | None:
         """As the policy."""
         return self.policy.large_bytes
@@ -48,6 +63,10 @@ class Careful:
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """At least one piece, which is half of what waits."""
         return max(self.policy.on_beat(waiting, room, task_seconds, aged), min(1, waiting, room))
+
+    def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
+        """As the policy."""
+        return self.policy.cut(tasks, count)
 
     def on_fan_out(self, children: int, large: bool) -> int:
         """As the policy."""

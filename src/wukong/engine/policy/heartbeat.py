@@ -31,6 +31,9 @@ class Heartbeat:
     bounded: ClassVar[bool] = True
     at_once: ClassVar[bool] = False
     stores_all: ClassVar[bool] = False
+    elides: ClassVar[bool] = True
+    delays: ClassVar[bool] = True
+    inlines: ClassVar[bool] = True
     lean: ClassVar[bool] = False
     large_bytes: ClassVar[int | None] = None
 
@@ -45,6 +48,10 @@ class Heartbeat:
         """
         worth = int(waiting * task_seconds / (COSTS_PER_PIECE * self.invocation_seconds))
         return max(0, min(room, waiting, max(worth, int(aged))))
+
+    def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
+        """Neighbours."""
+        return contiguous(tasks, count)
 
     def on_fan_out(self, children: int, large: bool) -> int:
         """All stay until a beat."""

@@ -1,4 +1,7 @@
-"""The policies by the names that users choose them by."""
+"""The policies by the names that users choose them by.
+
+`"heartbeat without inlining"` is a policy too: one that lacks a mechanism, to measure what it brings.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 from wukong.engine.policy.heartbeat import Heartbeat
 from wukong.engine.policy.policy import Policy
 from wukong.engine.policy.stateless import Stateless
+from wukong.engine.policy.without import MECHANISMS, Without
 from wukong.engine.policy.wukong2020 import Wukong2020
 
 #: Name -> what makes the policy, of the cost of an invocation in seconds and of the bytes from which a value is large.
@@ -17,6 +21,9 @@ POLICIES: Final[Mapping[str, Callable[[float, int], Policy]]] = {
     "stateless": lambda invocation_seconds, large_bytes: Stateless(),
 }
 
+#: The names of the policies that lack one mechanism.
+ABLATIONS: Final = tuple(f"{name} without {mechanism}" for name in MECHANISMS for mechanism in MECHANISMS[name])
+
 
 def check_policy(name: str) -> str:
     """The name, if there is such a policy.
@@ -24,10 +31,14 @@ def check_policy(name: str) -> str:
     Raises:
         ValueError: There is none.
     """
-    if name not in POLICIES:
-        known = ", ".join(map(repr, POLICIES))
-        raise ValueError(f"there is no policy {name!r}; the policies are {known}")
-    return name
+    if name in POLICIES or name in ABLATIONS:
+        return name
+    base, _, lacks = name.partition(" without ")
+    if lacks and base in MECHANISMS:
+        known = ", ".join(map(repr, MECHANISMS[base]))
+        raise ValueError(f"the policy {base!r} has no mechanism {lacks!r} that it could be without; it has {known}")
+    known = ", ".join(map(repr, POLICIES))
+    raise ValueError(f"there is no policy {name!r}; the policies are {known}")
 
 
 def policy_named(name: str, invocation_seconds: float, large_bytes: int) -> Policy:
@@ -41,4 +52,6 @@ def policy_named(name: str, invocation_seconds: float, large_bytes: int) -> Poli
     Raises:
         ValueError: There is no policy with that name.
     """
-    return POLICIES[check_policy(name)](invocation_seconds, large_bytes)
+    base, _, lacks = check_policy(name).partition(" without ")
+    policy = POLICIES[base](invocation_seconds, large_bytes)
+    return Without(policy, lacks) if lacks else policy

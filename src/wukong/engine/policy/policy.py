@@ -20,12 +20,27 @@ class Policy(Protocol):
     def at_once(self) -> bool:
         """Whether fan-ins are reported, and work is given away, as soon as they arise; else on the beat.
 
-        `on_fan_out`, `on_claim` and `on_not_yet` are asked only then.
+        `on_fan_out`, `on_claim` and `on_not_yet` are asked only then, and where nothing `delays`.
         """
 
     @property
     def stores_all(self) -> bool:
         """Whether every value that somebody needs goes through the key-value store."""
+
+    @property
+    def elides(self) -> bool:
+        """Whether a fan-in whose inputs were all computed by one executor runs there unreported (local fan-in)."""
+
+    @property
+    def delays(self) -> bool:
+        """Whether a value that no mark carries is offered to a fan-in, and written once others need it (delayed I/O).
+
+        Where not, it is written before its arrival is reported, and that is as soon as it is there.
+        """
+
+    @property
+    def inlines(self) -> bool:
+        """Whether small values travel inside their marks."""
 
     @property
     def lean(self) -> bool:
@@ -51,6 +66,14 @@ class Policy(Protocol):
             room: How many more executors the job may have.
             task_seconds: What a task is expected to take.
             aged: Whether the oldest waiting task has waited for a whole beat.
+        """
+
+    def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
+        """Cut what a beat gives away.
+
+        Args:
+            tasks: The tasks, in depth-first order; at least one.
+            count: Into at most how many pieces, none of them empty.
         """
 
     def on_fan_out(self, children: int, large: bool) -> int:

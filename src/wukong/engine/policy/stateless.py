@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wukong.engine.policy.groups import one_each
+from wukong.engine.policy.groups import contiguous, one_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Stateless:
     bounded: ClassVar[bool] = False
     at_once: ClassVar[bool] = True
     stores_all: ClassVar[bool] = True
+    elides: ClassVar[bool] = True
+    delays: ClassVar[bool] = False
+    inlines: ClassVar[bool] = False
     lean: ClassVar[bool] = False
     large_bytes: ClassVar[int | None] = None
 
@@ -32,6 +35,10 @@ class Stateless:
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """None: what waits has found no room."""
         return 0
+
+    def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
+        """Neighbours."""
+        return contiguous(tasks, count)
 
     def on_fan_out(self, children: int, large: bool) -> int:
         """None stays."""

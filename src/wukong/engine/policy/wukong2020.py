@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wukong.engine.policy.groups import one_each
+from wukong.engine.policy.groups import contiguous, one_each
 
 #: How often a fan-in is asked about again, and the seconds before each time.
 POLLS = 5
@@ -32,6 +32,9 @@ class Wukong2020:
     bounded: ClassVar[bool] = False
     at_once: ClassVar[bool] = True
     stores_all: ClassVar[bool] = False
+    elides: ClassVar[bool] = True
+    delays: ClassVar[bool] = True
+    inlines: ClassVar[bool] = True
     lean: ClassVar[bool] = False
 
     def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
@@ -41,6 +44,10 @@ class Wukong2020:
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """None: what waits is clustered."""
         return 0
+
+    def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
+        """Neighbours."""
+        return contiguous(tasks, count)
 
     def on_fan_out(self, children: int, large: bool) -> int:
         """One, or all where they use a large output."""

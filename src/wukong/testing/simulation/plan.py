@@ -6,6 +6,7 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from wukong.engine.policy.named import ABLATIONS
 from wukong.testing.graphs import SHAPES
 from wukong.testing.simulation.graph import Graph
 
@@ -40,6 +41,9 @@ AT_ONCE = ("wukong2020", "stateless")
 #: All policies; two for the beat go to extremes: all that there is room for, and nothing.
 POLICIES = ("heartbeat", "eager", "never", *AT_ONCE)
 
+#: How often a policy lacks one of its mechanisms, where it has some.
+ABLATED = 0.15
+
 #: The room of a job whose executors nobody bounds.
 UNBOUNDED = 10_000
 
@@ -55,7 +59,7 @@ class Plan:
         parallelism: Most records of one job that live at once.
         environments: Most executions at once, of all jobs.
         nodes: KVS nodes.
-        policy: One of `POLICIES`.
+        policy: One of `POLICIES`, or of `wukong.engine.policy.named.ABLATIONS`.
         beat: Between two beats.
         lease: An executor's.
         latency: Mean time that a message takes, one way.
@@ -131,12 +135,12 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         )
         for number, count in enumerate(counts)
     )
-    policy = policy or rng.choice([*POLICIES, "eager"])
+    policy = policy or _ablated(seed, rng.choice([*POLICIES, "eager"]))
     return Plan(
         seed=seed,
         graphs=graphs,
         groups=rng.choice([1, 2, 5]),
-        parallelism=rng.choice([1, 3, 16, UNBOUNDED if policy in AT_ONCE else 16]),
+        parallelism=rng.choice([1, 3, 16, UNBOUNDED if policy.startswith(AT_ONCE) else 16]),
         environments=rng.choice([1, 3, 50, 50]),
         nodes=rng.choice([1, 3]),
         policy=policy,
@@ -153,6 +157,13 @@ def draw(seed: int, tasks: int | None = None, faults: Collection[str] | None = N
         trusted=rng.choice([1, 1, 2]),
         invocations=rng.randint(1, 20),
     )
+
+
+def _ablated(seed: int, policy: str) -> str:
+    """The policy, now and then without a mechanism; drawn apart, so that all else of a seed stays as it was."""
+    rng = random.Random(f"ablation-{seed}")
+    lacking = [ablation for ablation in ABLATIONS if ablation.startswith(f"{policy} ")]
+    return rng.choice(lacking) if lacking and rng.random() < ABLATED else policy
 
 
 def _some(rng: random.Random, faults: list[str]) -> list[str]:

@@ -210,7 +210,9 @@ class SimulatedValues:
         """The same: no mark holds a value here that was to be written."""
         return self.store(owner, name, packed, token, seconds)
 
-    def bundle(self, owner: str, items: Sequence[tuple[str, Value]], token: str, seconds: float) -> list[bytes]:
+    def bundle(
+        self, owner: str, items: Sequence[tuple[str, Value]], token: str, seconds: float, apart: bool = False
+    ) -> list[bytes]:
         """Write several values as one; returns a mark for each."""
         named = f"bundle-{items[0][0]}"
         values = dict(items)
