@@ -72,6 +72,13 @@ def test_memory_lies_between_what_the_value_needs_and_what_there_is(report: Repo
     assert 8_000_000 < report.peak_memory < MEMORY_MB * 1024 * 1024
 
 
+def test_every_executor_was_told_what_to_do_and_told_that_it_had_ended(client: Client) -> None:
+    client.get({"a": (add, 1, 1)}, "a")
+    report = client.report()
+    assert report.round_trips >= 2 * report.executors == 2
+    assert report.bytes_read > 100  # its page
+
+
 def test_nothing_ran_again(report: Report) -> None:
     assert (report.tasks, report.tasks_run, report.tasks_run_again) == (7, 7, 0)
 

@@ -74,8 +74,8 @@ class Report:
         cold_starts: Executors that started in a fresh environment.
         invocations: Invocations of the executor function.
         round_trips: Round trips of the executors to the stores.
-        bytes_read: Bytes that executors read from the stores.
-        bytes_written: Bytes that executors wrote to the stores.
+        bytes_read: Bytes that executors read from the stores, but for the answers to their last reports.
+        bytes_written: Bytes that executors wrote to the stores, but for those of their last reports.
         peak_memory: Resident bytes of one executor's process at most, Python and its libraries included.
         peak_stored: Bytes of task outputs at most that the KVS held at once: what was stored less what was freed. A
             value counts from the report of it on; uploads do not count, nor does what an executor left that died.

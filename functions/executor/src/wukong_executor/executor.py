@@ -34,6 +34,7 @@ from wukong.engine.policy.careful import Careful
 from wukong.engine.policy.named import policy_named
 from wukong.engine.walk import Walk
 from wukong.errors import ClusterUnavailable, InputLost, StoreFull, WukongError
+from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
@@ -87,6 +88,7 @@ class Executor:
         memory_limit: int,
         started: float,
         time_left: TimeLeft,
+        before: Counters,
     ) -> None:
         """One holder.
 
@@ -100,6 +102,7 @@ class Executor:
             memory_limit: Bytes that the function may use; 0 if unknown.
             started: When the invocation came, by `clock`.
             time_left: Until when it may go on, by `clock`.
+            before: What the metadata store had moved before `begin`.
         """
         assert begun.ring is not None
         self._environment = environment
@@ -154,7 +157,7 @@ class Executor:
         self._given_up = False  # the running task is handed over
         #: Whether it met an error that nobody thought of: a task may have broken the environment.
         self.failed_unexpectedly = False
-        self._tally = Tally(self._mds, self._kvs, self._offloading, self._times, memory_limit)
+        self._tally = Tally(self._mds, self._kvs, self._offloading, self._times, memory_limit, before)
 
     def run(self) -> str:
         """Walk the record to its end; returns how it ended.

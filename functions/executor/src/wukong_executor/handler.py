@@ -20,6 +20,7 @@ from wukong.mds.failure import Failure
 from wukong.mds.store import Status
 from wukong.mds.tokens import new_token
 from wukong_executor.environment import Environment
+from wukong_executor.tally import moved
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def _serve(event: dict[str, Any], context: Any) -> dict[str, Any]:
     token = new_token(getattr(context, "aws_request_id", ""))
     cold, environment.cold = environment.cold, False
     job, record, pages = event["job"], event["record"], event.get("pages", ())
+    before = moved(environment.mds)
     begun = environment.mds.begin(job, record, token, environment.lease_seconds, pages, cold)
     if begun.status is not Status.OK:
         log.debug("record %s of job %s: %s", record, job, begun.status.value)
@@ -71,7 +73,7 @@ def _serve(event: dict[str, Any], context: Any) -> dict[str, Any]:
     memory_limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) << 20
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     time_left = TimeLeft(remaining() / 1000 if remaining else inf, perf_counter(), begun.begins)
-    executor = Executor(environment, job, record, token, begun, pages, memory_limit, started, time_left)
+    executor = Executor(environment, job, record, token, begun, pages, memory_limit, started, time_left, before)
     pulse = environment.pulse
     health = None
     if pulse is not None:
