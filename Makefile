@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # What an image installs: the versions that the tests ran with.
 COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-quick bench-fan-out bench-growth bench-start
+.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-quick bench-fan-out bench-growth bench-start bench-policies
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ bench-quick: peers  ## some of that, in three minutes
 
 bench-fan-out: setup  ## measure the three ways of giving many pieces away, in one run
 	@$(BIN)/python -m benchmarks.fan_out
+
+bench-policies: setup  ## measure the policies inside one engine, and each without each of its mechanisms
+	@$(BIN)/python -m benchmarks.policies
 
 bench-growth: setup  ## measure what tasks and jobs cost as there are more of them, up to LARGEST=tasks
 	@$(BIN)/python -m benchmarks.growth $(if $(LARGEST),--largest $(LARGEST))
