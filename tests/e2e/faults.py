@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 from docker.errors import APIError
@@ -84,6 +85,6 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     _help(engine, program, network_mode=f"container:{container.id}", cap_add=["NET_ADMIN"])
 
 
-def _help(engine: docker.DockerClient, program: str, **options: object) -> None:
+def _help(engine: docker.DockerClient, program: str, **options: Any) -> None:
     """Run a Python program in a container of its own, of any image that has a Python."""
     engine.containers.run(image("kvs-proxy"), ["-c", program], entrypoint="python", user="0", remove=True, **options)

@@ -22,7 +22,7 @@ from wukong import Client, LargeUploadWarning
 from wukong.client.events import Progressed
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cluster import ROOT, Cluster
+from tests.e2e.cluster import ROOT, Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -68,7 +68,8 @@ class Upped:
     def proxy_kb(self, which: str) -> int:
         """A figure of the proxy's process: VmRSS now, VmHWM at most so far."""
         (proxy,) = self.cluster.containers("kvs-proxy")
-        found = re.search(rf"^{which}:\s+(\d+) kB$", proxy.exec_run("cat /proc/1/status").output.decode(), re.MULTILINE)
+        status = bytes(proxy.exec_run("cat /proc/1/status").output).decode()
+        found = re.search(rf"^{which}:\s+(\d+) kB$", status, re.MULTILINE)
         assert found
         return int(found[1])
 

@@ -15,7 +15,7 @@ from wukong import Client
 from wukong.errors import TlsFailed
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cluster import Cluster
+from tests.e2e.cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
