@@ -68,8 +68,9 @@ class Upped:
     def proxy_kb(self, which: str) -> int:
         """A figure of the proxy's process: VmRSS now, VmHWM at most so far."""
         (proxy,) = self.cluster.containers("kvs-proxy")
-        status = bytes(proxy.exec_run("cat /proc/1/status").output).decode()
-        found = re.search(rf"^{which}:\s+(\d+) kB$", status, re.MULTILINE)
+        status = proxy.exec_run("cat /proc/1/status").output
+        assert isinstance(status, bytes)
+        found = re.search(rf"^{which}:\s+(\d+) kB$", status.decode(), re.MULTILINE)
         assert found
         return int(found[1])
 
