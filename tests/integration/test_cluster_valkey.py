@@ -29,6 +29,23 @@ def test_answers_on_loopback_to_its_password_only(tmp_path: Path) -> None:
         stranger.close()
 
 
+@pytest.mark.parametrize(("durable", "disabled"), [(False, b"no"), (True, b"yes")])
+def test_asks_for_huge_pages_unless_it_forks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool, disabled: bytes
+) -> None:
+    tuned = "glibc.malloc.arena_max=2"
+    monkeypatch.setenv("GLIBC_TUNABLES", tuned)
+    program = tmp_path / "teller"
+    program.write_text(f'#!/bin/sh\necho "tuned: $GLIBC_TUNABLES."\nexec {server_program()} "$@"\n')
+    program.chmod(0o755)
+    with ValkeyServer(tmp_path, "store", password="secret", program=str(program), durable=durable) as server:
+        client = Connection(server.address, password="secret")
+        assert client.call("CONFIG", "GET", "disable-thp") == [b"disable-thp", disabled]
+        client.close()
+        wanted = tuned if durable else f"glibc.malloc.hugetlb=1:{tuned}"
+        assert f"tuned: {wanted}." in server.log.read_text()
+
+
 def test_takes_another_port_when_its_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = valkey.free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -10,6 +10,10 @@ It keeps nothing on disk unless it is durable: then every write is in its append
 a server that starts again in the same folder has it. The file is left to the system to bring to the disk: what
 survives a killed server is all that counts here, since a machine that stops ends the user's program too.
 
+A server that keeps nothing on disk has its memory in huge pages, where the system gives them to who asks: most of what
+a large value costs it is the page faults of the memory that the value comes into. One that is durable forks to rewrite
+its file, and each write meanwhile would copy a huge page.
+
 The server cannot watch a lifeline. On Linux it is started through `lifeline.py`, so that it dies with the
 *thread* that started it: start it from one that lives as long as it should (a process's main thread).
 """
@@ -34,6 +38,9 @@ from wukong import settings
 from wukong.cluster import lifeline
 from wukong.cluster.ports import free_port
 from wukong.errors import ClusterUnavailable
+
+#: Has glibc ask for huge pages. Where the server has another allocator, it does nothing.
+_HUGE_PAGES = "glibc.malloc.hugetlb=1"
 
 #: Attempts to find a port that nobody else binds in between.
 _PORTS = 5
@@ -129,10 +136,17 @@ class ValkeyServer:
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), *command]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                env=None if self._durable else with_huge_pages(os.environ),
+            )
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
-            text = configuration("127.0.0.1", port, self._users, self._files(), self._memory_mb)
+            text = configuration("127.0.0.1", port, self._users, self._files(), self._memory_mb, self._durable)
             config.write(text.encode())
 
     def _files(self) -> str:
@@ -214,7 +228,13 @@ def tail(text: str, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def configuration(bind: str, port: int, users: Sequence[str], files: str, memory_mb: int | None) -> str:
+def with_huge_pages(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment for a server that keeps nothing on disk. What is tuned in it already stays."""
+    tuned = environ.get("GLIBC_TUNABLES", "")
+    return {**environ, "GLIBC_TUNABLES": ":".join(filter(None, (_HUGE_PAGES, tuned)))}
+
+
+def configuration(bind: str, port: int, users: Sequence[str], files: str, memory_mb: int | None, durable: bool) -> str:
     """What a store's server is told, through its standard input: its arguments would be visible to every user.
 
     Args:
@@ -223,6 +243,7 @@ def configuration(bind: str, port: int, users: Sequence[str], files: str, memory
         users: Lines that say whom it lets in.
         files: Lines that say what it keeps on disk.
         memory_mb: What it may hold; None for no limit.
+        durable: Whether it keeps anything on disk.
     """
     lines = "\n".join(users)
     return f"""\
@@ -232,6 +253,7 @@ port {port}
 save ""
 {files}
 databases 1
+disable-thp {"yes" if durable else "no"}
 maxmemory {memory_mb or 0}mb
 maxmemory-policy noeviction
 lazyfree-lazy-eviction yes

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from wukong import settings
-from wukong.cluster.valkey import configuration, server_program
+from wukong.cluster.valkey import configuration, server_program, with_huge_pages
 from wukong.errors import WukongError
 from wukong.redis.connection import Connection
 from wukong_kvs_node import place
@@ -45,11 +45,11 @@ def become(users: Sequence[str], keep: str, memory_mb: int | None) -> NoReturn:
     """
     files = f'appendonly yes\nappendfsync everysec\ndir "{keep}"' if keep else "appendonly no"
     reading, writing = os.pipe()
-    os.write(writing, configuration("* -::*", place.STORE_PORT, users, files, memory_mb).encode())
+    os.write(writing, configuration("* -::*", place.STORE_PORT, users, files, memory_mb, bool(keep)).encode())
     os.close(writing)
     os.dup2(reading, 0)
     program = server_program()
-    os.execv(program, [program, "-"])
+    os.execve(program, [program, "-"], os.environ if keep else with_huge_pages(os.environ))
 
 
 def main() -> None:
