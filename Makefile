@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # What an image installs: the versions that the tests ran with.
 COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-quick bench-fan-out bench-growth bench-start bench-policies
+.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-quick bench-fan-out bench-growth bench-start bench-policies bench-values
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -109,3 +109,6 @@ bench-growth: setup  ## measure what tasks and jobs cost as there are more of th
 
 bench-start: setup  ## measure how long imports, clusters and environments take to be there
 	@$(BIN)/python -m benchmarks.start
+
+bench-values: setup  ## measure how fast values go to the KVS and come back, beside what bounds that
+	@$(BIN)/python -m benchmarks.values
