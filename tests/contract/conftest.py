@@ -28,7 +28,7 @@ def _programs() -> list[str]:
 
 @dataclass
 class Servers:
-    """Two servers of one program, for tests that need a ring."""
+    """Two servers of one program, for tests that need a ring; clients come to the second one by its port only."""
 
     addresses: list[str]
 
@@ -49,14 +49,14 @@ def valkey_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
 
         def servers(program: str) -> Servers:
             if program not in started:
-                started[program] = Servers(
-                    [
-                        stack.enter_context(
-                            ValkeyServer(folder, f"{number}-{len(started)}", password=PASSWORD, program=program)
-                        ).address
-                        for number in range(2)
-                    ]
-                )
+                pair = [
+                    stack.enter_context(
+                        ValkeyServer(folder, f"{number}-{len(started)}", password=PASSWORD, program=program)
+                    )
+                    for number in range(2)
+                ]
+                pair[1].close_short_way()
+                started[program] = Servers([server.address for server in pair])
             started[program].flush()
             return started[program]
 

@@ -12,9 +12,11 @@ from wukong.errors import ClusterUnavailable
 from wukong.redis import Arg, Connection, Gather, MissingKey, Pool, ReplyError, WrongSize
 
 
-@pytest.fixture
-def connection(valkey_address: str, valkey_password: str) -> Iterator[Connection]:
-    connection = Connection(valkey_address, password=valkey_password)
+@pytest.fixture(params=[0, 1], ids=["the short way", "by its port"])
+def connection(
+    request: pytest.FixtureRequest, valkey_addresses: list[str], valkey_password: str
+) -> Iterator[Connection]:
+    connection = Connection(valkey_addresses[request.param], password=valkey_password)
     yield connection
     connection.close()
 

@@ -96,6 +96,7 @@ class Storekeeper:
             with contextlib.suppress(ProcessLookupError):
                 if server.pid:
                     os.kill(server.pid, signal.SIGKILL)
+                    server.close_short_way()
         for _ in range(_REMOVALS):
             shutil.rmtree(self._folder, ignore_errors=True)
             if not self._folder.exists():

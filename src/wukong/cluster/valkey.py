@@ -38,6 +38,7 @@ from wukong import settings
 from wukong.cluster import lifeline
 from wukong.cluster.ports import free_port
 from wukong.errors import ClusterUnavailable
+from wukong.redis.dial import prepared
 
 #: Has glibc ask for huge pages. Where the server has another allocator, it does nothing.
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"
@@ -116,6 +117,7 @@ class ValkeyServer:
         self._durable = durable
         self._memory_mb = memory_mb
         self._fixed = ""
+        self._short_way: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -132,6 +134,7 @@ class ValkeyServer:
         self._fixed = address
         port = int(address.rpartition(":")[2]) if address else free_port()
         self.address = f"127.0.0.1:{port}"
+        self._short_way = prepared(port)
         command = [self._program, "-"]
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), *command]
@@ -147,6 +150,8 @@ class ValkeyServer:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as config:  # its log says why it ended
             text = configuration("127.0.0.1", port, self._users, self._files(), self._memory_mb, self._durable)
+            if self._short_way is not None:
+                text += f"unixsocket {self._short_way}\nunixsocketperm 700\n"
             config.write(text.encode())
 
     def _files(self) -> str:
@@ -207,6 +212,12 @@ class ValkeyServer:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+            self.close_short_way()
+
+    def close_short_way(self) -> None:
+        """Remove the socket that its clients on this machine come by; they come by its port then."""
+        if self._short_way is not None:
+            self._short_way.unlink(missing_ok=True)
 
     def __enter__(self) -> ValkeyServer:
         try:

@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 A round trip is one `send` and, nearly always, one `recv`: the socket blocks, and the kernel holds the
-timeouts (`SO_RCVTIMEO`), so that no `poll` precedes either. On a loopback address the reply is asked for a
+timeouts (`SO_RCVTIMEO`), so that no `poll` precedes either. From this machine the reply is asked for a
 few times before the thread goes to sleep, giving way to others in between: where cores are idle, waking from
 sleep takes longer than the round trip itself (85 instead of 25 microseconds), and where they are busy it
 costs nothing.
@@ -41,6 +41,7 @@ import hiredis
 
 from wukong.errors import ClusterUnavailable
 from wukong.redis.command import Arg, Buffer, encode, encode_all
+from wukong.redis.dial import dial
 from wukong.redis.errors import ConnectionLost, MissingKey, ReplyError, WrongSize
 
 Reply = None | int | bytes | list["Reply"]
@@ -54,7 +55,7 @@ WINDOW: Final = 128
 #: Bytes of replies that `read_into` asks for at once, or one value: older servers copy all of a reply to hold it ready.
 WINDOW_BYTES: Final = 64 * 1024 * 1024
 #: How often a reply from this machine is asked for before the thread sleeps: about 50 microseconds.
-TRIES: Final = 64
+TRIES: Final = 64 if hasattr(os, "sched_yield") else 0
 
 #: Seconds between two attempts to reach a server that is away: after the first one that is made at once, and at most.
 PAUSES: Final = (0.01, 0.2)
@@ -117,7 +118,7 @@ class Connection:
         self._met = met
         self._socket: socket.socket | None = None
         self._process = 0
-        self._near = False
+        self._near = False  # on this machine
         self._scratch = memoryview(bytearray(SCRATCH))
         self._reader = self._new_reader()
 
@@ -343,20 +344,14 @@ class Connection:
         self.close()
         host, _, port = self.address.rpartition(":")
         try:
-            stream = socket.create_connection((host.strip("[]"), int(port)), self._timeout)
+            stream, self._near = dial(host.strip("[]"), int(port), self._timeout)
         except (OSError, ValueError) as error:
             raise ConnectionLost(
                 f"cannot connect to the Redis at {self.address!r} ({error}). "
                 "Check that it runs, and that the address and the network between are right."
             ) from error
         try:
-            peer = stream.getpeername()
-            if peer == stream.getsockname():
-                # On loopback, a port of which nobody listens may be given to the one who asks for it, who then
-                # talks to himself, and keeps the server from coming back.
-                raise ConnectionLost(f"nothing listens at {self.address!r}. Check that the Redis runs.")
             stream.settimeout(None)
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             seconds, fraction = divmod(self._timeout, 1)
             interval = struct.pack("@ll", int(seconds), int(fraction * 1_000_000))
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
@@ -364,7 +359,6 @@ class Connection:
         except BaseException:
             stream.close()
             raise
-        self._near = peer[0] in ("127.0.0.1", "::1") and hasattr(os, "sched_yield")
         self._reader = self._new_reader()
         self._process = _process
         self._socket = stream
