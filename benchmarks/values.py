@@ -1,8 +1,8 @@
 """`make bench-values`: how fast values of each size go to the KVS and come back, beside what bounds that.
 
-Wukong's own client, with one, two and four nodes, takes turns with a bare socket that does SET and GET on one node,
-with a socket that leads to another thread, and with NumPy's copy. A turn puts and gets arrays of one size; small ones
-many times.
+Wukong's own client, with one, two and four nodes, and with one by TCP, as where the node is on another machine, takes
+turns with a bare socket that does SET and GET on one node, with TCP on this machine, and with NumPy's copy. A turn puts
+and gets arrays of one size; small ones many times.
 """
 
 from __future__ import annotations
@@ -134,13 +134,15 @@ def run(sizes: Sequence[int], turns: int) -> Iterator[Row]:
     """Start stores and measure all sizes on all ways."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = [ValkeyServer(folder, f"node-{number}", password=PASSWORD) for number in range(max(NODES))]
+        servers = [ValkeyServer(folder, f"node-{number}", password=PASSWORD) for number in range(max(NODES) + 1)]
         for server in servers:
             stack.enter_context(server)
+        servers[-1].close_short_way()
         addresses = [server.address for server in servers]
         ways: dict[str, Way] = {
             _name(count): stack.enter_context(closing(Stored(addresses[:count], PASSWORD))) for count in NODES
         }
+        ways["1 node, TCP"] = stack.enter_context(closing(Stored(addresses[-1:], PASSWORD)))
         ways[CEILING] = stack.enter_context(closing(Bare(addresses[0], PASSWORD)))
         ways["loopback"] = stack.enter_context(closing(Loopback()))
         ways["copy"] = Copied()

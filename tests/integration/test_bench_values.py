@@ -18,7 +18,7 @@ def test_every_way_is_measured_at_every_size(tmp_path: Path, monkeypatch: pytest
     values.main()
     document = json.loads((tmp_path / "values.json").read_text())
     found = {(row["size"], row["action"], row["way"]) for row in document["rows"]}
-    ways = ("1 node", "2 nodes", "4 nodes", CEILING, "loopback", "copy")
+    ways = ("1 node", "2 nodes", "4 nodes", "1 node, TCP", CEILING, "loopback", "copy")
     assert found == {(size, action, way) for size in (1024, 17 << 20) for action in ("put", "get") for way in ways}
     assert all(len(row["seconds"]) == 1 and row["seconds"][0] > 0 for row in document["rows"])
     text = (tmp_path / "values.md").read_text()

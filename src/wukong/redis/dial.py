@@ -24,6 +24,10 @@ from typing import Final
 #: The addresses of this machine that servers of embedded clusters have.
 LOOPBACK: Final = ("127.0.0.1", "::1")
 
+#: Bytes that a Unix socket may hold on their way, as far as the system lets it: each time that it is full, both sides
+#: take turns.
+_HELD: Final = 1024 * 1024
+
 _PARENT: Final = Path("/tmp")
 
 
@@ -87,6 +91,7 @@ def _short_way(port: int, timeout: float) -> socket.socket | None:
         stream.connect(os.fspath(path))
         _, user, _ = struct.unpack("3i", stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         if user == os.getuid():
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _HELD)
             return stream
     except OSError:
         pass
