@@ -133,6 +133,24 @@ def test_read_into_refuses_values_of_another_length_or_type(connection: Connecti
     assert connection.call("PING") == b"PONG"
 
 
+def test_a_part_of_a_string_is_read_into_its_buffer(connection: Connection) -> None:
+    data = os.urandom(300_000)
+    connection.call("SET", "key", data)
+    connection.call("SADD", "set", "member")
+    for first, count in ((0, 1), (7, 200_000), (299_999, 1), (0, 300_000)):
+        buffer = memoryview(bytearray(count))
+        connection.read_part_into("key", first, buffer)
+        assert buffer == data[first : first + count]
+    buffer = memoryview(bytearray(100))
+    for key, first, found in (("key", 299_990, 10), ("key", 300_000, 0), ("none", 0, 0)):
+        with pytest.raises(WrongSize) as caught:
+            connection.read_part_into(key, first, buffer)
+        assert (caught.value.key, caught.value.expected, caught.value.found) == (key, 100, found)
+    with pytest.raises(ReplyError, match="WRONGTYPE"):
+        connection.read_part_into("set", 0, buffer)
+    assert connection.call("PING") == b"PONG"
+
+
 def test_counters_tell_what_moved(connection: Connection) -> None:
     connection.call("PING")
     trips, sent, received = connection.round_trips, connection.bytes_sent, connection.bytes_received

@@ -163,19 +163,20 @@ class RedisKvs:
         """See `Kvs.read`."""
         end = min(nbytes, offset + length)
         stripe = self._striping.stripe(nbytes)
-        parts: list[bytes] = []
-        while offset < end:
-            number, start = divmod(offset, stripe)
-            count = min(stripe - start, end - offset)
+        buffer = allocate(max(0, end - offset))
+        done = 0
+        while done < len(buffer):
+            number, start = divmod(offset + done, stripe)
+            part = buffer[done : done + stripe - start]
             key = self._stripe(owner, name, token, number)
-            part = self._first(key, partial(_part, key, start, start + count - 1))
-            if part is None:
+            try:
+                there = self._first(key, partial(_part, key, start, part))
+            except WrongSize as error:
+                raise _refused(Place(owner, name, token, nbytes)) from error
+            if not there:
                 raise ValueMissing(owner, name)
-            if len(part) != count:
-                raise _refused(Place(owner, name, token, nbytes))
-            parts.append(part)
-            offset += count
-        return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+            done += len(part)
+        return buffer
 
     def has(self, place: Place) -> bool:
         """See `Kvs.has`. One round trip for each stripe."""
@@ -355,8 +356,14 @@ def _filled(stripe: _Stripe, connection: Connection) -> bool:
     return not _fill([stripe], connection)
 
 
-def _part(key: str, first: int, last: int, connection: Connection) -> bytes:
-    return cast("bytes", connection.call("GETRANGE", key, first, last))
+def _part(key: str, first: int, part: memoryview, connection: Connection) -> bool:
+    try:
+        connection.read_part_into(key, first, part)
+    except WrongSize as error:
+        if error.found:
+            raise
+        return False
+    return True
 
 
 def _refused(place: Place) -> ValueRefused:

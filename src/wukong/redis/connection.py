@@ -190,11 +190,15 @@ class Connection:
             WrongSize: The first of the keys whose value has another length than its buffer.
         """
         for start, end in _windows(buffers):
-            window = keys[start:end], buffers[start:end]
-            try:
-                self._read_window(*window)
-            except ConnectionLost as error:
-                self._again(lambda window=window: self._read_window(*window), error)  # type: ignore[misc]
+            self._read_window([("GET", key) for key in keys[start:end]], buffers[start:end])
+
+    def read_part_into(self, key: str, first: int, buffer: memoryview) -> None:
+        """GETRANGE as many bytes as a buffer has, from number `first` on, into it, with no copy in between.
+
+        Raises:
+            WrongSize: There are fewer; none where the key does not exist.
+        """
+        self._read_window([("GETRANGE", key, first, first + buffer.nbytes - 1)], [buffer])
 
     def _again(self, attempt: Callable[[], _Answer], error: ConnectionLost) -> _Answer:
         """What `attempt` returns, made again and again while the server is away, until the patience is over."""
@@ -215,8 +219,18 @@ class Connection:
             self._socket.close()
             self._socket = None
 
-    def _read_window(self, keys: Sequence[str], buffers: Sequence[memoryview]) -> None:
-        requests = encode_all([("GET", key) for key in keys])
+    def _read_window(
+        self, commands: Sequence[tuple[str, str, *tuple[int, ...]]], buffers: Sequence[memoryview]
+    ) -> None:
+        try:
+            self._read_replies(commands, buffers)
+        except ConnectionLost as error:
+            self._again(lambda: self._read_replies(commands, buffers), error)
+
+    def _read_replies(
+        self, commands: Sequence[tuple[str, str, *tuple[int, ...]]], buffers: Sequence[memoryview]
+    ) -> None:
+        requests = encode_all(commands)
         stream = self._socket
         if stream is None or self._process != _process:
             stream = self._connect()
@@ -225,14 +239,14 @@ class Connection:
             self._send(stream, requests, [])
             self.round_trips += 1
             rest = memoryview(b"")
-            for key, buffer in zip(keys, buffers, strict=True):
+            for (_, key, *_), buffer in zip(commands, buffers, strict=True):
                 try:
                     rest = self._read_bulk(stream, key, buffer, rest)
                 except _UnfilledError as unfilled:
                     rest = unfilled.rest
                     first = first or unfilled.reason
         except BaseException as error:
-            raise self._broken(error, ("GET", keys[0])) from error
+            raise self._broken(error, commands[0]) from error
         if first is not None:
             raise first
 
@@ -249,7 +263,7 @@ class Connection:
         if line[:1] == b"-":
             raise _UnfilledError(self._refused(_reply_error(line[1:end].decode(errors="replace"))), rest)
         if line[:1] != b"$":
-            raise hiredis.ProtocolError(f"GET was answered with {line[:end]!r}")
+            raise hiredis.ProtocolError(f"a read of a string was answered with {line[:end]!r}")
         length = int(line[1:end])
         if length < 0:
             raise _UnfilledError(MissingKey(key), rest)
