@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-#: The addresses of this machine that servers of embedded clusters have.
+#: Addresses of this machine. Servers of embedded clusters have the first.
 LOOPBACK: Final = ("127.0.0.1", "::1")
 
 #: Bytes that a Unix socket may hold on their way, as far as the system lets it: each time that it is full, both sides
@@ -37,7 +37,7 @@ def dial(host: str, port: int, timeout: float) -> tuple[socket.socket, bool]:
     Raises:
         OSError: The server cannot be reached.
     """
-    if host in LOOPBACK and (short := _short_way(port, timeout)) is not None:
+    if host == LOOPBACK[0] and (short := _short_way(port, timeout)) is not None:
         return short, True
     stream = socket.create_connection((host, port), timeout)
     try:
