@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
-from wukong.kvs.striping import STRIPE
+from wukong.kvs.striping import STRIPE, Striping
 from wukong.redis.dial import dial
 from wukong.values.signing import Signer
 from wukong.values.values import Values
@@ -20,6 +21,8 @@ _CONNECT_SECONDS = 10.0
 
 #: Seconds after which what a run left behind may vanish.
 _LIFE = 600.0
+
+_STRIPING = Striping()
 
 
 class Way(Protocol):
@@ -41,9 +44,9 @@ class Way(Protocol):
 class Stored:
     """Wukong's way: packed, signed, striped over the nodes, loaded as a new array."""
 
-    def __init__(self, addresses: list[str], password: str) -> None:
+    def __init__(self, addresses: Sequence[str], password: str, striping: Striping = _STRIPING) -> None:
         nodes = tuple(Node(f"node-{number}", address) for number, address in enumerate(addresses))
-        self._values = Values(RedisKvs(Ring(1, nodes), password=password), Signer(bytes(32)))
+        self._values = Values(RedisKvs(Ring(1, nodes), password=password, striping=striping), Signer(bytes(32)))
         self._tokens = itertools.count()
         self._marks: list[bytes] = []
 

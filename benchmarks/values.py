@@ -2,7 +2,7 @@
 
 Wukong's own client, with one, two and four nodes, and with one by TCP, as where the node is on another machine, takes
 turns with a bare socket that does SET and GET on one node, with TCP on this machine, and with NumPy's copy. A turn puts
-and gets arrays of one size; small ones many times.
+and gets arrays of one size; small ones many times. Another table is of nodes that have a bandwidth of their own each.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.far_nodes import far_table, measure_far
 from benchmarks.value_ways import Bare, Copied, Loopback, Stored, Way
 from wukong.cluster.valkey import ValkeyServer
 from wukong.redis import Connection
@@ -32,6 +33,8 @@ TURNS = 5
 NODES = (1, 2, 4)
 #: Bytes that one sample of small values moves, and the most times that it moves one.
 SAMPLE_BYTES, REPEATS = 64 * MB, 500
+#: Bytes of the value that goes to nodes with a bandwidth of their own, and turns of it.
+FAR_BYTES, FAR_TURNS = 32 * MB, 3
 #: The size from which the closing line takes values for large.
 LARGE = 16 * MB
 OUR, CEILING = "1 node", "bare socket"
@@ -130,13 +133,21 @@ def _field(info: object, name: str) -> str:
     return info.decode().partition(f"{name}:")[2].partition("\r\n")[0]
 
 
+@contextmanager
+def nodes(count: int) -> Iterator[list[ValkeyServer]]:
+    """So many servers."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = [ValkeyServer(folder, f"node-{number}", password=PASSWORD) for number in range(count)]
+        for server in servers:
+            stack.enter_context(server)
+        yield servers
+
+
 def run(sizes: Sequence[int], turns: int) -> Iterator[Row]:
     """Start stores and measure all sizes on all ways."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = [ValkeyServer(folder, f"node-{number}", password=PASSWORD) for number in range(max(NODES) + 1)]
-        for server in servers:
-            stack.enter_context(server)
+        servers = stack.enter_context(nodes(max(NODES) + 1))
         servers[-1].close_short_way()
         addresses = [server.address for server in servers]
         ways: dict[str, Way] = {
@@ -194,10 +205,25 @@ def main() -> None:
         rows.append(row)
         if sys.stderr.isatty():
             print(f"{row.size:>13,} {row.action} {row.way}: {row.bandwidth:.3g} GB/s", file=sys.stderr)
-    lines += [*table(rows), "", f"It took {time.perf_counter() - began:.0f} s.", "", closing_line(rows)]
+    with nodes(max(NODES)) as servers:
+        far = measure_far([server.address for server in servers], PASSWORD, FAR_BYTES, FAR_TURNS)
+    lines += [
+        *table(rows),
+        "",
+        *far_table(FAR_BYTES, far),
+        "",
+        f"It took {time.perf_counter() - began:.0f} s.",
+        "",
+        closing_line(rows),
+    ]
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "values.md").write_text("\n".join(lines) + "\n")
-    document = {"head": lines[0], "rows": [asdict(row) for row in rows], "closing": lines[-1]}
+    document = {
+        "head": lines[0],
+        "rows": [asdict(row) for row in rows],
+        "far": [asdict(one) for one in far],
+        "closing": lines[-1],
+    }
     (FOLDER / "values.json").write_text(json.dumps(document, indent=1) + "\n")
     print("\n".join(lines))
 
