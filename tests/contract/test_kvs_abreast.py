@@ -75,13 +75,7 @@ class Pair:
         reached = [self.gate.address if number == slow else address for number, address in enumerate(addresses)]
         ring = Ring(1, tuple(Node(f"n{number}", address) for number, address in enumerate(reached)))
         self.kvs = RedisKvs(ring, password=password, striping=STRIPING)
-        place = f"n{1 - slow}"
-        self.name = next(
-            name
-            for name in map(str, range(100))
-            if 4 <= sum(ring.place(f"w:job:v:{name}:t:{stripe}").id == place for stripe in range(COUNT)) <= 8
-        )
-        self.on_fast = sum(ring.place(f"w:job:v:{self.name}:t:{stripe}").id == place for stripe in range(COUNT))
+        self.on_fast = COUNT // 2
 
     @contextlib.contextmanager
     def shut_until(self, condition: Callable[[], bool]) -> Iterator[None]:
@@ -135,17 +129,17 @@ def pair(
 def test_a_slow_node_does_not_hold_up_what_goes_to_others(pair: Pair) -> None:
     data = os.urandom(COUNT << 20)
     with pair.shut_until(lambda: pair.stripes_on_fast() == pair.on_fast):
-        pair.kvs.put("job", pair.name, "t", [data], MINUTE)
+        pair.kvs.put("job", "x", "t", [data], MINUTE)
     assert pair.stripes_on_fast() == pair.on_fast
-    assert pair.kvs.get("job", pair.name, "t", len(data)) == data
+    assert pair.kvs.get("job", "x", "t", len(data)) == data
 
 
 def test_a_slow_node_does_not_hold_up_what_comes_from_others(pair: Pair) -> None:
     data = os.urandom(COUNT << 20)
-    pair.kvs.put("job", pair.name, "t", [data], MINUTE)
+    pair.kvs.put("job", "x", "t", [data], MINUTE)
     pair.fast.call("CONFIG", "RESETSTAT")
     with pair.shut_until(lambda: pair.reads_on_fast() == pair.on_fast):
-        assert pair.kvs.get("job", pair.name, "t", len(data)) == data
+        assert pair.kvs.get("job", "x", "t", len(data)) == data
 
 
 def test_what_is_asked_for_at_once_is_bounded(

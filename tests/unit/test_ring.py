@@ -37,6 +37,21 @@ def test_keys_spread_evenly() -> None:
     assert len(counts) == 5
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 17])
+def test_the_stripes_of_a_stream_are_spread_evenly(count: int) -> None:
+    nodes = ring("a", "b", "c", "d")
+    first = Counter[str]()
+    for name in range(400):
+        keys = [f"w:job:v:{name}:t:{stripe}" for stripe in range(count)]
+        counts = Counter(nodes.place(key).id for key in keys)
+        assert max(counts.values()) == -(-count // 4)
+        assert [nodes.place(key) for key in keys] == [nodes.candidates(key)[0] for key in keys]
+        assert all(sorted(node.id for node in nodes.candidates(key)) == list("abcd") for key in keys)
+        first[nodes.place(keys[-1]).id] += 1
+    # Binomial: 100 expected, a deviation of 9; five of them.
+    assert all(55 <= number <= 145 for number in first.values())
+
+
 def test_a_new_node_takes_its_share_and_nothing_else_moves() -> None:
     old, new = ring("a", "b", "c"), ring("a", "b", "c", "d")
     moved = [key for key in KEYS if old.place(key).id != new.place(key).id]

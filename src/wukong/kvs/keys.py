@@ -25,6 +25,12 @@ def stripe(owner: str, name: str, token: str, number: int) -> str:
     return f"w:{owner}:v:{name}:{token}:{number}"
 
 
+def first_stripe(key: str) -> tuple[str, int]:
+    """The key of the first stripe of the stream that a stripe belongs to, and the stripe's number."""
+    stream, _, number = key.rpartition(":")
+    return (f"{stream}:0", int(number)) if stream and number.isdecimal() else (key, 0)
+
+
 def name_and_token(owner: str, key: str) -> tuple[str, str]:
     """What `stripe` made a key of, given its owner."""
     name, token, _ = key[len(f"w:{owner}:v:") :].rsplit(":", 2)

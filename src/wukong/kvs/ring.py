@@ -3,6 +3,10 @@
 Each node has a weight for each key, a hash of both, and the node with the highest weight holds the key. So every
 key has its own order of nodes to fall back on, keys spread evenly, and a node that comes or goes moves only its
 own share. Source: Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous", 1996.
+
+That is so for the first stripe of a stream. The next ones go to the next nodes in its order, in turn: so the stripes of
+one stream, which travel at the same time, are as evenly spread as their number allows, where chance would give one node
+of four half of four stripes.
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import blake2b
+
+from wukong.kvs.keys import first_stripe
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,20 @@ class Ring:
             raise ValueError(f"two KVS nodes have one id: {sorted(node.id for node in self.nodes)}")
 
     def candidates(self, key: str) -> list[Node]:
-        """All nodes, in the order in which they should hold `key`."""
-        return sorted(self.nodes, key=lambda node: (_weight(node, key), node.id), reverse=True)
+        """All nodes, in the order in which they should hold the stripe `key`."""
+        first, number = first_stripe(key)
+        order = sorted(self.nodes, key=lambda node: (_weight(node, first), node.id), reverse=True)
+        turn = number % len(order)
+        return order[turn:] + order[:turn]
 
     def place(self, key: str) -> Node:
         """The node that should hold `key`: the first of its candidates."""
         if len(self.nodes) == 1:
             return self.nodes[0]
-        return max(self.nodes, key=lambda node: (_weight(node, key), node.id))
+        first, number = first_stripe(key)
+        if number:
+            return self.candidates(key)[0]
+        return max(self.nodes, key=lambda node: (_weight(node, first), node.id))
 
     def to_json(self) -> str:
         """The ring as text."""
