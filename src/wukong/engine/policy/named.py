@@ -33,7 +33,7 @@ def check_policy(name: str) -> str:
     """
     if name in POLICIES or name in ABLATIONS:
         return name
-    base, _, lacks = name.partition(" without ")
+    base, _, lacks = str(name).partition(" without ")  # what a user gave need not be a text
     if lacks and base in MECHANISMS:
         known = ", ".join(map(repr, MECHANISMS[base]))
         raise ValueError(f"the policy {base!r} has no mechanism {lacks!r} that it could be without; it has {known}")
