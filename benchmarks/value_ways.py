@@ -76,17 +76,31 @@ class Stored:
         self._values.kvs.close()
 
 
+class Warm:
+    """Memory that was used before. Ways take turns, so they share it."""
+
+    def __init__(self) -> None:
+        self._memory = np.zeros(0, np.uint8)
+
+    def of(self, nbytes: int) -> np.ndarray:
+        """So many bytes; what is in them is anything."""
+        if self._memory.nbytes != nbytes:
+            self._memory = np.zeros(nbytes, np.uint8)
+            self._memory[:] = 1  # every page
+        return self._memory
+
+
 class Bare:
     """A socket and nothing else: SET and GET as few system calls as they take, out of memory and into memory that
     were used before; it goes the short way where there is one. What no client of one node can beat by much."""
 
-    def __init__(self, address: str, password: str) -> None:
+    def __init__(self, address: str, password: str, warm: Warm) -> None:
+        self._warm = warm
         host, _, port = address.rpartition(":")
         self._socket, _ = dial(host, int(port), _CONNECT_SECONDS)
         self._socket.settimeout(None)
         self._ask(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n" % (len(password), password.encode()), b"+OK\r\n")
         self._numbers: range = range(0)
-        self._memory = np.zeros(0, np.uint8).data
 
     def put(self, array: np.ndarray, repeats: int) -> None:
         """See `Way`."""
@@ -107,14 +121,13 @@ class Bare:
 
     def get(self, array: np.ndarray, repeats: int) -> None:
         """See `Way`."""
-        if len(self._memory) != array.nbytes:
-            self._memory = np.zeros(array.nbytes, np.uint8).data  # every page was touched
+        memory = self._warm.of(array.nbytes).data
         for number in self._numbers[-repeats:]:
             starts = range(0, array.nbytes, STRIPE)
             keys = [b"bare:%d:%d" % (number, stripe) for stripe in range(len(starts))]
             self._socket.sendall(b"".join(b"*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n" % (len(key), key) for key in keys))
             for start in starts:
-                part = self._memory[start : start + STRIPE]
+                part = memory[start : start + STRIPE]
                 self._expect(b"$%d\r\n" % len(part))
                 done = 0
                 while done < len(part):
@@ -124,7 +137,7 @@ class Bare:
     def check(self, array: np.ndarray) -> None:
         """See `Way`."""
         self.get(array, 1)
-        assert self._memory == array.data.cast("B")
+        assert np.array_equal(self._warm.of(array.nbytes), array)
 
     def clear(self) -> None:
         """See `Way`."""
@@ -147,27 +160,25 @@ class Bare:
 class Loopback:
     """The same bytes through TCP on this machine to a thread that receives them into memory that was used before."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm: Warm) -> None:
+        self._warm = warm
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._near = socket.create_connection(listener.getsockname())
             self._far, _ = listener.accept()
-        self._memory = np.zeros(0, np.uint8).data
 
     def put(self, array: np.ndarray, repeats: int) -> None:
         """See `Way`."""
-        if len(self._memory) != array.nbytes:
-            self._memory = np.zeros(array.nbytes, np.uint8).data
-        receiver = threading.Thread(target=self._receive, args=(repeats,))
+        receiver = threading.Thread(target=self._receive, args=(self._warm.of(array.nbytes).data, repeats))
         receiver.start()
         for _ in range(repeats):
             self._near.sendall(array.data.cast("B"))
         receiver.join()
 
-    def _receive(self, repeats: int) -> None:
+    def _receive(self, memory: memoryview, repeats: int) -> None:
         for _ in range(repeats):
             done = 0
-            while done < len(self._memory):
-                done += self._far.recv_into(self._memory[done:])
+            while done < len(memory):
+                done += self._far.recv_into(memory[done:])
 
     def get(self, array: np.ndarray, repeats: int) -> None:
         """See `Way`; it is the same as `put`."""
@@ -175,7 +186,7 @@ class Loopback:
 
     def check(self, array: np.ndarray) -> None:
         """See `Way`."""
-        assert self._memory == array.data.cast("B")
+        assert np.array_equal(self._warm.of(array.nbytes), array)
 
     def clear(self) -> None:
         """See `Way`; nothing is kept."""
@@ -189,25 +200,23 @@ class Loopback:
 class Copied:
     """NumPy's copy: there into memory that was used before, back into new memory, as all that is loaded comes into."""
 
-    def __init__(self) -> None:
-        self._copy = np.zeros(0)
+    def __init__(self, warm: Warm) -> None:
+        self._warm = warm
 
     def put(self, array: np.ndarray, repeats: int) -> None:
         """See `Way`."""
-        if self._copy.nbytes != array.nbytes:
-            self._copy = np.zeros_like(array)
-            self._copy[:] = 1
+        memory = self._warm.of(array.nbytes)
         for _ in range(repeats):
-            np.copyto(self._copy, array)
+            np.copyto(memory, array)
 
     def get(self, array: np.ndarray, repeats: int) -> None:
         """See `Way`."""
         for _ in range(repeats):
-            self._copy.copy()
+            array.copy()
 
     def check(self, array: np.ndarray) -> None:
         """See `Way`."""
-        assert np.array_equal(self._copy, array)
+        assert np.array_equal(self._warm.of(array.nbytes), array)
 
     def clear(self) -> None:
         """See `Way`; nothing is kept."""

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.far_nodes import far_table, measure_far
-from benchmarks.value_ways import Bare, Copied, Loopback, Stored, Way
+from benchmarks.value_ways import Bare, Copied, Loopback, Stored, Warm, Way
 from wukong.cluster.valkey import ValkeyServer
 from wukong.redis import Connection
 
@@ -150,13 +150,14 @@ def run(sizes: Sequence[int], turns: int) -> Iterator[Row]:
         servers = stack.enter_context(nodes(max(NODES) + 1))
         servers[-1].close_short_way()
         addresses = [server.address for server in servers]
+        warm = Warm()
         ways: dict[str, Way] = {
             _name(count): stack.enter_context(closing(Stored(addresses[:count], PASSWORD))) for count in NODES
         }
         ways["1 node, TCP"] = stack.enter_context(closing(Stored(addresses[-1:], PASSWORD)))
-        ways[CEILING] = stack.enter_context(closing(Bare(addresses[0], PASSWORD)))
-        ways["loopback"] = stack.enter_context(closing(Loopback()))
-        ways["copy"] = Copied()
+        ways[CEILING] = stack.enter_context(closing(Bare(addresses[0], PASSWORD, warm)))
+        ways["loopback"] = stack.enter_context(closing(Loopback(warm)))
+        ways["copy"] = Copied(warm)
         settle = stack.enter_context(closing(Settle(addresses)))
         for size in sizes:
             yield from measure(ways, size, turns, [server.pid for server in servers], settle)
