@@ -15,7 +15,7 @@ from examples.one_job.job import GRAPH, NOTE, RESULT
 from examples.one_job.monitor import Command, Monitor
 from examples.one_job.relay import Relay
 from examples.one_job.row import Row, ordered
-from wukong import Client, LocalCluster
+from wukong import Client, LocalCluster, settings
 from wukong.rpc.channel import channel
 from wukong.rpc.v1 import cluster_pb2, scheduler_pb2, scheduler_pb2_grpc
 
@@ -49,6 +49,7 @@ def trace() -> list[Row]:
     Raises:
         TimeoutError: Something did not come.
     """
+    os.environ[settings.STORE_SOCKETS.name] = "0"  # MONITOR tells clients by their ports
     with LocalCluster(environments=EXECUTORS) as cluster:
         relay = Relay(cluster.address)
         monitors: dict[str, Monitor] = {}

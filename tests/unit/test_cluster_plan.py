@@ -19,6 +19,7 @@ def _plan(**others: object) -> Plan:
         "proxy_listen": "127.0.0.1:0",
         "folder": "/tmp/x",
         "store_program": "/bin/valkey",
+        "store_sockets": True,
         "environments": 4,
         "threads": 2,
         "memory_mb": 512,

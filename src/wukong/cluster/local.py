@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 import wukong
+from wukong import settings
 from wukong.cluster import endpoints
 from wukong.cluster import published as legacy
 from wukong.cluster.faults import parse as parse_faults
@@ -133,6 +134,7 @@ class LocalCluster:
             listen=meant.listen,
             proxy_listen=meant.proxy_listen,
             store_program=server_program(),
+            store_sockets=settings.STORE_SOCKETS.get() != "0",
             folder=_folder(),  # after what can fail; from here on it is the control process's to remove
             environments=environments,
             threads=threads,

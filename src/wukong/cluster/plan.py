@@ -79,6 +79,7 @@ class Plan:
         proxy_listen: The same of the KVS proxy.
         folder: Where logs and the zygote's socket live.
         store_program: The Valkey or Redis server to start.
+        store_sockets: Whether servers listen at Unix sockets beside their ports.
         environments: Most environments, and so executors, at once.
         threads: Threads that linear algebra in an environment may use.
         memory_mb: Memory of an environment, in MB.
@@ -114,6 +115,7 @@ class Plan:
     proxy_listen: str
     folder: str
     store_program: str
+    store_sockets: bool
     environments: int
     threads: int
     memory_mb: int

@@ -58,6 +58,7 @@ class Storekeeper:
                 password=plan.store_passwords[Role.ADMINISTRATOR],
                 users=plan.users(name),
                 program=plan.store_program,
+                sockets=plan.store_sockets,
                 durable=name == "mds",
                 memory_mb=None if name == "mds" else plan.kvs_memory_mb,
             )

@@ -88,7 +88,7 @@ class ValkeyServer:
     """One server process. `start`, then `wait_ready`, then `close`; as a context manager all three.
 
     It lets `user` in with the password, who must be among its `users` (lines of its configuration); without these, it
-    has its default user only.
+    has its default user only. Unless it may have no `sockets`, it listens at one of Unix beside its port.
 
     Attributes:
         address: "host:port". It is final once `wait_ready` has returned.
@@ -106,6 +106,7 @@ class ValkeyServer:
         program: str | None = None,
         durable: bool = False,
         memory_mb: int | None = None,
+        sockets: bool = True,
     ) -> None:
         self.address = ""
         self.log = folder / f"{name}.log"
@@ -116,6 +117,7 @@ class ValkeyServer:
         self._program = program or server_program()
         self._durable = durable
         self._memory_mb = memory_mb
+        self._sockets = sockets
         self._fixed = ""
         self._short_way: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -134,7 +136,7 @@ class ValkeyServer:
         self._fixed = address
         port = int(address.rpartition(":")[2]) if address else free_port()
         self.address = f"127.0.0.1:{port}"
-        self._short_way = prepared(port)
+        self._short_way = prepared(port) if self._sockets else None
         command = [self._program, "-"]
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid()), *command]
