@@ -49,7 +49,7 @@ NAMES: dict[Callable[..., str], tuple[st.SearchStrategy[object], ...]] = {
 }
 
 #: What names no key.
-OTHERS = {"prefix", "job_of_channel", "upload_owner", "name_and_token"}
+OTHERS = {"prefix", "job_of_channel", "upload_owner", "name_and_token", "first_stripe"}
 
 
 @st.composite
