@@ -34,6 +34,11 @@ _START_SECONDS = 120.0
 _END_SECONDS = 20.0
 
 
+def options_key(options: Mapping[str, Any]) -> str:
+    """Options as text, the same for equal ones."""
+    return json.dumps(dict(options), sort_keys=True)
+
+
 class EngineFailed(Exception):
     """An engine raised, ended, or did not answer in time; the message has what it wrote."""
 
@@ -55,11 +60,12 @@ class EngineProcess:
 
     def __init__(self, name: str, options: Mapping[str, Any], folder: Path) -> None:
         self.name = name
+        self.key = name, options_key(options)
         python = str(PEERS) if KINDS[name].peer else sys.executable
         self._log = folder / f"{name.replace(' ', '-')}.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [python, "-m", "benchmarks.engine_server", name, json.dumps(dict(options))],
+                [python, "-m", "benchmarks.engine_server", name, options_key(options)],
                 env={**os.environ, **ENVIRON, "TMPDIR": str(folder)},
                 cwd=ROOT,
                 stdin=subprocess.PIPE,

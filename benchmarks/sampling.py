@@ -9,8 +9,9 @@ each engine. Where that is used up, the least disturbed of the loaded ones count
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class Measured:
 class _Turns:
     wanted: int
     taken: list[Sample] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How fast an engine was when it was started in one of several ways."""
+
+    engine: str
+    options: Mapping[str, Any]
+    seconds: float
+
+
+def fastest(trials: Iterable[Trial], engine: str) -> Trial:
+    """The way in which an engine was fastest; the first of equals."""
+    return min((trial for trial in trials if trial.engine == engine), key=lambda trial: trial.seconds)
 
 
 class Rounds:

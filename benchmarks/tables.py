@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.bench import Outcome
 from benchmarks.comparison import Ratio, closing_line
-from benchmarks.sampling import Measured
+from benchmarks.sampling import Measured, fastest
 
 ENGINES = (
     "Wukong",
@@ -64,15 +64,28 @@ def notes(outcomes: Sequence[Outcome]) -> Iterator[str]:
         if outcome.case.note:
             yield f"* {outcome.case.name}: {outcome.case.note}."
         started = [
-            f"{name} {', '.join(f'{key} {value}' for key, value in options.items())}"
-            for name, options in outcome.case.options.items()
-            if name in outcome.measured
+            f"{name} {_options(_way(outcome, name))}" for name in outcome.case.options if name in outcome.measured
         ]
         if started:
             yield f"* {outcome.case.name}, started with: {'; '.join(started)}."
+        tried = [
+            f"{trial.engine} {_options(trial.options)} ({_milliseconds(trial.seconds)} ms)" for trial in outcome.trials
+        ]
+        if tried:
+            yield f"* {outcome.case.name}, tried: {'; '.join(tried)}."
         repeated = {name: found.repeated for name, found in outcome.measured.items() if found.repeated}
         if repeated:
             yield f"* {outcome.case.name}, loaded samples taken again: {_counts(repeated)}."
+
+
+def _way(outcome: Outcome, name: str) -> Mapping[str, Any]:
+    """How an engine was started."""
+    ways = outcome.case.options[name]
+    return ways[0] if len(ways) == 1 else fastest(outcome.trials, name).options
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{value} {name}" for name, value in options.items())
 
 
 def _counts(numbers: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ from benchmarks.agreement import difference
 from benchmarks.bench import Outcome
 from benchmarks.comparison import Ratio, closing_line, ratios, worst
 from benchmarks.engines import KINDS, as_map
-from benchmarks.sampling import Measured, Rounds, Sample
+from benchmarks.sampling import Measured, Rounds, Sample, Trial, fastest
 from benchmarks.workloads import chain, increment, independent
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,11 @@ def test_a_sample_is_the_median_of_its_runs_and_the_minimum_is_of_all_runs() -> 
     rounds = Rounds({"a": 2}, limit=0.2, repeats=0)
     play(rounds, {"a": [Sample([5.0, 1.0, 2.0]), Sample([4.0, 4.0])]})
     assert (rounds.measured()["a"].median, rounds.measured()["a"].minimum) == (3.0, 1.0)
+
+
+def test_the_fastest_way_to_start_an_engine_is_told_from_others() -> None:
+    ways = [Trial("a", {"n": 1}, 3.0), Trial("a", {"n": 2}, 2.0), Trial("a", {"n": 3}, 2.0), Trial("b", {}, 1.0)]
+    assert fastest(ways, "a") is ways[1]
 
 
 def test_an_engine_without_a_turn_is_left_out() -> None:
