@@ -20,9 +20,8 @@ from benchmarks.comparison import Ratio, ratios
 from benchmarks.engine import EngineFailed, EngineProcess, options_key
 from benchmarks.sampling import Measured, Rounds, Sample, Trial, fastest
 
-#: Foreign use of the processors above which a sample is taken again, in cores; and how often, for each engine.
+#: Foreign use of the processors above which a sample is taken again, in cores.
 LIMIT = 0.2
-REPEATS = 3
 #: Short runs are repeated within a sample: readings of processor time advance in ticks of 10 ms.
 SAMPLE_SECONDS = 0.3
 SAMPLE_RUNS = 30
@@ -64,12 +63,12 @@ class Bench:
         self.versions: dict[str, dict[str, str]] = {}
         self.idle_cores: dict[str, float] = {}
 
-    def measure(self, case: Case) -> Outcome:
-        """Take all samples of a case."""
+    def measure(self, case: Case, repeats: int) -> Outcome:
+        """Take all samples of a case, and loaded ones again, so often for each engine at most."""
         with ExitStack() as own:
-            return self._measure(case, own)
+            return self._measure(case, repeats, own)
 
-    def _measure(self, case: Case, own: ExitStack) -> Outcome:
+    def _measure(self, case: Case, repeats: int, own: ExitStack) -> Outcome:
         outcome = Outcome(case)
         result = self._folder / "result.pickle"
         prepare = {"builder": case.builder, "arguments": dict(case.arguments), "result": str(result)}
@@ -82,7 +81,7 @@ class Bench:
             except EngineFailed as error:
                 self._failed(outcome, name, taking, error)
         result.unlink()
-        rounds = Rounds({name: case.samples[name] for name in taking}, LIMIT, REPEATS)
+        rounds = Rounds({name: case.samples[name] for name in taking}, LIMIT, repeats)
         while names := [name for name in rounds.next_round() if name in taking]:
             for name in names:
                 try:

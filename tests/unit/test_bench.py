@@ -216,6 +216,13 @@ def test_goals_are_of_engines_that_take_part() -> None:
     assert set(tables.ENGINES) == set(KINDS)
 
 
+def test_a_late_run_leaves_out_who_has_no_goal_and_says_so() -> None:
+    case = cases.hurried(cases.SLEEPING)
+    assert dict(case.samples) == {"Wukong": 5, "distributed": 5, "Ray": 5}
+    assert case.note.endswith("; the run was late, engines without a goal were left out")
+    assert cases.hurried(case) is case
+
+
 def test_the_issue_s_workloads_are_all_there() -> None:
     numbers = {case.name.split()[0] for case in cases.CASES}
     assert numbers == {f"W{number}" for number in range(1, 12)} | {"W3s"}
