@@ -61,7 +61,11 @@ class Cluster:
 
     def up(self, *arguments: str) -> None:
         """Start, or change, the cluster; a job can be run when this returns."""
-        self.compose("up", "--detach", "--wait", *arguments)
+        command = ("up", "--detach", "--wait", *arguments)
+        ran = self.run(*command)
+        if ran.returncode and "No such container" in ran.stderr:
+            ran = self.run(*command)  # as docs/compose.md tells users
+        assert ran.returncode == 0, f"{' '.join(command)}: {ran.stderr}"
 
     @property
     def address(self) -> str:
