@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wukong.engine.policy.policy import Policy
+from wukong.engine.policy.modified import Modified
 
 #: The mechanisms that each policy has, by its name.
 MECHANISMS: Final[Mapping[str, Sequence[str]]] = {
@@ -33,36 +33,10 @@ MECHANISMS: Final[Mapping[str, Sequence[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Without:
+class Without(Modified):
     """`policy` without the mechanism of that name; see the module."""
 
-    policy: Policy
     mechanism: str
-
-    @property
-    def bounded(self) -> bool:
-        """As the policy."""
-        return self.policy.bounded
-
-    @property
-    def at_once(self) -> bool:
-        """As the policy."""
-        return self.policy.at_once
-
-    @property
-    def stores_all(self) -> bool:
-        """As the policy."""
-        return self.policy.stores_all
-
-    @property
-    def lean(self) -> bool:
-        """As the policy."""
-        return self.policy.lean
-
-    @property
-    def large_bytes(self) -> int | None:
-        """As the policy."""
-        return self.policy.large_bytes
 
     @property
     def elides(self) -> bool:
@@ -78,10 +52,6 @@ class Without:
     def inlines(self) -> bool:
         """As the policy, with inlining."""
         return self.policy.inlines and self.mechanism != "inlining"
-
-    def initial_groups(self, leaves: Sequence[int], parallelism: int) -> list[Sequence[int]]:
-        """As the policy."""
-        return self.policy.initial_groups(leaves, parallelism)
 
     def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
         """As the policy, with the beat."""
