@@ -15,7 +15,7 @@ from wukong import Client
 from wukong.errors import TlsFailed
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tests.e2e.cluster import Cluster
+from tests.e2e.cluster import Cluster, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -24,16 +24,8 @@ FILES = {"ca_file": "ca.pem", "certificate_file": "client.pem", "key_file": "cli
 
 @pytest.fixture(scope="module")
 def secured(engine: docker.DockerClient) -> Iterator[Cluster]:
-    started = Cluster(engine, WUKONG_TLS="1", WUKONG_MUTUAL_TLS="1")
-    try:
-        started.up()
+    with running(engine, WUKONG_TLS="1", WUKONG_MUTUAL_TLS="1") as started:
         yield started
-    except BaseException:
-        print(started.logs())
-        raise
-    finally:
-        started.down()
-        assert started.left() == []
 
 
 @pytest.fixture(scope="module")
