@@ -1,23 +1,21 @@
 """The bearer token: clients put it on every call, servers demand it on every method of their own.
 
-Health and reflection are open, so that load balancers and grpcurl's `list` and `describe` need no secret.
+Health and reflection are open; see `wukong.rpc.interceptor`.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
-import grpc.aio
 
 from wukong.errors import AccessDenied, WukongError
 from wukong.rpc.handler import Handler, Request, Response, before
+from wukong.rpc.interceptor import Interceptor
 
 HEADER = "authorization"
-OPEN_PREFIX = "/grpc."
-"""Methods that need no token: gRPC's own services."""
 
 
 def credentials(token: str) -> tuple[str, str]:
@@ -31,7 +29,7 @@ def credentials(token: str) -> tuple[str, str]:
     return HEADER, f"Bearer {token}"
 
 
-class TokenCheck(grpc.aio.ServerInterceptor):
+class TokenCheck(Interceptor):
     """Refuses calls whose token is missing or wrong with `AccessDenied`, in constant time.
 
     Args:
@@ -45,16 +43,11 @@ class TokenCheck(grpc.aio.ServerInterceptor):
         self._refused = refused
         self._expected = credentials(token)[1].encode()
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Request, Response] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler[Request, Response] | None:
+    def around(
+        self, handler: Handler[Request, Response], details: grpc.HandlerCallDetails
+    ) -> Handler[Request, Response]:
         """The method's handler, or one of the same kind that refuses."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(OPEN_PREFIX):
-            return handler
-        given = dict(handler_call_details.invocation_metadata).get(HEADER)
+        given = dict(details.invocation_metadata).get(HEADER)
         if given is None:
             return self._refusing(handler, f"the call has no token; send the metadata '{HEADER}: Bearer TOKEN'")
         if not hmac.compare_digest(str(given).encode(), self._expected):

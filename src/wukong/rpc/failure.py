@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import grpc.aio
 
 from wukong.errors import TooManyCalls, WukongError
-from wukong.rpc.auth import OPEN_PREFIX
 from wukong.rpc.handler import Handler, Request, Response, function, remake
+from wukong.rpc.interceptor import Interceptor
 from wukong.rpc.status import encode
 
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -24,22 +24,17 @@ _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class FailureToStatus(grpc.aio.ServerInterceptor):
+class FailureToStatus(Interceptor):
     """Answers an error of Wukong with its status, and any other one with INTERNAL and a reference to the log.
 
     Methods that stream their answer must be asynchronous generators, all others coroutines.
     """
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Request, Response] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler[Request, Response] | None:
+    def around(
+        self, handler: Handler[Request, Response], details: grpc.HandlerCallDetails
+    ) -> Handler[Request, Response]:
         """The method's handler, which answers what the method raises."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or method.startswith(OPEN_PREFIX):
-            return handler
+        method = details.method
         _log.debug("%s is called", method)
         inner = function(handler)
 

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import time
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,9 @@ import grpc
 import grpc.aio
 
 from wukong.errors import TooManyCalls
-from wukong.rpc.auth import OPEN_PREFIX
 from wukong.rpc.bucket import Buckets
 from wukong.rpc.handler import Handler, Request, Response, before
+from wukong.rpc.interceptor import Interceptor
 
 #: Seconds for which a caller may go at any speed who was idle before.
 BURST_SECONDS = 10.0
@@ -55,7 +55,7 @@ class Rates:
         return cls(**given)
 
 
-class RateCheck(grpc.aio.ServerInterceptor):
+class RateCheck(Interceptor):
     """Refuses calls that come too fast with `TooManyCalls`, which says after how long to try again."""
 
     def __init__(self, rates: Rates, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,16 +70,11 @@ class RateCheck(grpc.aio.ServerInterceptor):
         """Take note of a caller whose token was refused."""
         self._buckets["failed_tokens"].take(address_of(peer), self._clock())
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler[Request, Response] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler[Request, Response] | None:
+    def around(
+        self, handler: Handler[Request, Response], details: grpc.HandlerCallDetails
+    ) -> Handler[Request, Response]:
         """The method's handler, which is called only if the caller is not too fast."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(OPEN_PREFIX):
-            return handler
-        kinds = ("calls", "submissions") if handler_call_details.method.endswith(_SUBMIT) else ("calls",)
+        kinds = ("calls", "submissions") if details.method.endswith(_SUBMIT) else ("calls",)
 
         def check(context: grpc.aio.ServicerContext[Any, Any]) -> None:
             address, now = address_of(context.peer()), self._clock()
