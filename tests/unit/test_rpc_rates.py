@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 import grpc.aio
 import pytest
+from tests.server_thread import served
 
 from wukong import Client
 from wukong.errors import AccessDenied, InvalidSetting, LimitExceeded, TooManyCalls
 from wukong.rpc import bucket
-from wukong.rpc import server as rpc_server
 from wukong.rpc.bucket import Buckets
 from wukong.rpc.channel import channel
 from wukong.rpc.rates import Rates, address_of
@@ -112,40 +110,13 @@ Start = Callable[[Rates], str]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a server in a thread with its own event loop; returns its address."""
-    ends: list[Callable[[], None]] = []
+    """Starts a server; returns its address."""
 
-    def begin(rates: Rates) -> str:
-        started: Future[str] = Future()
-        loop, end = asyncio.new_event_loop(), asyncio.Event()
+    def add(server: grpc.aio.Server) -> None:
+        scheduler_pb2_grpc.add_SchedulerServicer_to_server(Scheduler(), server)
 
-        def add(server: grpc.aio.Server) -> None:
-            scheduler_pb2_grpc.add_SchedulerServicer_to_server(Scheduler(), server)
-
-        async def live() -> None:
-            server = await rpc_server.start("127.0.0.1:0", add, TOKEN, ["wukong.rpc.v1.Scheduler"], rates=rates)
-            started.set_result(server.address)
-            await end.wait()
-            await server.close()
-
-        def run() -> None:
-            with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                runner.run(live())
-
-        thread = threading.Thread(target=run)
-        thread.start()
-
-        def stop() -> None:
-            loop.call_soon_threadsafe(end.set)
-            thread.join(timeout=10)
-            assert not thread.is_alive()
-
-        ends.append(stop)
-        return started.result(timeout=10)
-
-    yield begin
-    for stop in ends:
-        stop()
+    with ExitStack() as stack:
+        yield lambda rates: stack.enter_context(served(add, TOKEN, ["wukong.rpc.v1.Scheduler"], rates=rates))
 
 
 def test_submissions_that_come_too_fast_are_refused_and_other_calls_are_not(start: Start) -> None:

@@ -4,14 +4,13 @@ import asyncio
 import logging
 import re
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from tests.server_thread import served
 
 from wukong import errors
 from wukong.errors import WukongError
@@ -75,27 +74,8 @@ def add_servicers(server: grpc.aio.Server) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A server in a thread with its own event loop, so that tests can call it synchronously."""
-    started: Future[str] = Future()
-    loop = asyncio.new_event_loop()
-    end = asyncio.Event()
-
-    async def live() -> None:
-        server = await rpc_server.start("127.0.0.1:0", add_servicers, TOKEN, SERVICES)
-        started.set_result(server.address)
-        await end.wait()
-        await server.close()
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(live())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield started.result(timeout=10)
-    loop.call_soon_threadsafe(end.set)
-    thread.join(timeout=10)
-    assert not thread.is_alive()
+    with served(add_servicers, TOKEN, SERVICES) as address:
+        yield address
 
 
 @pytest.fixture

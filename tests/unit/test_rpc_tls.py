@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc.aio
 import pytest
+from tests.server_thread import served
 
 from wukong import Client
 from wukong.client.address import locate
 from wukong.cluster import certificates
 from wukong.errors import ClusterUnavailable, InvalidSetting, TlsFailed, WukongError
-from wukong.rpc import server as rpc_server
 from wukong.rpc.channel import async_channel
 from wukong.rpc.server import Context
 from wukong.rpc.serving import serving
@@ -52,40 +51,13 @@ Start = Callable[[ServerTls | None], str]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a server in a thread with its own event loop; returns its address."""
-    ends: list[Callable[[], None]] = []
+    """Starts a server; returns its address."""
 
-    def begin(tls: ServerTls | None) -> str:
-        started: Future[str] = Future()
-        loop, end = asyncio.new_event_loop(), asyncio.Event()
+    def add(server: grpc.aio.Server) -> None:
+        scheduler_pb2_grpc.add_SchedulerServicer_to_server(Scheduler(), server)
 
-        def add(server: grpc.aio.Server) -> None:
-            scheduler_pb2_grpc.add_SchedulerServicer_to_server(Scheduler(), server)
-
-        async def live() -> None:
-            server = await rpc_server.start("127.0.0.1:0", add, TOKEN, ["wukong.rpc.v1.Scheduler"], tls=tls)
-            started.set_result(server.address)
-            await end.wait()
-            await server.close()
-
-        def run() -> None:
-            with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                runner.run(live())
-
-        thread = threading.Thread(target=run)
-        thread.start()
-
-        def stop() -> None:
-            loop.call_soon_threadsafe(end.set)
-            thread.join(timeout=10)
-            assert not thread.is_alive()
-
-        ends.append(stop)
-        return started.result(timeout=10)
-
-    yield begin
-    for stop in ends:
-        stop()
+    with ExitStack() as stack:
+        yield lambda tls: stack.enter_context(served(add, TOKEN, ["wukong.rpc.v1.Scheduler"], tls=tls))
 
 
 def shown(folder: Path, name: str, mutual: str = "") -> ServerTls:
