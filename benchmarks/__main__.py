@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import load
-from benchmarks.bench import LIMIT, Bench, as_document
+from benchmarks.bench import Bench, as_document
 from benchmarks.cases import CASES, QUICK, QUICK_CASES, Case, hurried
 from benchmarks.engine import PEERS, ROOT
 from benchmarks.machine import describe
+from benchmarks.sampling import LIMIT
 from benchmarks.tables import page
 
 OUT = ROOT / "build/bench"

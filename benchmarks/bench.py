@@ -18,12 +18,9 @@ from benchmarks import load
 from benchmarks.cases import SYNCHRONOUS, Case
 from benchmarks.comparison import Ratio, ratios
 from benchmarks.engine import EngineFailed, EngineProcess, options_key
-from benchmarks.sampling import Measured, Rounds, Sample, Trial, fastest
+from benchmarks.sampling import LIMIT, SAMPLE_SECONDS, Measured, Rounds, Sample, Trial, fastest
 
-#: Foreign use of the processors above which a sample is taken again, in cores.
-LIMIT = 0.2
-#: Short runs are repeated within a sample: readings of processor time advance in ticks of 10 ms.
-SAMPLE_SECONDS = 0.3
+#: Runs in a sample, at most.
 SAMPLE_RUNS = 30
 #: Seconds after which an engine's run counts as stuck.
 PATIENCE = 300.0

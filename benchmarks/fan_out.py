@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 
+from benchmarks import machine
 from benchmarks.fan_out_cluster import CREDENTIALS, Cluster, started
 from wukong.engine.instructions import Offload, Piece
 from wukong.invocation.spreading import Spreading
@@ -105,8 +104,7 @@ def main() -> None:
     """Measure everything; the table is Markdown."""
     os.environ.update(CREDENTIALS)
     began = time.perf_counter()
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}; medians of {SAMPLES} in ms, minima in brackets")
+    print(f"{machine.line()}; medians of {SAMPLES} in ms, minima in brackets")
     print("| invocation takes | pieces | shared value | direct | invoker | proxy | fastest |")
     print("|---|---|---|---|---|---|---|")
     for latency in LATENCIES:

@@ -9,6 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
+def line() -> str:
+    """Date and machine as they stand above a table, in one line."""
+    cores = os.cpu_count()
+    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores, Python {platform.python_version()}, {platform.machine()}"
+
+
 def describe() -> dict[str, str]:
     """Date and machine, in words."""
     cpu = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks import machine
 
 FOLDER = Path("build/bench")
 
@@ -58,12 +57,6 @@ def closing_line(goals: Iterable[Goal]) -> str:
     return f"worst ratio to goal: {worst.ratio:.2f} ({worst.name})"
 
 
-def machine() -> str:
-    """The date and the machine, as they stand above every table."""
-    cores = os.cpu_count()
-    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores, Python {platform.python_version()}, {platform.machine()}"
-
-
 def publish(
     name: str, sections: Sequence[str], goals: Sequence[Goal], data: Mapping[str, Any], folder: Path = FOLDER
 ) -> int:
@@ -76,10 +69,10 @@ def publish(
         data: All that was measured, ready for JSON.
         folder: Where the files go.
     """
-    text = "\n\n".join([machine(), *sections, goals_table(goals), closing_line(goals)])
+    text = "\n\n".join([machine.line(), *sections, goals_table(goals), closing_line(goals)])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text + "\n")
-    stated = {"machine": machine(), "goals": [{**asdict(goal), "ratio": goal.ratio} for goal in goals], **data}
+    stated = {"machine": machine.line(), "goals": [{**asdict(goal), "ratio": goal.ratio} for goal in goals], **data}
     (folder / f"{name}.json").write_text(json.dumps(stated, indent=2) + "\n")
     print(text)
     return int(any(goal.ratio > 1 for goal in goals))

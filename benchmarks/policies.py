@@ -19,8 +19,9 @@ from benchmarks import load
 from benchmarks.outcome import FOLDER, publish
 from benchmarks.policy_cases import PLACES, Case, Place, cases
 from benchmarks.policy_goals import Finding, goals
-from benchmarks.policy_measuring import LIMIT, expected, measure
+from benchmarks.policy_measuring import expected, measure
 from benchmarks.policy_tables import sections
+from benchmarks.sampling import LIMIT
 
 
 def run(chosen: Sequence[Case], places: Sequence[Place], folder: Path) -> int:

@@ -13,16 +13,14 @@ from benchmarks import load
 from benchmarks.agreement import difference
 from benchmarks.policy_cases import HEARTBEAT, LARGE_BYTES, PUBLISHED, Case, Place
 from benchmarks.policy_goals import Finding, PolicySample, counts
-from benchmarks.sampling import Rounds
+from benchmarks.sampling import LIMIT, SAMPLE_SECONDS, Rounds
 from wukong import Client, LocalCluster
 from wukong.client.report import Report
 
-#: Foreign use of the processors above which a sample is taken again, in cores; and how often, for each policy.
-LIMIT = 0.2
+#: Loaded samples of a policy that are taken again, at most.
 REPEATS = 2
 
-#: Short runs are repeated within a sample: readings of processor time advance in ticks of 10 ms.
-SAMPLE_SECONDS = 0.3
+#: Runs in a sample, at most.
 SAMPLE_RUNS = 20
 
 

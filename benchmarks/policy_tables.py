@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from benchmarks.outcome import table
 from benchmarks.policy_cases import HEARTBEAT, PUBLISHED, STATELESS
 from benchmarks.policy_goals import Finding
+from benchmarks.sampling import LOADED
 from wukong.engine.policy.named import ABLATIONS
-
-#: Stands behind a time of which some samples were disturbed.
-LOADED = "°"
 
 _COUNTED = ("invocations", "round trips", "read, MB", "written, MB", "GB-seconds", "cost")
 

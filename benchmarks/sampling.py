@@ -13,6 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Foreign use of the processors above which a sample is loaded, in cores.
+LIMIT = 0.2
+#: Stands in tables behind a time of which some samples are loaded.
+LOADED = "°"
+#: Short runs are repeated within a sample, for so long: readings of processor time advance in ticks of 10 ms.
+SAMPLE_SECONDS = 0.3
+
 
 @dataclass(frozen=True)
 class Sample:

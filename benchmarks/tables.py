@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.bench import Outcome
 from benchmarks.comparison import Ratio, closing_line
-from benchmarks.sampling import Measured, fastest
+from benchmarks.sampling import LOADED, Measured, fastest
 
 ENGINES = (
     "Wukong",
@@ -18,8 +18,6 @@ ENGINES = (
     "Dask multiprocessing",
     "Lithops",
 )
-#: Stands behind a cell some of whose samples were disturbed.
-LOADED = "°"
 
 
 def times(outcomes: Sequence[Outcome]) -> Iterator[str]:

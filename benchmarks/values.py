@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -17,11 +16,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import machine, processes
 from benchmarks.far_nodes import far_table, measure_far
 from benchmarks.value_ways import Bare, Copied, Loopback, Stored, Warm, Way
 from wukong.cluster.valkey import ValkeyServer
@@ -78,12 +77,7 @@ class Row:
 
 def processor_seconds(pids: Sequence[int]) -> float:
     """What this process and others have used so far."""
-    own = os.times()
-    total = own.user + own.system
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
+    return sum(map(processes.seconds, (os.getpid(), *pids)))
 
 
 def measure(ways: Mapping[str, Way], size: int, turns: int, pids: Sequence[int], settle: Settle) -> Iterator[Row]:
@@ -199,8 +193,7 @@ def closing_line(rows: Sequence[Row]) -> str:
 def main() -> None:
     """Measure everything; the table is Markdown."""
     began = time.perf_counter()
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
-    lines = [f"{datetime.now(UTC):%Y-%m-%d}, {machine}; GB/s: medians of {TURNS}, the best in brackets", ""]
+    lines = [f"{machine.line()}; GB/s: medians of {TURNS}, the best in brackets", ""]
     rows = []
     for row in run(list(SIZES.values()), TURNS):
         rows.append(row)
