@@ -108,14 +108,21 @@ def test_another_error_names_its_task_if_it_has_one() -> None:
     assert not messages.error(Failure("DeadlineExceeded", "late")).HasField("attributes")
 
 
+def added(targets: Targets, marks: list[bytes | None], **room: int) -> list[job_pb2.Result]:
+    job = job_pb2.Job(job_id="j")
+    messages.add_results(job, targets, marks, **room)
+    assert job.job_id == "j"
+    return list(job.results)
+
+
 def test_results_are_marks_in_the_order_asked() -> None:
-    results = messages.results(Targets([9, 2]), [b"I5", None])
+    results = added(Targets([9, 2]), [b"I5", None])
     assert results == [job_pb2.Result(task=9, mark=b"I5"), job_pb2.Result(task=2)]
 
 
 def test_json_results_are_values() -> None:
     marks = [json_mark({"a": [1, 2.5, None, True, "x"]}), json_mark(2**53), json_mark([2**53 + 1])]
-    results = messages.results(Targets([2, 1, 0], ["c", "b", "a"]), list(marks))
+    results = added(Targets([2, 1, 0], ["c", "b", "a"]), list(marks))
     assert [result.target for result in results] == ["c", "b", "a"]
     assert [json_format.MessageToDict(result.json) for result in results] == [
         {"a": [1.0, 2.5, None, True, "x"]},
@@ -125,13 +132,13 @@ def test_json_results_are_values() -> None:
 
 
 def test_a_null_is_a_value_and_not_an_absent_one() -> None:
-    (result,) = messages.results(Targets([0], ["a"]), [json_mark(None)])
+    (result,) = added(Targets([0], ["a"]), [json_mark(None)])
     assert result.WhichOneof("value") == "json"
     assert result.json.WhichOneof("kind") == "null_value"
 
 
 def test_marks_beyond_the_room_are_left_for_the_data_service() -> None:
-    results = messages.results(Targets([0, 1, 2]), [b"x" * 6, b"y" * 5, b"z" * 4], room=10)
+    results = added(Targets([0, 1, 2]), [b"x" * 6, b"y" * 5, b"z" * 4], room=10)
     assert [bytes(result.mark) for result in results] == [b"x" * 6, b"", b"z" * 4]
 
 

@@ -114,26 +114,29 @@ def error(failure: Failure) -> job_pb2.JobError:
     return message
 
 
-def results(targets: Targets, marks: Sequence[bytes | None], room: int = RESULT_BYTES) -> list[job_pb2.Result]:
-    """The results of a job, target by target, with the marks that fit into `room` bytes.
+def add_results(job: job_pb2.Job, targets: Targets, marks: Sequence[bytes | None], room: int = RESULT_BYTES) -> None:
+    """Add the results to a job, target by target, with the marks that fit into `room` bytes.
+
+    They are made in their place: a message that is made for itself takes many times the memory, and there may be a
+    million of them.
 
     Args:
+        job: A job without results.
         targets: The targets.
         marks: Their marks as far as they are there.
         room: Bytes of marks.
     """
-    messages = []
+    add, names = job.results.add, targets.names
     for position, (target, mark) in enumerate(zip(targets.tasks, marks, strict=True)):
-        message = job_pb2.Result(task=target, target=targets.names[position] if targets.names else "")
-        messages.append(message)
+        name = names[position] if names else ""
         if mark is None or len(mark) > room:
+            add(task=target, target=name)
             continue
         room -= len(mark)
         if mark.startswith(b"J"):
-            json_format.ParseDict(_lossless(load_json(mark)), message.json)
+            json_format.ParseDict(_lossless(load_json(mark)), add(task=target, target=name).json)
         else:
-            message.mark = mark
-    return messages
+            add(task=target, target=name, mark=mark)
 
 
 def _lossless(value: Any) -> Any:

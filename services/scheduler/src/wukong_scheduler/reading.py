@@ -32,14 +32,19 @@ class Reading:
         Raises:
             UnknownJob: There is no such job.
         """
+        message = job_pb2.Job()
+        self.fill(message, name)
+        return message
+
+    def fill(self, message: job_pb2.Job, name: str) -> None:
+        """Put a job into an empty message, which may be a part of another one. Else as `job`."""
         info = self._mds.job(name)
         if info is None:
             raise UnknownJob(name)
-        message = messages.job(name, self._verified(name, info), time.time(), self._prices)
+        message.MergeFrom(messages.job(name, self._verified(name, info), time.time(), self._prices))
         if info.state == "done":
             asked = Targets.decode(self._mds.targets(name))
-            message.results.extend(messages.results(asked, self._mds.results(name, asked.tasks)))
-        return message
+            messages.add_results(message, asked, self._mds.results(name, asked.tasks))
 
     def jobs(self, limit: int) -> list[job_pb2.Job]:
         """The newest jobs, without their results."""

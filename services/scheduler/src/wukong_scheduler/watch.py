@@ -47,9 +47,8 @@ async def watch(
                 message = messages.event(entry)
                 final = entry.kind == "state" and entry.text in messages.FINAL
                 if final and entry is entries[-1]:
-                    found = await asyncio.to_thread(reading.job, job)
-                    if found.state in messages.ENDED:
-                        message.state.job.CopyFrom(found)
+                    await asyncio.to_thread(reading.fill, message.state.job, job)
+                    if message.state.job.state in messages.ENDED:
                         yield message
                         return
                 if not final:
@@ -58,11 +57,9 @@ async def watch(
                 continue
             if info.state in messages.FINAL and not entries:
                 # Its last event is behind the caller, or was lost with the store's last second.
-                yield event_pb2.JobEvent(
-                    state=event_pb2.StateChange(
-                        state=messages.state(info.state), job=await asyncio.to_thread(reading.job, job)
-                    )
-                )
+                last = event_pb2.JobEvent(state=event_pb2.StateChange(state=messages.state(info.state)))
+                await asyncio.to_thread(reading.fill, last.state.job, job)
+                yield last
                 return
             counts = info.state, info.counters.tasks_run, info.live_records
             if counts != told:
