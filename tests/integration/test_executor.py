@@ -6,6 +6,7 @@ What Dask's own scheduler returns is what must come back; every task runs once; 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import threading
 import time
@@ -25,6 +26,7 @@ from wukong.errors import ClusterUnavailable
 from wukong.graph.convert import convert
 from wukong.graph.page import build_pages
 from wukong.graph.payload import cut
+from wukong.invocation.event import executor_event
 from wukong.kvs.ring import Node, Ring
 from wukong.mds import keys
 from wukong.mds.records import Record
@@ -57,15 +59,16 @@ class ThreadLambda:
         self.environment, self.deliveries = environment, deliveries
         self.threads: list[threading.Thread] = []
         self.outcomes: list[Any] = []
-        self.events: list[str] = []
+        self.events: list[bytes] = []
 
-    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> None:
-        import json
+    def __call__(self, function: str) -> ThreadLambda:
+        assert function == "wukong-executor"
+        return self
 
-        assert (FunctionName, InvocationType) == ("wukong-executor", "Event")
-        self.events.append(Payload)
+    def post(self, payload: bytes, trace: str = "") -> None:
+        self.events.append(payload)
         for _ in range(self.deliveries):
-            thread = threading.Thread(target=self._run, args=(json.loads(Payload),))
+            thread = threading.Thread(target=self._run, args=(json.loads(payload),))
             thread.start()
             self.threads.append(thread)
 
@@ -94,7 +97,7 @@ class Harness:
         self.ring = Ring(1, (Node("n1", address),))
         self.lambda_ = ThreadLambda(self.environment, deliveries)
         monkeypatch.setattr(handler, "_environment", lambda: self.environment)
-        self.environment.__dict__["lambda_client"] = self.lambda_
+        self.environment.__dict__["requests"] = self.lambda_
         self.connection = Connection(address, password=PASSWORD)
 
     def submit(self, dsk: Any, asked: list[Any], parallelism: int = 4) -> tuple[str, Any]:
@@ -112,7 +115,7 @@ class Harness:
         leaves = [task for task in range(len(dag)) if dag.dep_offsets[task] == dag.dep_offsets[task + 1]]
         spec = JobSpec(len(dag), len(dag.targets), len(pages), firsts, parallelism, self.ring, 60)
         assert mds.submit(job, spec, pages, [Record("0", leaves)], 10) == "running"
-        self.lambda_.invoke("wukong-executor", "Event", f'{{"job": "{job}", "record": "0"}}')
+        self.lambda_.post(executor_event(job, "0", []))
         return job, dag
 
     def get(self, dsk: Any, asked: list[Any], parallelism: int = 4) -> tuple[list[Any], Any]:
@@ -345,7 +348,7 @@ def test_a_holder_that_was_silent_for_a_lease_is_succeeded_and_does_no_harm(harn
             assert time.monotonic() < deadline
         while len(list(tmp_path.iterdir())) < 2:  # refused as long as the lease lasts
             assert time.monotonic() < deadline
-            harness.lambda_.invoke("wukong-executor", "Event", harness.lambda_.events[0])
+            harness.lambda_.post(harness.lambda_.events[0])
             harness.lambda_.threads[-1].join(0.1)
         (tmp_path / "go").touch()
 

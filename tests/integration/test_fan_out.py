@@ -59,12 +59,12 @@ class Lambda:
 
             def do_POST(self) -> None:
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                boto = "Boto3" in self.headers.get("User-Agent", "")
-                if this.refuse and not boto:
+                proxy = "aiohttp" in self.headers.get("User-Agent", "")
+                if this.refuse and proxy:
                     this.refuse -= 1
                     self.send_response(403)
                 else:
-                    this.agents.append("executor" if boto else "proxy")
+                    this.agents.append("proxy" if proxy else "executor")
                     this.invoke(event)
                     self.send_response(202)
                 self.send_header("Content-Length", "0")
@@ -168,7 +168,7 @@ class Stage:
             if ring is not None:
                 environment.kvs(ring).close()
             environment.mds.close_connections()
-            environment.lambda_client.close()
+            environment.requests(environment.function).close()
         self.do(self.loop.shutdown_default_executor())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()

@@ -117,8 +117,8 @@ def test_an_offload_that_the_store_forgot_is_sent_again(
         return status, accepted
 
     monkeypatch.setattr(job.environment.mds, "offload", forgotten)
-    invoke = lambda **call: given.append(json.loads(call["Payload"])["record"])  # noqa: E731
-    job.environment.__dict__["lambda_client"] = SimpleNamespace(invoke=invoke)
+    post = lambda payload, trace: given.append(json.loads(payload)["record"])  # noqa: E731
+    job.environment.__dict__["requests"] = lambda function: SimpleNamespace(post=post)
     executors = [job.execute("0")]
     try:
         until(lambda: bool(gone) and all(map(job.exists, gone)))

@@ -174,7 +174,7 @@ def test_an_endpoint_that_is_not_there_ends_the_job(
     invocations.start("job-1", {"0": []})
     until(lambda: bool(refusals))
     invocations.close()
-    assert "Could not connect" in refusals[0][1].message
+    assert "ConnectionRefusedError" in refusals[0][1].message
 
 
 def test_close_does_not_wait_for_a_pause(

@@ -27,6 +27,7 @@ from wukong.errors import TaskError, ValueRefused
 from wukong.graph.convert import convert
 from wukong.graph.page import Page, build_pages
 from wukong.graph.payload import cut
+from wukong.invocation.event import executor_event
 from wukong.kvs.ring import Node, Ring
 from wukong.mds import keys
 from wukong.mds.failure import Failure
@@ -102,7 +103,7 @@ class Job:
                 "WUKONG_LEASE_SECONDS": "10",
             }
         )
-        self.environment.__dict__["lambda_client"] = self
+        self.environment.__dict__["requests"] = lambda function: self
         self.mds, self.signer = self.environment.mds, self.environment.signer
         self.ring = Ring(1, (Node("n1", address),))
         self.values = Values(self.environment.kvs(self.ring), self.signer)
@@ -123,14 +124,14 @@ class Job:
         spec = JobSpec(3, 1, 3, [0, 1, 2], 4, self.ring, 60)
         assert self.mds.submit(self.name, spec, pages, records, 10) == "running"
 
-    def invoke(self, FunctionName: str, InvocationType: str, Payload: str) -> None:
-        thread = threading.Thread(target=handler.handler, args=(json.loads(Payload), None))
+    def post(self, payload: bytes, trace: str = "") -> None:
+        thread = threading.Thread(target=handler.handler, args=(json.loads(payload), None))
         thread.start()
         self._threads.append(thread)
 
     def run(self, record: str = "0") -> Failure | None:
         """What the job failed with when its executor has ended; None if it is done."""
-        self.invoke("", "", json.dumps({"job": self.name, "record": record}))
+        self.post(executor_event(self.name, record, []))
         while self._threads:
             self._threads.pop().join()
         info = self.mds.job(self.name)

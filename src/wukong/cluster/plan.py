@@ -31,7 +31,6 @@ PRELOAD = (
     "wukong_executor.handler",
     "wukong_executor.executor",
     "wukong_executor.manifest",
-    "boto3",
 )
 #: What takes long to import. The zygote imports those that the user's program has imported: its tasks will
 #: need them, and the others must not delay its first job.

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, NoReturn
+from threading import Lock
+from typing import NoReturn
 
 from wukong import settings
+from wukong.invocation.api import InvokeApi
+from wukong.invocation.requests import Requests
 from wukong.invocation.spreading import Spreading
 from wukong.kvs.access import Access
 from wukong.kvs.redis import RedisKvs
@@ -56,6 +59,8 @@ class Environment:
         self.cold = True
         self.pulse: Pulse | None = None
         self._stores: dict[str, RedisKvs] = {}
+        self._requests: dict[str, Requests] = {}
+        self._requesting = Lock()
 
     def start_pulse(self) -> None:
         """Start the process that renews leases, before any other thread does anything."""
@@ -95,11 +100,13 @@ class Environment:
         """Where beats run. Its threads stay: on a busy machine it can take longer to start one than to run a job."""
         return ThreadPoolExecutor(BEATS, thread_name_prefix="wukong-beat")
 
-    @cached_property
-    def lambda_client(self) -> Any:
-        """boto3's Lambda client; imported on first use, because most small jobs never invoke anything."""
-        import boto3
-        from botocore.config import Config
+    def requests(self, function: str) -> Requests:
+        """Requests to invoke a function; made on first use, because most small jobs never invoke anything.
 
-        config = Config(retries={"total_max_attempts": 3, "mode": "standard"}, max_pool_connections=16)
-        return boto3.client("lambda", endpoint_url=self._lambda_endpoint or None, config=config)
+        Raises:
+            ClusterUnavailable: There are no AWS credentials.
+        """
+        with self._requesting:
+            if function not in self._requests:
+                self._requests[function] = Requests(InvokeApi(self._lambda_endpoint, function))
+            return self._requests[function]

@@ -456,7 +456,8 @@ class Executor:
             while not self._stopping.wait(self._environment.beat_seconds):
                 tick = True
                 if clock() > self._time_left.until:
-                    self._environment.lambda_client  # noqa: B018  # takes long to make, and there may be little time
+                    # It can take long to find whom to sign for, and there may be little time.
+                    self._environment.requests(self._environment.function)
                 while not self._stopping.is_set():
                     with self._lock:
                         now = clock()

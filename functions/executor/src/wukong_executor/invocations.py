@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
+from wukong import settings
 from wukong.invocation.event import executor_event, invoker_event
+from wukong.invocation.refusal import pauses
 from wukong_executor.environment import Environment
 
 log = logging.getLogger(__name__)
 
 #: Invocations under way at once from one executor.
 AT_ONCE = 8
+
+#: Seconds before a refused request is made again, each further pause twice as long, and seconds of all pauses.
+FIRST_PAUSE, PATIENCE = 0.05, 0.2
 
 
 def invoke(environment: Environment, job: str, records: Mapping[str, Sequence[int]]) -> None:
@@ -26,28 +32,32 @@ def invoke(environment: Environment, job: str, records: Mapping[str, Sequence[in
     if not shares:
         _invoke_directly(environment, job, records)
         return
-    client = environment.lambda_client
     for share in shares:
-        payload = invoker_event(job, share).decode()
-        try:
-            client.invoke(FunctionName=environment.spreading.function, InvocationType="Event", Payload=payload)
-        except Exception as error:
-            log.warning("no invoker for %d records of job %s (%s); they are invoked directly", len(share), job, error)
+        if refused := _post(environment, environment.spreading.function, invoker_event(job, share)):
+            log.warning("no invoker for %d records of job %s (%s); they are invoked directly", len(share), job, refused)
             _invoke_directly(environment, job, share)
 
 
 def _invoke_directly(environment: Environment, job: str, records: Mapping[str, Sequence[int]]) -> None:
-    client = environment.lambda_client
-
     def start(record: str) -> None:
-        payload = executor_event(job, record, records[record]).decode()
-        try:
-            client.invoke(FunctionName=environment.function, InvocationType="Event", Payload=payload)
-        except Exception as error:
-            log.warning("record %s of job %s was not invoked (%s); the scheduler will", record, job, error)
+        if refused := _post(environment, environment.function, executor_event(job, record, records[record])):
+            log.warning("record %s of job %s was not invoked (%s); the scheduler will", record, job, refused)
 
     if len(records) == 1:
         start(*records)
     else:
         with ThreadPoolExecutor(min(AT_ONCE, len(records))) as pool:
             list(pool.map(start, records))
+
+
+def _post(environment: Environment, function: str, payload: bytes) -> str:
+    """Invoke a function, in several attempts where that can help; returns why not, or nothing."""
+    waits = pauses(FIRST_PAUSE, PATIENCE)
+    try:
+        while (refused := environment.requests(function).post(payload, settings.TRACE.get())) is not None:
+            if not refused.passes or (pause := next(waits, None)) is None:
+                return str(refused)
+            sleep(pause)
+    except Exception as error:  # whatever it is, the record says all that has to be done
+        return str(error) or repr(error)
+    return ""

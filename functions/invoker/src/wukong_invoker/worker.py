@@ -1,15 +1,13 @@
 """One process of the crew: takes records from its pipe, invokes the executor for each, and answers how many are left.
 
 Its threads wait for answers; the process is there because one interpreter makes only so many requests a second,
-whatever its threads. Each thread keeps one connection. A refused request is made again after growing pauses while there
+whatever its threads. Connections are kept. A refused request is made again after growing pauses while there
 is time.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,16 +16,14 @@ from time import monotonic, sleep
 
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import executor_event
-from wukong.invocation.refusal import NO_ANSWER, Refusal, pauses, refusal
+from wukong.invocation.refusal import pauses
+from wukong.invocation.requests import Requests
 
 #: Requests under way at once from one process.
 THREADS = 16
 
 #: Seconds before a refused request is made again; each further pause is twice as long.
 FIRST_PAUSE = 0.05
-
-#: Seconds that one request may take.
-TIMEOUT = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -81,33 +77,3 @@ def _start(requests: Requests, work: Work, record: str) -> bool:
             return False
         sleep(pause)
     return False
-
-
-class Requests:
-    """Requests on connections that are kept, one for each thread."""
-
-    def __init__(self, api: InvokeApi) -> None:
-        self._api = api
-        self._mine = threading.local()
-
-    def post(self, payload: bytes, trace: str) -> Refusal | None:
-        """Make one request; None when it is accepted."""
-        kept: http.client.HTTPConnection | None = getattr(self._mine, "connection", None)
-        if kept is not None:
-            try:
-                return self._ask(kept, payload, trace)
-            except (OSError, http.client.HTTPException):
-                kept.close()  # ended while it was idle, most likely; a second invocation would do no harm
-        scheme, host = self._api.address
-        kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-        self._mine.connection = kind(host, timeout=TIMEOUT)
-        try:
-            return self._ask(self._mine.connection, payload, trace)
-        except (OSError, http.client.HTTPException) as error:
-            self._mine.connection.close()
-            return Refusal(NO_ANSWER, f"{type(error).__name__}: {error}")
-
-    def _ask(self, connection: http.client.HTTPConnection, payload: bytes, trace: str) -> Refusal | None:
-        connection.request("POST", self._api.path, payload, self._api.headers(payload, trace))
-        answer = connection.getresponse()
-        return refusal(answer.status, answer.headers.get("x-amzn-ErrorType", ""), answer.read())

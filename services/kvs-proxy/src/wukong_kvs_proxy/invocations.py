@@ -1,7 +1,6 @@
 """Invokes executors for many records at once, from one loop.
 
-Signed requests on kept connections: for one processor that makes about three times as many invocations a second as
-boto3 in threads (docs/fan-out.md).
+Signed requests on kept connections (docs/fan-out.md).
 """
 
 from __future__ import annotations

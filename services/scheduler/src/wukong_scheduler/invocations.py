@@ -1,6 +1,6 @@
 """Starts executors: asynchronous invocations of the executor function, many at once.
 
-One invocation is a request of about a millisecond to a local endpoint and some tens of milliseconds to AWS,
+One invocation is a request of half a millisecond to a local endpoint and some tens of milliseconds to AWS,
 so each takes a thread of a pool meanwhile. An invocation that is refused for want of capacity is asked for
 again with growing pauses; when that does not help either, the record stays as it is and the sweeper finds
 it. Any other refusal will be the same the next time, and ends the job with its cause.
@@ -16,14 +16,15 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
+from wukong.errors import ClusterUnavailable
+from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import executor_event, invoker_event
-from wukong.invocation.refusal import BUSY, PASSING
+from wukong.invocation.refusal import BUSY
+from wukong.invocation.requests import Requests
 from wukong.invocation.spreading import Spreading
 from wukong.mds.failure import Failure
-from wukong_scheduler.aws import connect
 
 #: Invocations under way at once.
 THREADS = 16
@@ -49,13 +50,16 @@ class Invocations:
 
     def __init__(self, endpoint: str, function: str, spreading: Spreading, on_refused: OnRefused) -> None:
         """`endpoint` is the URL of the Invoke API, empty for AWS's own."""
+        self._endpoint = endpoint
         self._function = function
         self._spreading = spreading
         self._on_refused = on_refused
         self._closed = threading.Event()
+        self._requests: dict[str, Requests] = {}
+        self._making = threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="invoke")
-        # boto3 takes a third of a second to import and to read the API's description: nobody waits for it.
-        self._client: Future[Any] = self._pool.submit(_connect, endpoint)
+        # Where credentials have to be looked for, that takes a third of a second: nobody waits for it.
+        self._pool.submit(self._requests_of, function)
 
     def start(self, job: str, records: Mapping[str, Sequence[int]]) -> None:
         """Ask for one executor for each record, and return at once; see `Invoke`. Very many go through invokers."""
@@ -76,18 +80,22 @@ class Invocations:
         """Give up what was not asked for yet, and end the threads."""
         self._closed.set()
         self._pool.shutdown(cancel_futures=True)
-        if self._client.done() and not self._client.cancelled() and not self._client.exception():
-            self._client.result().close()
+        for requests in self._requests.values():
+            requests.close()
+
+    def _requests_of(self, function: str) -> Requests:
+        with self._making:
+            if function not in self._requests:
+                self._requests[function] = Requests(InvokeApi(self._endpoint, function))
+            return self._requests[function]
 
     def _share(self, job: str, share: Mapping[str, Sequence[int]]) -> None:
         try:
-            self._client.result().invoke(
-                FunctionName=self._spreading.function,
-                InvocationType="Event",
-                Payload=invoker_event(job, share),
-            )
-        except Exception as error:
-            _log.warning("no invoker for %d records of job %s; they are started directly: %s", len(share), job, error)
+            refused: object = self._requests_of(self._spreading.function).post(invoker_event(job, share))
+        except Exception as error:  # whatever it is, executors can be started without
+            refused = error
+        if refused is not None:
+            _log.warning("no invoker for %d records of job %s; they are started directly: %s", len(share), job, refused)
             with contextlib.suppress(RuntimeError):  # closed meanwhile: the sweep of another scheduler finds them
                 self.start_directly(job, share)
 
@@ -101,37 +109,28 @@ class Invocations:
             _log.exception("could not invoke an executor for record %s of job %s", record, job)
 
     def _ask(self, job: str, record: str, pages: Sequence[int]) -> Failure | None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        client = self._client.result()
+        try:
+            requests = self._requests_of(self._function)
+        except ClusterUnavailable as error:
+            return Failure(error="ClusterUnavailable", message=f"no executor could be started: {error}")
         payload = executor_event(job, record, pages)
         pauses = pause_lengths()
-        while True:
-            try:
-                client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)
-                return None
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                cause, busy, passing = str(error), code in BUSY, code in PASSING
-            except BotoCoreError as error:
-                cause, busy, passing = str(error), False, True
-            pause = next(pauses, None)
+        while (refused := requests.post(payload)) is not None:
+            busy, pause = refused.code in BUSY, next(pauses, None)
             if busy and pause is None:
-                _log.warning("record %s of job %s is left to the sweeper: %s", record, job, cause)
+                _log.warning("record %s of job %s is left to the sweeper: %s", record, job, refused)
                 return None
-            if not busy and (not passing or pause is None):
+            if not refused.passes or pause is None:
                 return Failure(
                     error="ClusterUnavailable",
-                    message=f"no executor could be started: the function {self._function!r} cannot be invoked: {cause}",
+                    message=f"no executor could be started: the function {self._function!r} cannot be invoked: "
+                    f"{refused}",
                 )
             if self._closed.wait(pause):
                 return None
+        return None
 
 
 def pause_lengths() -> Iterator[float]:
     """The pauses in seconds between requests: each about twice the one before, never quite the same."""
     return (FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.0) for attempt in range(ATTEMPTS - 1))
-
-
-def _connect(endpoint: str) -> Any:
-    return connect("lambda", endpoint, max_pool_connections=THREADS)

@@ -1,0 +1,100 @@
+"""Requests to invoke a function, against a server that ends connections as real ones do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from wukong.invocation.api import InvokeApi
+from wukong.invocation.refusal import NO_ANSWER, Refusal
+from wukong.invocation.requests import Requests
+
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+THROTTLED = (
+    b"HTTP/1.1 429 Too Many\r\nx-amzn-ErrorType: TooManyRequestsException\r\nContent-Length: 19\r\n\r\n"
+    b'{"Message": "slow"}'
+)
+LOCAL = {"AWS_ACCESS_KEY_ID": "nobodys", "AWS_SECRET_ACCESS_KEY": "nobodys"}
+
+
+class Server:
+    """Answers each request with the next of `answers`; None ends the connection instead."""
+
+    def __init__(self, answers: list[bytes | None]) -> None:
+        self.answers = answers
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while self.answers:
+            connection, _ = self.listener.accept()
+            self.connections += 1
+            with connection:
+                while self.answers and (request := self._read(connection)):
+                    self.requests.append(request)
+                    answer = self.answers.pop(0)
+                    if answer is None:
+                        break
+                    connection.sendall(answer)
+
+    def _read(self, connection: socket.socket) -> bytes:
+        text = b""
+        while not text.endswith(b"}"):
+            part = connection.recv(65536)
+            if not part:
+                return b""
+            text += part
+        return text
+
+    def close(self) -> None:
+        self.thread.join()
+        self.listener.close()
+
+
+@pytest.fixture
+def served() -> Iterator[list[Server]]:
+    made: list[Server] = []
+    yield made
+    for server in made:
+        server.close()
+
+
+def requests(server: Server) -> Requests:
+    return Requests(InvokeApi(server.url, "the-function", LOCAL))
+
+
+def test_requests_one_after_the_other_share_a_connection(served: list[Server]) -> None:
+    served.append(server := Server([ACCEPTED, THROTTLED, ACCEPTED]))
+    made = requests(server)
+    assert made.post(b'{"a": 1}', "Root=1") is None
+    assert made.post(b"{}") == Refusal("TooManyRequestsException", "slow")
+    assert made.post(b"{}") is None
+    made.close()
+    assert server.connections == 1
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /2015-03-31/functions/the-function/invocations HTTP/1.1\r\n")
+    assert b"X-Amzn-Trace-Id: Root=1" in head
+    assert body == b'{"a": 1}'
+
+
+def test_a_connection_that_ended_while_it_was_idle_is_replaced(served: list[Server]) -> None:
+    served.append(server := Server([ACCEPTED, None, ACCEPTED]))
+    made = requests(server)
+    assert [made.post(b"{}"), made.post(b"{}")] == [None, None]
+    made.close()
+    assert server.connections == 2
+
+
+def test_no_answer_is_a_refusal_that_passes(served: list[Server]) -> None:
+    served.append(server := Server([None]))
+    refused = requests(server).post(b"{}")
+    assert refused is not None
+    assert refused.code == NO_ANSWER
+    assert refused.passes

@@ -1,0 +1,77 @@
+"""Signatures of requests to AWS are those that botocore makes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+
+from wukong.invocation.api import InvokeApi
+from wukong.invocation.signature import Credentials, at_hand, sign
+
+HEADERS = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event"}
+LOCAL = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-3"}
+
+
+@pytest.mark.parametrize("token", ["", "a/session+token=="])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://lambda.eu-west-3.amazonaws.com/2015-03-31/functions/wukong-executor/invocations",
+        "http://127.0.0.1:3001/2015-03-31/functions/arn%3Aaws%3Alambda%3A1%3Afunction%3Af/invocations",
+    ],
+)
+def test_a_signature_is_that_of_botocore(url: str, token: str) -> None:
+    request = AWSRequest("POST", url, data=b'{"job": 1}', headers=HEADERS)
+    SigV4Auth(ReadOnlyCredentials("AKID", "secret", token or None), "lambda", "eu-west-3").add_auth(request)
+    known = dict(request.headers.items())
+    found = sign(
+        HEADERS,
+        url=url,
+        payload=b'{"job": 1}',
+        credentials=Credentials("AKID", "secret", token),
+        region="eu-west-3",
+        service="lambda",
+        when=datetime.strptime(known["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC),
+    )
+    assert found == known
+
+
+def test_whitespace_in_a_header_is_signed_as_one_blank() -> None:
+    when = datetime(2026, 1, 2, tzinfo=UTC)
+    common = {"url": "http://h/p", "payload": b"", "credentials": Credentials("k", "s"), "region": "r", "service": "s"}
+    signed = [sign({"A": text}, when=when, **common)["Authorization"] for text in ("a  b ", "a b")]  # type: ignore[arg-type]
+    assert signed[0] == signed[1]
+
+
+def test_credentials_are_at_hand_where_both_parts_are() -> None:
+    assert at_hand(LOCAL) == Credentials("AKID", "secret", "")
+    assert at_hand({**LOCAL, "AWS_SESSION_TOKEN": "t"}) == Credentials("AKID", "secret", "t")
+    assert at_hand({"AWS_ACCESS_KEY_ID": "AKID"}) is None
+    assert at_hand({}) is None
+
+
+def test_requests_are_signed_for_the_region_and_the_trace_is_not() -> None:
+    api = InvokeApi("http://127.0.0.1:3001/", "a b", LOCAL)
+    assert api.url == "http://127.0.0.1:3001/2015-03-31/functions/a%20b/invocations"
+    headers = api.headers(b"{}", "Root=1")
+    assert "/eu-west-3/lambda/aws4_request" in headers["Authorization"]
+    assert headers["X-Amzn-Trace-Id"] == "Root=1"
+    assert "trace" not in headers["Authorization"].lower()
+    assert "X-Amzn-Trace-Id" not in api.headers(b"{}")
+
+
+def test_nothing_heavy_is_imported_where_all_is_at_hand() -> None:
+    program = (
+        "import sys\n"
+        "from wukong.invocation.api import InvokeApi\n"
+        "from wukong.invocation.requests import Requests\n"
+        f"Requests(InvokeApi('http://127.0.0.1:1', 'f', {LOCAL!r}))\n"
+        "assert not {'botocore', 'boto3', 'urllib3', 'numpy'} & sys.modules.keys(), sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
