@@ -21,7 +21,6 @@ Drain = Callable[..., FailureQueue]
 @pytest.fixture
 def drain(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drain]:
     """Drain an emulator's queue `q`."""
-    monkeypatch.setattr(failure_queue, "FIRST", 0.0)
     monkeypatch.setattr(failure_queue, "PAUSE", 0.01)
     begun: list[FailureQueue] = []
 

@@ -10,16 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
-from wukong_scheduler.aws import connect
 from wukong_scheduler.invocation_end import InvocationEnd, read
+from wukong_scheduler.queue_api import QueueApi
 
 #: Seconds that a poll waits for a message; the most that SQS allows.
 WAIT = 20
-
-#: Seconds until the first poll: the client takes a while to make, and the first jobs should not wait for it.
-FIRST = 0.5
 
 #: Seconds after a poll that failed, at first and at most.
 PAUSE, LONGEST_PAUSE = 0.5, 60.0
@@ -51,14 +47,12 @@ class FailureQueue:
             pass
 
     def _run(self) -> None:
-        if self._closed.wait(FIRST):
-            return
-        client = None
+        api = None
         pause = PAUSE
         while not self._closed.is_set():
             try:
-                client = client or connect("sqs", self._endpoint, read_timeout=WAIT + 10)
-                self._poll(client)
+                api = api or QueueApi(self._url, self._endpoint, WAIT)
+                self._poll(api)
                 pause = PAUSE
             except Exception as error:
                 # Whatever it is: without this queue, leases still tell that executors are gone, only later.
@@ -66,17 +60,16 @@ class FailureQueue:
                     _log.warning("the failure queue %s cannot be read, trying again: %s", self._url, error)
                 self._closed.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-        if client is not None:
-            client.close()
+        if api is not None:
+            api.close()
 
-    def _poll(self, client: Any) -> None:
-        answer = client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT)
-        for message in answer.get("Messages", ()):
+    def _poll(self, api: QueueApi) -> None:
+        for body, handle in api.receive():
             with self._handling:
                 if self._closed.is_set():
                     return
-                self._handle(message["Body"])
-            client.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                self._handle(body)
+            api.delete(handle)
 
     def _handle(self, body: str) -> None:
         end = read(body)
