@@ -20,6 +20,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
+import gc
 import importlib.metadata
 import json
 import logging
@@ -124,11 +126,14 @@ class Control:
         self._turn_to("zygote")
         self._start_zygote(plan.preload)
         components: dict[str, Serve] = {}
+        gc.disable()  # next to nothing of what is loaded is ever garbage
         for name in ("kvs-proxy", "kvs-node", "lambda-emulator", "scheduler"):
             self._turn_to(name)
             point = _component(name)
             components[name] = point.load()
             logging.getLogger(point.module.partition(".")[0]).setLevel(plan.log_level)
+        gc.freeze()
+        gc.enable()
         for name in plan.stores():
             self._turn_to(name)
             self._stores = wait_for_stores(self._folder, name, self._deadline)
@@ -285,8 +290,14 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+@functools.cache
+def _components() -> importlib.metadata.EntryPoints:
+    """All components; to look for them costs a pass over all installed packages."""
+    return importlib.metadata.entry_points(group=_GROUP)
+
+
 def _component(name: str) -> importlib.metadata.EntryPoint:
-    for point in importlib.metadata.entry_points(group=_GROUP, name=name):
+    for point in _components().select(name=name):
         return point
     raise ClusterUnavailable(f"no installed package provides the component {name!r}; install wukong[local]")
 

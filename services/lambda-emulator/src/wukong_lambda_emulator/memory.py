@@ -12,8 +12,6 @@ import os
 import sys
 from collections.abc import Iterable
 
-import psutil
-
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LINUX = sys.platform == "linux"
 
@@ -21,7 +19,7 @@ _LINUX = sys.platform == "linux"
 def members(leaders: Iterable[int]) -> dict[int, list[int]]:
     """The processes of each session in `leaders`, the leader included. Costs a pass over all processes."""
     found: dict[int, list[int]] = {leader: [] for leader in leaders}
-    for pid in psutil.pids():
+    for pid in _pids():
         with contextlib.suppress(OSError):
             session = os.getsid(pid)
             if session in found:
@@ -37,10 +35,21 @@ def resident(pid: int) -> int:
                 return int(statm.read(200).split()[1]) * _PAGE
         except (OSError, IndexError):
             return 0
+    import psutil
+
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+def _pids() -> list[int]:
+    if _LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    # Imported where it is needed: an embedded cluster waits for every import at its start.
+    import psutil
+
+    return psutil.pids()
 
 
 def proportional(pids: Iterable[int]) -> int:

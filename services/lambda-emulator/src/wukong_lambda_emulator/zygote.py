@@ -277,8 +277,10 @@ def main() -> NoReturn:
     listener.listen(1024)
     listener.setblocking(False)
     if not arguments.spawn:
+        gc.disable()  # next to nothing of what is loaded is ever garbage
         precompile(_RUNTIME)
         preload([*_RUNTIME_MODULES, *filter(None, arguments.preload.split(","))])
+        gc.enable()
     # What exists now is never looked at by the collector again, so that its pages stay shared.
     gc.collect()
     gc.freeze()
