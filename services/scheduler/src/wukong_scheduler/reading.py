@@ -36,9 +36,15 @@ class Reading:
         self.fill(message, name)
         return message
 
-    def fill(self, message: job_pb2.Job, name: str) -> None:
-        """Put a job into an empty message, which may be a part of another one. Else as `job`."""
-        info = self._mds.job(name)
+    def fill(self, message: job_pb2.Job, name: str, known: JobInfo | None = None) -> None:
+        """Put a job into an empty message, which may be a part of another one. Else as `job`.
+
+        Args:
+            message: Where to put it.
+            name: The job.
+            known: What was read of the job just now, if it was.
+        """
+        info = known or self._mds.job(name)
         if info is None:
             raise UnknownJob(name)
         message.MergeFrom(messages.job(name, self._verified(name, info), time.time(), self._prices))

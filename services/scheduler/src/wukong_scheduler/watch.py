@@ -39,28 +39,18 @@ async def watch(
     with announcements.bell(job) as bell:
         while True:
             bell.clear()
-            entries, info = await asyncio.to_thread(_look, mds, job, seen)
+            entries, info, last = await asyncio.to_thread(_look, mds, reading, job, seen)
             if info is None:
                 raise UnknownJob(job)
             for entry in entries:
                 seen = entry.sequence
-                message = messages.event(entry)
-                final = entry.kind == "state" and entry.text in messages.FINAL
-                if final and entry is entries[-1]:
-                    await asyncio.to_thread(reading.fill, message.state.job, job)
-                    if message.state.job.state in messages.ENDED:
-                        yield message
-                        return
-                if not final:
-                    yield message
-            if len(entries) == _BATCH:
-                continue
-            if info.state in messages.FINAL and not entries:
-                # Its last event is behind the caller, or was lost with the store's last second.
-                last = event_pb2.JobEvent(state=event_pb2.StateChange(state=messages.state(info.state)))
-                await asyncio.to_thread(reading.fill, last.state.job, job)
+                if not _final(entry):
+                    yield messages.event(entry)
+            if last is not None:
                 yield last
                 return
+            if len(entries) == _BATCH or info.state in messages.FINAL:
+                continue
             counts = info.state, info.counters.tasks_run, info.live_records
             if counts != told:
                 told = counts
@@ -75,7 +65,29 @@ async def watch(
                 told = None
 
 
-def _look(mds: Mds, job: str, after: str) -> tuple[list[Event], JobInfo | None]:
-    # The job after its events: one that has ended by then shows its last event now or never.
+def _look(
+    mds: Mds, reading: Reading, job: str, after: str
+) -> tuple[list[Event], JobInfo | None, event_pb2.JobEvent | None]:
+    """The next events, the job, and the event that tells its end, if it has ended and all others are told by then.
+
+    All of it in one thread: a job of one task takes no longer than a few hops between threads.
+    """
+    # Its events after the job: those of one that has ended by then are all there.
+    info = mds.job(job)
     entries = mds.events(job, after, _BATCH)
-    return entries, mds.job(job)
+    ends = bool(entries) and _final(entries[-1])
+    if ends and info is not None and info.state not in messages.FINAL:
+        info = mds.job(job)  # it ended in between, or has run again since
+    if info is None or info.state not in messages.FINAL or (entries and not ends):
+        return entries, info, None
+    if entries:
+        last = messages.event(entries[-1])
+    else:
+        # Its last event is behind the caller, or was lost with the store's last second.
+        last = event_pb2.JobEvent(state=event_pb2.StateChange(state=messages.state(info.state)))
+    reading.fill(last.state.job, job, info)
+    return entries, info, last
+
+
+def _final(entry: Event) -> bool:
+    return entry.kind == "state" and entry.text in messages.FINAL
