@@ -11,6 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
+from wukong.errors import ClusterUnavailable
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.signature import Credentials, at_hand, sign
 
@@ -66,7 +67,29 @@ def test_requests_are_signed_for_the_region_and_the_trace_is_not() -> None:
     assert "X-Amzn-Trace-Id" not in api.headers(b"{}")
 
 
-def test_nothing_heavy_is_imported_where_all_is_at_hand() -> None:
+def test_an_endpoint_of_ones_own_needs_no_credentials() -> None:
+    assert InvokeApi("http://127.0.0.1:3001", "f", {}).headers(b"{}") == HEADERS
+
+
+def test_aws_itself_needs_credentials_and_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ClusterUnavailable, match=r"the function 'f' cannot be invoked: .* region"):
+        InvokeApi("", "f")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    with pytest.raises(ClusterUnavailable, match="there are no AWS credentials; give this service a role"):
+        InvokeApi("", "f")
+    for name, value in LOCAL.items():
+        monkeypatch.setenv(name, value)
+    api = InvokeApi("", "f")
+    assert api.address == ("https", "lambda.eu-west-3.amazonaws.com")
+    assert "Credential=AKID/" in api.headers(b"{}")["Authorization"]
+
+
+def test_nothing_heavy_is_imported_for_an_endpoint_of_ones_own() -> None:
     program = (
         "import sys\n"
         "from wukong.invocation.api import InvokeApi\n"

@@ -19,10 +19,10 @@ class InvokeApi:
     """Requests to invoke one function asynchronously. Threads may share one.
 
     Args:
-        endpoint: The URL of the Invoke API, empty for AWS's own. One that is given needs no credentials: where there
-            are none, requests are not signed.
+        endpoint: The URL of the Invoke API, empty for AWS's own. One that is given needs no credentials; see
+            `wukong.invocation.caller`.
         function: The name of the function.
-        environ: Where credentials and a region may stand; see `wukong.invocation.caller`.
+        environ: Where credentials and a region may stand.
 
     Raises:
         ClusterUnavailable: There are no AWS credentials, or no region.

@@ -1,8 +1,8 @@
 """Who makes requests to AWS, or to an endpoint that stands in for it.
 
-Where an endpoint is given, and credentials stand in environment variables, nothing else is looked for. Else
-credentials, region, and the endpoint where none is given, are what botocore finds, which takes a third of a second to
-import.
+Requests to an endpoint that is given are signed with credentials that stand in environment variables, and where there
+are none not at all: nobody asks the machine whose it is. For AWS's own, credentials, region and endpoint are what
+botocore finds, which takes a third of a second to import.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ class Caller:
 
     Args:
         service: The service, as it is named in signatures.
-        endpoint: Its URL, empty for AWS's own. One that is given needs no credentials: where there are none, requests
-            are not signed.
+        endpoint: Its URL, empty for AWS's own.
         environ: Where credentials and a region may stand.
 
     Raises:
@@ -37,32 +36,31 @@ class Caller:
 
     def __init__(self, service: str, endpoint: str, environ: Mapping[str, str] = os.environ) -> None:
         self._service = service
-        known = at_hand(environ)
-        if endpoint and known is not None:
-            self.endpoint = endpoint
-            self._credentials: Callable[[], Credentials] | None = lambda: known
-            self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or _REGION
-        else:
-            self._look(endpoint)
-        self.endpoint = self.endpoint.rstrip("/")
+        self._credentials: Callable[[], Credentials] | None = None
+        self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or _REGION
+        self.endpoint = (endpoint or self._look()).rstrip("/")
+        if endpoint and (known := at_hand(environ)) is not None:
+            self._credentials = lambda: known
 
-    def _look(self, endpoint: str) -> None:
+    def _look(self) -> str:
+        """Have botocore find credentials and a region, and the endpoint, which is returned."""
         import botocore.session
         from botocore.exceptions import BotoCoreError
 
         session = botocore.session.Session()
         try:
             found: Any = session.get_credentials()
-            self.endpoint = endpoint or session.create_client(self._service).meta.endpoint_url
+            endpoint: str = session.create_client(self._service).meta.endpoint_url
         except BotoCoreError as error:
             raise ClusterUnavailable(f"AWS's service {self._service!r} cannot be called: {error}") from error
-        if found is None and not endpoint:
+        if found is None:
             raise ClusterUnavailable(
                 f"AWS's service {self._service!r} cannot be called: there are no AWS credentials; give this service a "
                 "role"
             )
-        self._credentials = None if found is None else lambda: _frozen(found)
-        self._region = session.get_config_variable("region") or _REGION
+        self._credentials = lambda: _frozen(found)
+        self._region = session.get_config_variable("region") or self._region
+        return endpoint
 
     def signed(self, headers: Mapping[str, str], url: str, payload: bytes) -> dict[str, str]:
         """The headers of a POST request, with the signature where there is somebody to sign for.
