@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -216,6 +218,28 @@ def test_loopback_needs_no_proxy() -> None:
 def test_zygote_imports_the_dear_modules_that_the_program_uses() -> None:
     assert preload({"dask.array", "something.else"}) == (*PRELOAD, "dask.array")
     assert preload(set()) == PRELOAD
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        (PRELOAD, {"boto3", "botocore", "grpc", "aiohttp"}),
+        (
+            (
+                "wukong_kvs_proxy.server",
+                "wukong_kvs_node.server",
+                "wukong_lambda_emulator.server",
+                "wukong_scheduler.server",
+            ),
+            {"boto3", "botocore", "dask", "grpc_reflection.v1alpha", "psutil"},
+        ),
+    ],
+    ids=["zygote", "control"],
+)
+def test_a_start_imports_nothing_that_nobody_needs_then(modules: tuple[str, ...], heavy: set[str]) -> None:
+    program = f"import sys\nimport {', '.join(modules)}\nprint(*{heavy!r} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert found == "\n"
 
 
 def test_the_policy_is_the_schedulers_and_what_counts_as_large_the_executors() -> None:

@@ -13,13 +13,13 @@ from typing import Any
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from wukong.errors import ClusterUnavailable
 from wukong.rpc.auth import TokenCheck
 from wukong.rpc.failure import FailureToStatus
 from wukong.rpc.limits import SERVER_OPTIONS
 from wukong.rpc.rates import RateCheck, Rates
+from wukong.rpc.reflection import Reflection
 from wukong.rpc.tls import ServerTls
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -89,7 +89,7 @@ async def start(
     add_servicers(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    server.add_generic_rpc_handlers((Reflection((*services, health.SERVICE_NAME)),))
     host = listen.rpartition(":")[0]
     try:
         port = server.add_secure_port(listen, tls.credentials()) if tls else server.add_insecure_port(listen)
