@@ -134,15 +134,20 @@ def test_a_value_that_ends_early_is_refused() -> None:
         fetch(Proxy(np.arange(1000.0), short=8))
 
 
-def test_marks_that_the_job_leaves_out_are_read_from_the_metadata_store() -> None:
+@pytest.mark.parametrize(
+    ("mark", "value"), [(b"P12", "j 4 P12"), (b"I12", 12), (b"Ix", "j 4 Ix"), (b"F1", "j 4 F1"), (b"?", "j 4 ?")]
+)
+def test_marks_that_the_job_leaves_out_are_read_from_the_metadata_store(mark: bytes, value: object) -> None:
+    """What no scalar can be read from goes where it is verified, or refused."""
+
     class Mds:
         def results(self, name: str, tasks: list[int]) -> list[bytes]:
             assert (name, tasks) == ("j", [4])
-            return [b"I12"]
+            return [mark]
 
     class Values:
         def load_many(self, items: list[tuple[str, str, bytes]]) -> list[object]:
             return [f"{owner} {name} {mark.decode()}" for owner, name, mark in items]
 
     stores = Stores(cast("Any", Mds()), cast("Any", Values()), 1, cast("Any", None))
-    assert read("j", RESULT, cast("Connection", None), stores) == Read({4: "j 4 I12"})
+    assert read("j", RESULT, cast("Connection", None), stores) == Read({4: value})

@@ -17,5 +17,5 @@ def arrange(keys: Any, index: Mapping[Key, int], values: Mapping[int, Any]) -> A
         values: The value of each task.
     """
     if isinstance(keys, list):
-        return tuple([arrange(key, index, values) for key in keys])
+        return tuple([arrange(key, index, values) if isinstance(key, list) else values[index[key]] for key in keys])
     return values[index[keys]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +52,7 @@ def read(job_id: str, asked: Sequence[job_pb2.Result], connection: Connection, s
             for position, found in zip(absent, stores.mds.results(job_id, [tasks[i] for i in absent]), strict=True):
                 marks[position] = found or b""
             if all(marks):
-                items = [(job_id, str(task), found) for task, found in zip(tasks, marks, strict=True)]
-                return Read(dict(zip(tasks, _load(stores, items), strict=True)))
+                return Read(_load(stores, job_id, zip(tasks, marks, strict=True)))
         except (ValueMissing, ClusterUnavailable):
             # The job may be on an older ring than the newest, or nodes away. The proxy knows its ring, and is asked
             # again and again.
@@ -67,7 +67,22 @@ def read(job_id: str, asked: Sequence[job_pb2.Result], connection: Connection, s
     return Read(values, missing)
 
 
-def _load(stores: Stores, items: list[tuple[str, str, bytes]]) -> list[Any]:
+def _load(stores: Stores, job_id: str, marks: Iterable[tuple[int, bytes]]) -> dict[int, Any]:
+    values: dict[int, Any] = {}
+    others: list[int] = []
+    items: list[tuple[str, str, bytes]] = []
+    for task, mark in marks:
+        try:  # there may be a million of them, and most are scalars then
+            values[task] = load_scalar(mark)
+        except (KeyError, ValueError, IndexError, struct.error):  # it is none, or none that can be read: see below
+            others.append(task)
+            items.append((job_id, str(task), mark))
+    if items:
+        values.update(zip(others, _load_others(stores, items), strict=True))
+    return values
+
+
+def _load_others(stores: Stores, items: list[tuple[str, str, bytes]]) -> list[Any]:
     try:
         return stores.values.load_many(items)
     except ValueMissing:

@@ -27,6 +27,10 @@ def depth_first(
     for root in roots:
         if state[root] == _DONE:
             continue
+        if not dependencies[root]:
+            state[root] = _DONE
+            order.append(root)
+            continue
         stack = [root]
         while stack:
             task = stack[-1]
