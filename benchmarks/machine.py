@@ -11,8 +11,11 @@ from pathlib import Path
 
 def line() -> str:
     """Date and machine as they stand above a table, in one line."""
-    cores = os.cpu_count()
-    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores, Python {platform.python_version()}, {platform.machine()}"
+    about = describe()
+    return (
+        f"{about['date']}, {about['cores']} cores of {about['processor']}, {about['memory']}, {about['system']}, "
+        f"Python {about['python']}"
+    )
 
 
 def describe() -> dict[str, str]:

@@ -72,7 +72,7 @@ def publish(
     text = "\n\n".join([machine.line(), *sections, goals_table(goals), closing_line(goals)])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text + "\n")
-    stated = {"machine": machine.line(), "goals": [{**asdict(goal), "ratio": goal.ratio} for goal in goals], **data}
+    stated = {"machine": machine.describe(), "goals": [{**asdict(goal), "ratio": goal.ratio} for goal in goals], **data}
     (folder / f"{name}.json").write_text(json.dumps(stated, indent=2) + "\n")
     print(text)
     return int(any(goal.ratio > 1 for goal in goals))
