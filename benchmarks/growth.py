@@ -30,8 +30,8 @@ from wukong import Client, LocalCluster
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 #: Tasks that a sample consists of at least: small jobs are repeated, since the kernel counts in steps of 10 ms.
 SAMPLE = 50_000
-#: From so many tasks on memory is more than noise.
-MEMORY_FROM = 10_000
+#: From so many tasks on memory is told: smaller jobs live in the megabytes that a fresh process has to spare.
+MEMORY_FROM = 100_000
 #: Differences below these are the clock's and the allocator's.
 FLOOR_US, FLOOR_BYTES = 1.0, 100.0
 FAN_IN_WIDTH = 100_000
