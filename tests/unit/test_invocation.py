@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wukong.invocation.event import invoker_event, read_invoker_event, shares
-from wukong.invocation.refusal import NO_ANSWER, Refusal, pauses, refusal
+from wukong.invocation.refusal import BUSY, NO_ANSWER, Refusal, pauses, refusal
 from wukong.invocation.spreading import Spreading
 from wukong_invoker.sharing import deal, processes
 
@@ -91,6 +91,13 @@ def test_answers_of_the_invoke_api() -> None:
     assert gateway.passes
     assert "bad gateway" in str(gateway)
     assert refusal(403, "", b"[]") == Refusal("status 403", "[]")
+    proxys = refusal(429, "", b"slow down")
+    assert proxys is not None
+    assert proxys.code in BUSY
+    for status, passes in [(500, True), (501, False), (502, True), (503, True), (504, True), (413, False)]:
+        unknown = refusal(status, "SomethingOfTheirs", b"")
+        assert unknown is not None
+        assert (unknown.code, unknown.passes) == ("SomethingOfTheirs", passes)
     assert Refusal(NO_ANSWER, "timed out").passes
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from random import uniform
 from time import sleep
 
 from wukong import settings
 from wukong.invocation.event import executor_event, invoker_event
-from wukong.invocation.refusal import pauses
+from wukong.invocation.refusal import BUSY
 from wukong_executor.environment import Environment
 
 log = logging.getLogger(__name__)
@@ -17,8 +18,12 @@ log = logging.getLogger(__name__)
 #: Invocations under way at once from one executor.
 AT_ONCE = 8
 
-#: Seconds before a refused request is made again, each further pause twice as long, and seconds of all pauses.
-FIRST_PAUSE, PATIENCE = 0.05, 0.2
+#: Requests for one record before it is left to the scheduler.
+ATTEMPTS = 3
+
+#: The most seconds before a refused request is made again, and before one that was one too many; each further pause can
+#: be twice as long. As AWS's own clients wait: executors that were refused together do not ask together again.
+PAUSE, BUSY_PAUSE = 0.05, 1.0
 
 
 def invoke(environment: Environment, job: str, records: Mapping[str, Sequence[int]]) -> None:
@@ -52,12 +57,18 @@ def _invoke_directly(environment: Environment, job: str, records: Mapping[str, S
 
 def _post(environment: Environment, function: str, payload: bytes) -> str:
     """Invoke a function, in several attempts where that can help; returns why not, or nothing."""
-    waits = pauses(FIRST_PAUSE, PATIENCE)
+    said = ""
     try:
-        while (refused := environment.requests(function).post(payload, settings.TRACE.get())) is not None:
-            if not refused.passes or (pause := next(waits, None)) is None:
-                return str(refused)
-            sleep(pause)
+        requests = environment.requests(function)
+        for attempt in range(ATTEMPTS):
+            refused = requests.post(payload, settings.TRACE.get())
+            if refused is None:
+                return ""
+            said = str(refused)
+            if not refused.passes:
+                break
+            if attempt < ATTEMPTS - 1:
+                sleep(uniform(0, (BUSY_PAUSE if refused.code in BUSY else PAUSE) * 2**attempt))
     except Exception as error:  # whatever it is, the record says all that has to be done
         return str(error) or repr(error)
-    return ""
+    return said
