@@ -25,6 +25,12 @@ LOCAL = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_RE
     [
         "https://lambda.eu-west-3.amazonaws.com/2015-03-31/functions/wukong-executor/invocations",
         "http://127.0.0.1:3001/2015-03-31/functions/arn%3Aaws%3Alambda%3A1%3Afunction%3Af/invocations",
+        "http://[::1]:3001/functions/f",
+        "https://[fd00::1]/functions/f",
+        "https://lambda.eu-west-3.amazonaws.com:443/functions/f",
+        "http://Stand-In:80/functions/f",
+        "https://user:word@stand-in:80/functions/f",
+        "https://sqs.eu-west-3.amazonaws.com",
     ],
 )
 def test_a_signature_is_that_of_botocore(url: str, token: str) -> None:
@@ -41,6 +47,25 @@ def test_a_signature_is_that_of_botocore(url: str, token: str) -> None:
         when=datetime.strptime(known["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC),
     )
     assert found == known
+
+
+def test_a_signature_is_that_of_awss_own_example() -> None:
+    """Source: AWS Signature Version 4 test suite, post-vanilla."""
+    signed = sign(
+        {},
+        url="https://example.amazonaws.com/",
+        payload=b"",
+        credentials=Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        region="us-east-1",
+        service="service",
+        when=datetime(2015, 8, 30, 12, 36, tzinfo=UTC),
+    )
+    assert signed == {
+        "X-Amz-Date": "20150830T123600Z",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+        "SignedHeaders=host;x-amz-date, "
+        "Signature=5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+    }
 
 
 def test_whitespace_in_a_header_is_signed_as_one_blank() -> None:
@@ -87,6 +112,18 @@ def test_aws_itself_needs_credentials_and_a_region(monkeypatch: pytest.MonkeyPat
     api = InvokeApi("", "f")
     assert api.address == ("https", "lambda.eu-west-3.amazonaws.com")
     assert "Credential=AKID/" in api.headers(b"{}")["Authorization"]
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of a role")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    api = InvokeApi("", "f")
+    assert api.address == ("https", "lambda-fips.us-west-2.amazonaws.com")
+    assert "/us-west-2/lambda/aws4_request" in api.headers(b"{}")["Authorization"]
+    assert api.headers(b"{}")["X-Amz-Security-Token"] == "of a role"
+    monkeypatch.delenv("AWS_USE_FIPS_ENDPOINT")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "https://Inside:8443/base/")
+    api = InvokeApi("", "f")
+    assert api.address == ("https", "inside:8443")
+    assert api.path == "/base/2015-03-31/functions/f/invocations"
 
 
 def test_nothing_heavy_is_imported_for_an_endpoint_of_ones_own() -> None:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from wukong.errors import ClusterUnavailable
 from wukong.invocation.caller import Caller
+from wukong.invocation.signature import host
 
 
 class InvokeApi:
@@ -40,9 +41,8 @@ class InvokeApi:
 
     @property
     def address(self) -> tuple[str, str]:
-        """Scheme, and host with port."""
-        parts = urlsplit(self.url)
-        return parts.scheme, parts.netloc
+        """Scheme, and host with its port unless that is the usual one."""
+        return urlsplit(self.url).scheme, host(self.url)
 
     @property
     def path(self) -> str:
@@ -56,6 +56,9 @@ class InvokeApi:
             payload: The event.
             trace: The trace header of the invocation on whose behalf this one is made, empty where there is none. Its
                 lineage is what Lambda finds recursive loops by.
+
+        Raises:
+            ClusterUnavailable: There are no valid credentials any more.
         """
         headers = {"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event"}
         signed = self._caller.signed(headers, self.url, payload)

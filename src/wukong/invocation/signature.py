@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Credentials(NamedTuple):
@@ -34,6 +35,15 @@ def at_hand(environ: Mapping[str, str]) -> Credentials | None:
     """The credentials that stand in environment variables, as in every Lambda function; None where there are none."""
     key, secret = environ.get("AWS_ACCESS_KEY_ID", ""), environ.get("AWS_SECRET_ACCESS_KEY", "")
     return Credentials(key, secret, environ.get("AWS_SESSION_TOKEN", "")) if key and secret else None
+
+
+def host(url: str) -> str:
+    """The header "Host" of requests to a URL, as HTTP clients send it: with the port unless that is the usual one."""
+    parts = urlsplit(url)
+    name = parts.hostname or ""
+    named = f"[{name}]" if ":" in name else name
+    usual = parts.port is None or parts.port == _PORTS.get(parts.scheme)
+    return named if usual else f"{named}:{parts.port}"
 
 
 def sign(
@@ -62,12 +72,12 @@ def sign(
     signed = {**headers, "X-Amz-Date": stamp}
     if credentials.token:
         signed["X-Amz-Security-Token"] = credentials.token
-    lines = {name.lower(): " ".join(value.split()) for name, value in {**signed, "Host": parts.netloc}.items()}
+    lines = {name.lower(): " ".join(value.split()) for name, value in {**signed, "Host": host(url)}.items()}
     names = ";".join(sorted(lines))
     canonical = "\n".join(
         (
             "POST",
-            quote(parts.path, safe="/~"),
+            quote(parts.path or "/", safe="/~"),
             "",
             *(f"{name}:{lines[name]}" for name in sorted(lines)),
             "",
