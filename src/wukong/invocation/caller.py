@@ -50,17 +50,27 @@ class Caller:
         session = botocore.session.Session()
         try:
             found: Any = session.get_credentials()
-            endpoint: str = session.create_client(self._service).meta.endpoint_url
+            meta: Any = session.create_client(self._service).meta
         except BotoCoreError as error:
-            raise ClusterUnavailable(f"AWS's service {self._service!r} cannot be called: {error}") from error
+            raise self._uncallable(error) from error
         if found is None:
-            raise ClusterUnavailable(
-                f"AWS's service {self._service!r} cannot be called: there are no AWS credentials; give this service a "
-                "role"
-            )
-        self._credentials = lambda: _frozen(found)
-        self._region = session.get_config_variable("region") or self._region
-        return endpoint
+            raise self._uncallable("there are no AWS credentials; give this service a role")
+        self._credentials = lambda: self._frozen(found)
+        self._region = meta.region_name
+        return str(meta.endpoint_url)
+
+    def _frozen(self, found: Any) -> Credentials:
+        """Credentials of botocore's as they are now: those of a role end, and botocore looks for new ones before."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            frozen = found.get_frozen_credentials()
+        except (BotoCoreError, ClientError, RuntimeError) as error:  # the last where the new ones have ended as well
+            raise self._uncallable(f"its credentials cannot be renewed: {error}") from error
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
+
+    def _uncallable(self, why: object) -> ClusterUnavailable:
+        return ClusterUnavailable(f"AWS's service {self._service!r} cannot be called: {why}")
 
     def signed(self, headers: Mapping[str, str], url: str, payload: bytes) -> dict[str, str]:
         """The headers of a POST request, with the signature where there is somebody to sign for.
@@ -69,6 +79,9 @@ class Caller:
             headers: The request's.
             url: Its URL.
             payload: Its body.
+
+        Raises:
+            ClusterUnavailable: The credentials have ended, and there are no new ones.
         """
         if self._credentials is None:
             return dict(headers)
@@ -81,9 +94,3 @@ class Caller:
             service=self._service,
             when=datetime.now(UTC),
         )
-
-
-def _frozen(found: Any) -> Credentials:
-    """Credentials of botocore's as they are now: they may change with time."""
-    frozen = found.get_frozen_credentials()
-    return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import aiohttp
 
+from wukong.errors import ClusterUnavailable
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import executor_event
 from wukong.invocation.refusal import NO_ANSWER, Refusal, pauses, refusal
@@ -92,5 +93,5 @@ class Invocations:
             headers = self._api.headers(payload, trace)
             async with self._session.post(self._api.url, data=payload, headers=headers) as answer:
                 return refusal(answer.status, answer.headers.get("x-amzn-ErrorType", ""), await answer.read())
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ClusterUnavailable) as error:
             return Refusal(NO_ANSWER, f"{type(error).__name__}: {error}")
