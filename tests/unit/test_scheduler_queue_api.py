@@ -10,6 +10,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from wukong.errors import ClusterUnavailable
+from wukong.invocation.connections import Answer
 from wukong_scheduler.queue_api import QueueApi
 
 ENDPOINT = "http://127.0.0.1:1"
@@ -17,33 +18,23 @@ QUEUE = f"{ENDPOINT}/123456789012/failures"
 MESSAGES = {"Messages": [{"MessageId": "1", "ReceiptHandle": "handle", "MD5OfBody": "x", "Body": "text"}]}
 
 
-class Answer:
-    def __init__(self, status: int, body: bytes) -> None:
-        self.status, self.body = status, body
-
-    def read(self) -> bytes:
-        return self.body
-
-
-class Connection:
-    """Stands for the connection: keeps what is asked, and answers."""
+class Connections:
+    """Stands for the connections: keeps what is asked, and answers."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, str, dict[str, Any], dict[str, str]]] = []
-        self.closed = 0
 
-    def request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        self.asked.append((method, path, json.loads(body), headers))
-
-    def getresponse(self) -> Answer:
+    def post(self, path: str, payload: bytes, headers: dict[str, str]) -> Answer:
+        self.asked.append(("POST", path, json.loads(payload), headers))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def close(self) -> None:
-        self.closed += 1
+
+def answer(status: int, body: bytes) -> Answer:
+    return Answer(status, "", body)
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +44,13 @@ def _nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
-def api(connection: Connection) -> QueueApi:
-    made = QueueApi(QUEUE, ENDPOINT, 20)
-    made.__dict__["_connection"] = connection
+def api(connections: Connections, endpoint: str = ENDPOINT) -> QueueApi:
+    made = QueueApi(QUEUE, endpoint, 20)
+    made.__dict__["_connections"] = connections
     return made
 
 
-def of_boto3(operation: str, **arguments: Any) -> tuple[str, str, dict[str, Any], dict[str, str]]:
+def of_boto3(endpoint: str, operation: str, **arguments: Any) -> tuple[str, str, dict[str, Any], dict[str, str]]:
     """The request that boto3 would send."""
     sent: list[Any] = []
 
@@ -69,7 +60,7 @@ def of_boto3(operation: str, **arguments: Any) -> tuple[str, str, dict[str, Any]
         response._content = b"{}"
         return response
 
-    client = boto3.client("sqs", endpoint_url=ENDPOINT, region_name="us-east-1")
+    client = boto3.client("sqs", endpoint_url=endpoint, region_name="us-east-1")
     client.meta.events.register("before-send.sqs", keep)
     getattr(client, operation)(**arguments)
     client.close()
@@ -78,16 +69,17 @@ def of_boto3(operation: str, **arguments: Any) -> tuple[str, str, dict[str, Any]
     return request.method, request.url.removeprefix(ENDPOINT), json.loads(request.body), headers
 
 
+@pytest.mark.parametrize("endpoint", [ENDPOINT, f"{ENDPOINT}/behind/"])
 @pytest.mark.parametrize("operation", ["receive_message", "delete_message"])
-def test_requests_are_those_of_boto3(operation: str) -> None:
-    connection = Connection(Answer(200, json.dumps(MESSAGES).encode()))
+def test_requests_are_those_of_boto3(operation: str, endpoint: str) -> None:
+    connections = Connections(answer(200, json.dumps(MESSAGES).encode()))
     if operation == "receive_message":
-        known = of_boto3(operation, QueueUrl=QUEUE, MaxNumberOfMessages=10, WaitTimeSeconds=20)
-        assert api(connection).receive() == [("text", "handle")]
+        known = of_boto3(endpoint, operation, QueueUrl=QUEUE, MaxNumberOfMessages=10, WaitTimeSeconds=20)
+        assert api(connections, endpoint).receive() == [("text", "handle")]
     else:
-        known = of_boto3(operation, QueueUrl=QUEUE, ReceiptHandle="handle")
-        api(connection).delete("handle")
-    (found,) = connection.asked
+        known = of_boto3(endpoint, operation, QueueUrl=QUEUE, ReceiptHandle="handle")
+        api(connections, endpoint).delete("handle")
+    (found,) = connections.asked
     assert found[:3] == known[:3]
     for name in ("X-Amz-Target", "Content-Type"):
         assert found[3][name] == known[3][name]
@@ -95,18 +87,15 @@ def test_requests_are_those_of_boto3(operation: str) -> None:
 
 
 def test_an_empty_answer_has_no_messages() -> None:
-    assert api(Connection(Answer(200, b"{}"))).receive() == []
+    assert api(Connections(answer(200, b"{}"))).receive() == []
 
 
 def test_an_error_says_what_sqs_said() -> None:
-    connection = Connection(Answer(400, b'{"__type": "QueueDoesNotExist"}'))
+    connections = Connections(answer(400, b'{"__type": "QueueDoesNotExist"}'))
     with pytest.raises(ClusterUnavailable, match=r"ReceiveMessage with status 400.*QueueDoesNotExist"):
-        api(connection).receive()
-    assert connection.closed == 0
+        api(connections).receive()
 
 
-def test_a_broken_connection_is_closed() -> None:
-    connection = Connection(ConnectionResetError())
+def test_no_answer_is_the_callers() -> None:
     with pytest.raises(ConnectionResetError):
-        api(connection).receive()
-    assert connection.closed == 1
+        api(Connections(ConnectionResetError())).receive()

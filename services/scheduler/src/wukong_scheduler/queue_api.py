@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from typing import Any
 from urllib.parse import urlsplit
 
 from wukong.errors import ClusterUnavailable
 from wukong.invocation.caller import Caller
+from wukong.invocation.connections import Connections
+from wukong.invocation.signature import host
 
 #: The most messages of one request that SQS allows.
 _MESSAGES = 10
@@ -18,7 +19,7 @@ _ACCEPTED = 200
 
 
 class QueueApi:
-    """Requests about one queue, one after the other, on a connection that stays open.
+    """Requests about one queue, on a connection that stays open.
 
     Args:
         url: The queue's.
@@ -33,9 +34,10 @@ class QueueApi:
         self._caller = Caller("sqs", endpoint)
         self._url = url
         self._wait = wait
-        parts = urlsplit(self._caller.endpoint)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.netloc, timeout=wait + _MARGIN)
+        self._at = f"{self._caller.endpoint}/"
+        parts = urlsplit(self._at)
+        self._path = parts.path
+        self._connections = Connections(parts.scheme, host(self._at), wait + _MARGIN)
 
     def receive(self) -> list[tuple[str, str]]:
         """Body and handle of the next messages; none where none came.
@@ -54,20 +56,13 @@ class QueueApi:
 
     def close(self) -> None:
         """End the connection."""
-        self._connection.close()
+        self._connections.close()
 
     def _ask(self, operation: str, document: dict[str, Any]) -> bytes:
         payload = json.dumps(document).encode()
         headers = {"X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0"}
-        signed = self._caller.signed(headers, f"{self._caller.endpoint}/", payload)
-        try:
-            self._connection.request("POST", "/", payload, signed)
-            answer = self._connection.getresponse()
-            body = answer.read()
-        except BaseException:
-            self._connection.close()  # the next request makes another one
-            raise
+        answer = self._connections.post(self._path, payload, self._caller.signed(headers, self._at, payload))
         if answer.status != _ACCEPTED:
-            said = body[:500].decode(errors="replace")
+            said = answer.body[:500].decode(errors="replace")
             raise ClusterUnavailable(f"SQS answered {operation} with status {answer.status}: {said}")
-        return body
+        return answer.body
