@@ -96,6 +96,19 @@ def test_a_value_that_was_stored_and_dropped_is_had_again_without_the_store() ->
     assert kvs.counters().round_trips == trips
 
 
+def test_values_that_were_stored_together_and_dropped_are_had_again_without_the_store() -> None:
+    kvs = MemoryKvs()
+    memory = a_memory(kvs, recent_bytes=MB)
+    values = memory.by_task[1], memory.by_task[2] = np.ones(1_000), np.zeros(1_000)
+    marks = memory.store_all([1, 2], [[1, 2]])
+    memory.drop([1, 2])
+    assert not memory.by_task
+    trips = kvs.counters().round_trips
+    memory.load(marks)
+    assert all(memory.by_task[task] is value for task, value in zip((1, 2), values, strict=True))
+    assert kvs.counters().round_trips == trips
+
+
 @pytest.mark.parametrize("value", [7, "small", np.arange(10), np.ones(10_000)], ids=repr)
 def test_without_inlining_only_results_travel_in_their_marks(value: Any) -> None:
     kvs = MemoryKvs()

@@ -104,7 +104,7 @@ class Memory:
                 )
                 marks.update(zip(bundle, stored, strict=True))
                 for task in bundle:
-                    del self._packed[task]
+                    self.written(task)
         return [(task, marks[task] if task in marks else self.store(task)) for task in tasks]
 
     def _bundles(self, group: Sequence[int]) -> Iterator[list[int]]:

@@ -1,4 +1,4 @@
-"""Large values that were dropped a moment ago, in case a task that needs them comes here after all.
+"""Values that were stored and dropped a moment ago, in case a task that needs them comes here after all.
 
 A fan-in that others may complete can still be claimed here, and its inputs would then be read back from the KVS. As
 long as there is memory, they are kept instead; the oldest go first.
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+#: What an object and its entry here take beside its bytes, about.
+ENTRY_BYTES = 256
+
 
 class Recent:
-    """Task -> value of at most `limit` bytes in all."""
+    """Task -> value of at most `limit` bytes in all, entries included."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -20,6 +23,7 @@ class Recent:
 
     def keep(self, task: int, value: Any, nbytes: int) -> None:
         """Keep a value that can be read from the KVS."""
+        nbytes += ENTRY_BYTES
         if nbytes > self._limit or task in self._values:
             return
         self._values[task] = (value, nbytes)
@@ -32,5 +36,7 @@ class Recent:
         """A kept value and its size; it is in use again, so it is not kept any more."""
         found = self._values.pop(task, None)
         if found is not None:
-            self._bytes -= found[1]
-        return found
+            value, nbytes = found
+            self._bytes -= nbytes
+            return value, nbytes - ENTRY_BYTES
+        return None
