@@ -34,10 +34,12 @@ PIPELINES = (
     ("HGETALL", "ZCARD", "ZREVRANGE"),
     ("SET", "SET"),
     ("begin", "GET"),
-    ("SADD", "PEXPIRE", "PEXPIRE", "SET"),
+    ("MULTI", "SADD", "PEXPIRE", "PEXPIRE", "SET", "EXEC"),
     ("ZRANGE", "HKEYS"),
     ("UNLINK", "SREM"),
 )
+
+MOST = max(map(len, PIPELINES))
 
 #: Commands that are not of the job: of new connections, and of the scheduler's look at all jobs.
 OTHERS = ("AUTH", "sweep", "ZRANGE w:jobs")
@@ -137,7 +139,7 @@ def round_trips(who: str, store: str, timed: Sequence[tuple[float, str]]) -> lis
     """A row for each round trip that one client made to a store."""
     rows = []
     while timed:
-        names = [text.split()[0] for _, text in timed[:4]]
+        names = [text.split()[0] for _, text in timed[:MOST]]
         length = next((len(known) for known in PIPELINES if tuple(names[: len(known)]) == known), 1)
         asked, answered = zip(*(text.partition(" -> ")[::2] for _, text in timed[:length]), strict=True)
         text = " -> ".join(filter(None, [" + ".join(asked), *answered]))

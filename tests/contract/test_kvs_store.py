@@ -20,7 +20,7 @@ from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Node, Ring
 from wukong.kvs.store import Kvs, Place, ValueMissing
 from wukong.kvs.striping import STRIPE
-from wukong.redis import Buffer, Connection
+from wukong.redis import Buffer, Connection, ReplyError
 from wukong.testing.kvs import MemoryKvs
 
 MINUTE = 60.0
@@ -334,6 +334,28 @@ def test_a_full_node_is_told(valkey_address: str, valkey_password: str) -> None:
     assert 0 < full.stored < 10_000_000
     kvs.put("job", "x", "t", [bytes(4_000_000)], MINUTE)
     assert kvs.purge("job") == 1
+    kvs.close()
+
+
+def test_a_full_node_is_freed_and_purged(valkey_address: str, valkey_password: str) -> None:
+    kvs = RedisKvs(Ring(1, (Node("a", valkey_address),)), password=valkey_password)
+    for name in "xyz":
+        kvs.put("job", name, "t", [bytes(1_000_000)], MINUTE)
+    with limited(valkey_address, valkey_password, 1):
+        assert kvs.free([Place("job", "x", "t", 1_000_000)]) == 1
+        assert kvs.collect("job", lambda: lambda name, token: name == "z") == 1
+        assert kvs.purge("job") == 1
+    empty(kvs, valkey_password)
+    kvs.close()
+
+
+def test_an_index_that_is_none_is_told(valkey_address: str, valkey_password: str) -> None:
+    kvs = RedisKvs(Ring(1, (Node("a", valkey_address),)), password=valkey_password)
+    connection = Connection(valkey_address, password=valkey_password)
+    connection.call("SET", keys.index("job"), "x")
+    with pytest.raises(ReplyError, match="WRONGTYPE"):
+        kvs.put("job", "x", "t", [b"x"], MINUTE)
+    connection.close()
     kvs.close()
 
 

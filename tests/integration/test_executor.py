@@ -167,10 +167,11 @@ def test_a_job_whose_only_node_is_gone_goes_on_with_the_newest_ring(
     harness.close()
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told", "a call was not answered"])
 def test_what_is_written_for_a_job_that_is_gone_is_removed(
-    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: bool
 ) -> None:
-    """The executor hears of the purge only when it reports what it has written."""
+    """The executor hears of the purge only when it reports what it has written, or gives up over that."""
     harness = Harness(address, 60.0, monkeypatch, 1)
 
     def wait() -> int:
@@ -190,10 +191,45 @@ def test_what_is_written_for_a_job_that_is_gone_is_removed(
         harness.environment.mds.purge(job, 60)
         harness.environment.kvs(harness.ring).purge(job)
         monkeypatch.setattr(Connection, "pipeline", pipeline)
+        if not told:
+            monkeypatch.setattr(harness.environment.mds, "sync", unanswered)
         (tmp_path / "go").touch()
         harness.lambda_.join()
+        assert [type(outcome) for outcome in harness.lambda_.outcomes] == [str if told else ClusterUnavailable]
         assert written
         assert harness.connection.call("KEYS", f"*{job}*") == [keys.meta(job).encode()]
+    finally:
+        (tmp_path / "go").touch()
+        harness.close()
+
+
+def unanswered(*_: object) -> None:
+    raise ClusterUnavailable("the connection broke")
+
+
+def test_an_executor_that_fails_when_its_job_is_done_leaves_the_results(
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Somebody else took its record over, and did what it fails at."""
+    harness = Harness(address, 60.0, monkeypatch, 1)
+
+    def wait() -> None:
+        (tmp_path / "waits").touch()
+        until((tmp_path / "go").exists)
+        raise RuntimeError("only here")
+
+    try:
+        job, _ = harness.submit({"w": (wait,)}, ["w"])
+        until((tmp_path / "waits").exists)
+        harness.connection.call("HSET", keys.meta(job), "state", "done")
+        kvs = harness.environment.kvs(harness.ring)
+        kvs.put(job, "0", "other", [b"result"], 60.0)
+        (tmp_path / "go").touch()
+        harness.lambda_.join()
+        assert harness.lambda_.outcomes == ["failed"]
+        assert kvs.get(job, "0", "other", 6) == b"result"
+        harness.environment.mds.purge(job, 60)
+        kvs.purge(job)
     finally:
         (tmp_path / "go").touch()
         harness.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,24 @@ def test_of_a_job_that_was_cancelled(client: Client, stores: list[Connection], t
     released(client, job, stores)
 
 
+def test_of_a_job_that_is_over_while_a_task_cannot_be_interrupted(
+    client: Client, stores: list[Connection], tmp_path: Path
+) -> None:
+    """The environment ends with the task; before that it removes what is there, as it may have written it late."""
+
+    def stubborn() -> None:
+        while True:
+            with contextlib.suppress(BaseException):
+                time.sleep(300)
+
+    job = begun(client, stores, tmp_path, last=stubborn)
+    (tmp_path / "go").touch()
+    # Nobody else removes anything: this is what the executor hears, and no more.
+    stores[0].call("HSET", f"w:{job.id}:m", "state", "cancelled")
+    until(lambda: values(stores, job) == 0)
+    released(client, job, stores)
+
+
 def test_of_a_job_past_its_deadline(client: Client, stores: list[Connection], tmp_path: Path) -> None:
     job = begun(client, stores, tmp_path, deadline=2)
     with pytest.raises(DeadlineExceeded):
@@ -177,7 +197,7 @@ def test_of_a_job_with_a_writer_that_died_in_the_middle_and_values_on_other_cand
     try:
         job = begun(client, stores, tmp_path)
         assert first.call("KEYS", f"*{job.id}:v:*") == []
-        # As `RedisKvs.writer` does it: the index first.
+        # As `RedisKvs.writer` does it: a stripe and its key in the index.
         stripe = f"w:{job.id}:v:99:dead:0"
         second.pipeline([("SADD", f"w:{job.id}:k", stripe), ("SET", stripe, bytes(100_000), "PX", 3_600_000)])
         os.kill(pid(tmp_path), signal.SIGKILL)

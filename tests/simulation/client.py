@@ -57,8 +57,19 @@ class Client:
         if not self.released:
             world.promises.ended(job, info.state, info.failure, values)
         yield Sleep(rng.choice([0.0, 0.0, 5.0]) * rng.random())
+        yield Sleep(self.until_somebody_wakes())
         yield from self.ask(lambda scheduler: scheduler.release(job))
         world.open_jobs.discard(job)
+
+    def until_somebody_wakes(self) -> float:
+        """Seconds until just before or after an executor of the job wakes, who wrote for it; 0 if none sleeps."""
+        world, rng = self.world, self.world.loop.rng
+        sleepers = [execution.process for execution in world.executions.values() if execution.job == self.job]
+        wakes = [process.wakes_at for process in sleepers if process.alive and process.wakes_at > world.loop.now]
+        if not wakes or rng.random() < 0.2:
+            return 0.0
+        moment: float = rng.choice(wakes) + 8 * world.plan.latency * (rng.random() - 0.3)
+        return max(0.0, moment - world.loop.now)
 
     def end(self) -> Generator[Any, Any, tuple[JobInfo, list[bytes | None]]]:
         """Wait for the end of the job; what is known of it then, and the marks of its results."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tests.simulation.stops import Interrupted, Suspended, TaskRaised
@@ -38,10 +39,11 @@ from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import Begun, Status, Sync, Synced, Verdict
 from wukong.testing.simulation.functions import Invocation
-from wukong.testing.simulation.loop import Control, Process, Signal, Sleep
+from wukong.testing.simulation.loop import Call, Control, Process, Signal, Sleep
 from wukong.testing.simulation.values import SimulatedValues
 from wukong_executor.acknowledged import Acknowledged, Gave, Healed
 from wukong_executor.failures import ValueStuck
+from wukong_executor.late import OVER
 from wukong_executor.memory import INLINE_BYTES, Memory
 from wukong_executor.pulse import RENEWALS
 from wukong_executor.reporter import report
@@ -108,10 +110,27 @@ class Execution:
         )
         self.walk = Walk(policy, begun.first_tasks, world.plan.beat, begun.parallelism - 1)
         self.process.spawn(self.pulse(), apart=True)
+        outcome, error = "", None
         try:
-            return (yield from self.run())
-        finally:
-            self.resting = True
+            outcome = yield from self.run()
+        except WukongError as raised:
+            error = raised
+        if self.interrupt_wanted or outcome != "ended":
+            yield from self.remove_late()
+        self.resting = True
+        if error is not None:
+            raise error
+        return outcome
+
+    def remove_late(self) -> Control:
+        """As `wukong_executor.late.remove`."""
+        world, nodes = self.world, self.world.nodes
+        latency = world.plan.latency
+        info = yield world.chance.store_call(self.process, latency, lambda: world.mds.job(self.job), latency)
+        if info is not None and info.state in OVER:
+            world.note(self.name, f"removes what it wrote for {self.job}, which is {info.state}")
+            for node in range(len(nodes)):
+                yield Call(latency, partial(nodes.purge, self.job, node), latency)
 
     def run(self) -> Generator[Any, Any, str]:
         try:

@@ -253,6 +253,11 @@ def _trust_answers(self: Execution, reported: set[int]) -> Any:
     yield
 
 
+def _leave(*_: Any) -> Control:
+    return
+    yield
+
+
 def _end_in_trust(self: Acknowledged, call: Sync) -> Sync:
     return replace(_stamp(self, call), after=0, gave=())
 
@@ -278,6 +283,10 @@ _PROTOCOL: dict[str, Mutation] = {
     "a claim freed before its record ends": _instead(MemoryJob, "sync", _free_claims_early, "break", "crash"),
     "a sweep that blocks the invocation it asked for": _instead(MemoryJob, "begin", _sweep_that_blocks),
     "invoking before open": _instead(Scheduler, "write", _invoke_first),
+    "what is written late is left": _instead(Execution, "remove_late", _leave, "cancel", "pause"),
+    "a release that looks for late writers only before its tombstone": _instead(
+        Scheduler, "purge_late", _leave, "pause"
+    ),
     "a purge that a late writer survives": _instead(MemoryJob, "sync", _sync_after_purge, "cancel", "pause"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 from wukong.engine.policy.groups import contiguous
@@ -15,6 +16,7 @@ from wukong.mds.store import JobSpec
 from wukong.prices import Prices
 from wukong.testing.simulation.functions import Invocation
 from wukong.testing.simulation.loop import Call, Control, Process, Sleep
+from wukong_scheduler.removal import ENDED_EMPTY
 from wukong_scheduler.sweeping import forgotten, judge, stalled
 
 #: Seconds that a job has.
@@ -180,15 +182,25 @@ class Scheduler:
         """As `wukong_scheduler.removal.Removal.release`."""
         world = self.world
         info = yield self.call("job", lambda: world.mds.job(job))
-        if info is None or info.state == "gone":
+        if info is None:
             return
-        if info.state in ("loading", "running"):
+        state = info.state
+        if state in ("loading", "running"):
             failure = Failure(error="JobCancelled", message="the job was released")
-            yield self.call("close", lambda: world.mds.close(job, "cancelled", failure))
-        owners = yield self.call("drop_inputs", lambda: world.mds.drop_inputs(job))
-        yield from self.purge_values([job, *owners])
-        yield self.call("purge", lambda: world.mds.purge(job, TOMBSTONE))
-        world.note(self.process.name, f"has purged {job}")
+            state = yield self.call("close", lambda: world.mds.close(job, "cancelled", failure))
+        if state != "gone":
+            owners = yield self.call("drop_inputs", lambda: world.mds.drop_inputs(job))
+            yield from self.purge_values([job, *owners])
+            yield self.call("purge", lambda: world.mds.purge(job, TOMBSTONE))
+            world.note(self.process.name, f"has purged {job}")
+        if state not in ENDED_EMPTY:
+            yield from self.purge_late(job)
+
+    def purge_late(self, job: str) -> Control:
+        """What was written before the tombstone stood, by somebody who looked before it did."""
+        nodes, latency = self.world.nodes, self.world.plan.latency
+        for node in range(len(nodes)):
+            yield Call(latency, partial(nodes.purge, job, node), latency)
 
     def purge_values(self, owners: list[str]) -> Control:
         nodes = self.world.nodes

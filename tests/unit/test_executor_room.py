@@ -113,6 +113,4 @@ def test_what_is_collected_is_what_no_holder_stored_and_no_mark_names() -> None:
     assert [key.split(":")[3:5] for key in left] == [["1", "ended"], ["2", "holder"], ["bundle-5", "ended"]]
     garbage.free([marks[0][1]])
     garbage.free([b"Mnonsense"])
-    assert len(kvs.keys()) == 2
-    garbage.purge()
-    assert kvs.keys() == []
+    assert kvs.keys() == left[1:]

@@ -10,20 +10,50 @@ import pytest
 
 from wukong.errors import ClusterUnavailable
 from wukong.kvs.ring import Node, Ring
+from wukong.mds.failure import Failure
 from wukong.mds.records import Record
 from wukong.mds.store import JobSpec, Sync
+from wukong.prices import Prices
 from wukong.testing.clock import Clock
 from wukong.testing.mds import MemoryMds
 from wukong_scheduler.invocation_end import Ended, InvocationEnd
 from wukong_scheduler.sweeper import Sweeper
 
 
-def _sweeper(mds: MemoryMds, invoked: list[str]) -> Sweeper:
+def _sweeper(mds: MemoryMds, invoked: list[str], freed: list[str] | None = None) -> Sweeper:
     def invoke(job: str, records: Any) -> None:
         invoked.extend(records)
 
-    nobody = cast("Any", SimpleNamespace(free=lambda job: None))
-    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f", max_deaths=5, prices=nobody)
+    def free(job: str) -> None:
+        if freed is not None:
+            freed.append(job)
+
+    nobody = cast("Any", SimpleNamespace(free=free))
+    prices = Prices(0.0, 0.0)
+    return Sweeper(mds, invoke, nobody, nobody, lease=10.0, function="f", max_deaths=5, prices=prices)
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_the_values_of_a_job_that_was_done_just_before_its_deadline_stay(
+    done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    mds = MemoryMds(clock)
+    freed: list[str] = []
+    spec = JobSpec(1, 1, 1, [0], 4, Ring(1, (Node("n", "h:1"),)), 30.0)
+    mds.submit("j", spec, [b"page"], [Record("0", [0])], 10.0)
+    mds.begin("j", "0", "t", 100.0)
+    clock.advance(40.0)
+    close = mds.close
+
+    def done_before(job: str, state: str, failure: Failure) -> str:
+        if done:
+            mds.sync("j", "0", "t", 0, 10.0, Sync(results=[(0, b"I1")], end=True))
+        return close(job, state, failure)
+
+    monkeypatch.setattr(mds, "close", done_before)
+    assert _sweeper(mds, [], freed).sweep()
+    assert freed == ([] if done else ["j"])
 
 
 def test_nothing_is_swept_when_the_store_has_started_again() -> None:

@@ -112,7 +112,7 @@ _MDS = {
 
 _VALUES, _INDICES = "w:*:v:*", "w:*:k"
 _READ = "get getrange exists"
-_WRITE = "sadd pexpire set unlink srem"
+_WRITE = "multi sadd pexpire set exec"
 _PURGE = "sscan unlink srem"
 
 _KVS = {

@@ -22,7 +22,7 @@ from wukong.kvs.ring import Node, Ring
 from wukong.kvs.store import Counters, Place, ValueMissing
 from wukong.kvs.striping import Striping
 from wukong.kvs.writer import Writer
-from wukong.redis import Arg, Buffer, Connection, Gather, MissingKey, ReplyError, WrongSize
+from wukong.redis import Arg, Buffer, Connection, Gather, MissingKey, Reply, ReplyError, WrongSize
 
 #: Keys that one round trip of a purge removes.
 BATCH = 1000
@@ -104,7 +104,7 @@ class RedisKvs:
             key = self._stripe(owner, name, token, number)
             stripe = Gather(pieces)
             commands: list[tuple[Arg, ...]] = [
-                # The index first: what a purge does not know of would stay.
+                # A purge that came in between would take the key out of the index, and the stripe stay.
                 ("SADD", index, key),
                 # It lives as long as the key in it that lives longest.
                 ("PEXPIRE", index, milliseconds, "NX"),
@@ -116,12 +116,12 @@ class RedisKvs:
 
             def write(connection: Connection) -> bool:
                 try:
-                    connection.pipeline(commands)
+                    _at_once(commands, connection)
                 except ReplyError as error:
-                    if error.code != "OOM":
+                    # All of it was refused. Where there was room until its end, only that tells of the memory.
+                    if error.code != "OOM" and not (error.code == "EXECABORT" and "OOM" in error.text):
                         raise
-                    # Each command is refused or not for itself: a stripe that no index knows of must not stay.
-                    _, _, memory = connection.pipeline([("UNLINK", key), ("SREM", index, key), ("INFO", "memory")])
+                    memory = connection.call("INFO", "memory")
                     what = "an uploaded value" if owner.startswith(keys.INPUT) else name
                     full.append(self._full(connection.address, what, nbytes, cast("bytes", memory)))
                     return False
@@ -338,6 +338,14 @@ def _fill(stripes: list[_Stripe], connection: Connection) -> list[_Stripe]:
     except WrongSize as error:
         raise _refused(next(stripe.place for stripe in stripes if stripe.key == error.key)) from error
     return []
+
+
+def _at_once(commands: list[tuple[Arg, ...]], connection: Connection) -> None:
+    """Have commands take effect in one step. A full node refuses all that comes so, also what would make room."""
+    replies = connection.pipeline([("MULTI",), *commands, ("EXEC",)])
+    for reply in cast("list[Reply]", replies[-1]):
+        if isinstance(reply, ReplyError):
+            raise reply
 
 
 def _exists(key: str, connection: Connection) -> bool:

@@ -38,7 +38,7 @@ from wukong.mds.counters import Counters
 from wukong.mds.failure import Failure
 from wukong.mds.phase import Phase
 from wukong.mds.store import Begun, Status, Sync, Synced, TaskTime, Verdict
-from wukong_executor import failures
+from wukong_executor import failures, late
 from wukong_executor.acknowledged import Acknowledged
 from wukong_executor.attempts import Attempts, TaskRaised
 from wukong_executor.current_task import CurrentTask
@@ -446,7 +446,6 @@ class Executor:
         with contextlib.suppress(Exception):
             self._sync(Sync())
         self._lease.fail(failure)
-        self._garbage.purge()
         return "failed"
 
     # The beat's thread.
@@ -492,6 +491,7 @@ class Executor:
             if task >= 0 and self._interruption.can_end_process:
                 key = self._programs.keys.get(task, task)
                 seconds = clock() - started
+                late.remove(self._mds, self._kvs, self._job)
                 why = "which somebody else runs now" if self._given_up else "whose job is over"
                 self._environment.end(
                     f"task {key!r} of job {self._job}, {why}, has been running for {seconds:.1f} s and cannot be "

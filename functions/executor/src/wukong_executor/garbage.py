@@ -33,13 +33,6 @@ class Garbage:
         except WukongError as error:
             log.warning("%d values of job %s stay until it is purged: %s", len(marks), self._job, error)
 
-    def purge(self) -> None:
-        """Remove all: the job has failed."""
-        try:
-            self._values.kvs.purge(self._job)
-        except WukongError as error:
-            log.warning("values of job %s stay until it is purged: %s", self._job, error)
-
     def collect(self) -> int:
         """Remove what holders have stored that are none any more, if no mark stands for it; returns how much that was.
 

@@ -79,16 +79,17 @@ def _serve(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if pulse is not None:
         pulse.hold(job, record, token, begun.generation, environment.lease_seconds)
         health = Health((0, 1, 2, pulse.pipe))
+    status = ""
     try:
         status = executor.run()
     finally:
+        if begun.ring is not None and (status != "ended" or executor.stopped):
+            late.remove(environment.mds, environment.kvs(begun.ring), job)
         if health is not None and (broken := health.broken()):
             environment.end(broken)
         if health is not None and executor.failed_unexpectedly:
             environment.end("an executor failed unexpectedly in it")
         if pulse is not None:
             pulse.rest()
-    if executor.stopped and begun.ring is not None:
-        late.remove(environment.mds, environment.kvs(begun.ring), job)
     log.debug("record %s of job %s: %s", record, job, status)
     return {"status": status}

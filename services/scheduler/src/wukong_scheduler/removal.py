@@ -16,6 +16,9 @@ from wukong_scheduler.rings import Rings
 #: Seconds that a removed job's name stays refused: twice the longest invocation of AWS Lambda.
 TOMBSTONE = 1800
 
+#: The states of a job whose values nobody wants although it was not removed.
+ENDED_EMPTY = ("failed", "cancelled")
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,19 +49,27 @@ class Removal:
     def release(self, job: str) -> None:
         """End a job that has not ended, and remove all that it stored but its tombstone. Harmless twice.
 
+        Executors that were stopped in the middle may still write (`wukong_executor.late`). Whoever brings a job into
+        a state in which nobody wants its values removes them after that, and a writer looks at the state after its
+        last write: so one of both removes whatever is written.
+
         Raises:
             UnknownJob: There is not even a tombstone.
         """
         info = self._mds.job(job)
         if info is None:
             raise UnknownJob(job)
-        if info.state == "gone":
-            return
-        if info.state in ("loading", "running"):
+        state = info.state
+        if state in ("loading", "running"):
             failure = Failure(error="JobCancelled", message="the job was released by its client before it ended")
-            self._mds.close(job, "cancelled", failure)
-        self._purge_values(info, [job, *self._mds.drop_inputs(job)])
-        self._mds.purge(job, TOMBSTONE)
+            state = self._mds.close(job, "cancelled", failure)
+        if state != "gone":
+            # Before the tombstone: a release that is cut short here is repeated as a whole, by whoever finds the job.
+            self._purge_values(info, [job, *self._mds.drop_inputs(job)])
+            self._mds.purge(job, TOMBSTONE)
+        if state not in ENDED_EMPTY:
+            # And behind it: until it stood, whoever wrote late saw a job whose values somebody may want, and left them.
+            self._purge_values(info, [job])
 
     def prolong(self, job: str, info: JobInfo, seconds: float) -> None:
         """Let a job that is done, and its values, live for that many seconds from now.

@@ -136,8 +136,8 @@ class Sweeper:
         self._invoke(job, dict.fromkeys(records, ()))
 
     def _fail(self, job: str, failure: Failure) -> None:
-        self._mds.close(job, "failed", failure)
-        self._removal.free(job)
+        if self._mds.close(job, "failed", failure) != "done":
+            self._removal.free(job)
 
     def _spent(self, job: str) -> Spent:
         info = self._mds.job(job)
