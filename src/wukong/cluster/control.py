@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import functools
 import gc
 import importlib.metadata
 import json
@@ -124,12 +123,13 @@ class Control:
         plan = self._plan
         logging.getLogger("wukong").setLevel(plan.log_level)
         self._turn_to("zygote")
-        self._start_zygote(plan.preload)
+        installed = _components()
+        self._start_zygote(plan.preload, installed)
         components: dict[str, Serve] = {}
         gc.disable()  # next to nothing of what is loaded is ever garbage
         for name in ("kvs-proxy", "kvs-node", "lambda-emulator", "scheduler"):
             self._turn_to(name)
-            point = _component(name)
+            point = _component(name, installed)
             components[name] = point.load()
             logging.getLogger(point.module.partition(".")[0]).setLevel(plan.log_level)
         gc.freeze()
@@ -139,9 +139,9 @@ class Control:
             self._stores = wait_for_stores(self._folder, name, self._deadline)
         return components
 
-    def _start_zygote(self, preload: Sequence[str]) -> None:
+    def _start_zygote(self, preload: Sequence[str], installed: importlib.metadata.EntryPoints) -> None:
         command = python_module(
-            _component("zygote").module,
+            _component("zygote", installed).module,
             self._plan.path,
             *("--socket", self._zygote_socket),
             *("--preload", ",".join(preload)),
@@ -236,7 +236,7 @@ class Control:
             # Whatever a module did to it, the next one shall not meet it again.
             log.warning("the zygote ended with code %s; starting another without optional modules", code)
             await asyncio.sleep(pause)
-            self._start_zygote(PRELOAD)
+            self._start_zygote(PRELOAD, _components())
 
     async def _answer(self, channel: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -290,14 +290,13 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-@functools.cache
 def _components() -> importlib.metadata.EntryPoints:
     """All components; to look for them costs a pass over all installed packages."""
     return importlib.metadata.entry_points(group=_GROUP)
 
 
-def _component(name: str) -> importlib.metadata.EntryPoint:
-    for point in _components().select(name=name):
+def _component(name: str, among: importlib.metadata.EntryPoints) -> importlib.metadata.EntryPoint:
+    for point in among.select(name=name):
         return point
     raise ClusterUnavailable(f"no installed package provides the component {name!r}; install wukong[local]")
 
