@@ -23,15 +23,18 @@ from benchmarks.sampling import LIMIT
 from benchmarks.tables import page
 
 OUT = ROOT / "build/bench"
-#: Loaded samples of an engine that are taken again, at most, in each workload.
-REPEATS = 3
+#: Loaded samples of an engine that are taken again, at most, in each workload; and in a quick run.
+REPEATS, QUICK_REPEATS = 3, 1
 #: Seconds after which a run hurries, so that it ends within 25 minutes: no sample is taken again, and engines without a
 #: goal are left out.
 LATE = 1020.0
 
 
-def run(cases: Sequence[Case], out: Path, name: str) -> int:
-    """Measure cases, write `name`.md and `name`.json into `out`, and print the page; 1 if something failed."""
+def run(cases: Sequence[Case], out: Path, name: str, repeats: int) -> int:
+    """Measure cases, write `name`.md and `name`.json into `out`, and print the page; 1 if something failed.
+
+    Of each engine's loaded samples in a workload at most `repeats` are taken again.
+    """
     began = time.monotonic()
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="wb-", ignore_cleanup_errors=True) as folder:
@@ -39,7 +42,7 @@ def run(cases: Sequence[Case], out: Path, name: str) -> int:
         try:
             for case in cases:
                 late = time.monotonic() - began > LATE
-                outcomes.append(bench.measure(hurried(case), 0) if late else bench.measure(case, REPEATS))
+                outcomes.append(bench.measure(hurried(case), 0) if late else bench.measure(case, repeats))
                 print(f"{case.name}: {time.monotonic() - began:.0f} s so far", file=sys.stderr)
         finally:
             bench.close()
@@ -61,8 +64,8 @@ def main() -> int:
     load.adopt_orphans()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if quick:
-        return run([replace(case, samples=QUICK) for case in QUICK_CASES], OUT, "bench-quick")
-    failed = run(CASES, OUT, "bench")
+        return run([replace(case, samples=QUICK) for case in QUICK_CASES], OUT, "bench-quick", QUICK_REPEATS)
+    failed = run(CASES, OUT, "bench", REPEATS)
     subprocess.run([PEERS, "-m", "benchmarks.plots", OUT / "bench.json", OUT], cwd=ROOT, check=True)
     return failed
 

@@ -26,7 +26,6 @@ OWN_ID = "tests.integration.bench_graphs:own_id"
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test looks at is not how fast something is."""
-    monkeypatch.setattr("benchmarks.__main__.REPEATS", 0)
     for name, value in {"SAMPLE_SECONDS": 0.0, "THAW_SECONDS": 0.0, "IDLE_SECONDS": 0.1}.items():
         monkeypatch.setattr(f"benchmarks.bench.{name}", value)
 
@@ -36,7 +35,7 @@ def test_two_engines_and_two_workloads(tmp_path: Path, capfd: pytest.CaptureFixt
         Case("T1", "chain", "benchmarks.workloads:chain", {"length": 20}, {SYNCHRONOUS: 1.0}, BOTH),
         Case("T2", "QR", "benchmarks.arrays:qr", {"size": 16, "chunk": 8}, {}, BOTH),
     ]
-    assert run(cases, tmp_path, "bench") == 0
+    assert run(cases, tmp_path, "bench", 0) == 0
     document = json.loads((tmp_path / "bench.json").read_text())
     chain, qr = document["cases"]
     assert (chain["case"], chain["title"], chain["tasks"], chain["errors"]) == ("T1", "chain", 20, [])
@@ -73,7 +72,7 @@ def test_an_engine_that_may_be_started_in_several_ways_is_started_as_it_is_faste
 
 def test_results_that_differ_fail_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     samples = {SYNCHRONOUS: 1, "Dask multiprocessing": 1}
-    assert run([Case("T3", "process", OWN_ID, {}, {}, samples)], tmp_path, "bench") == 1
+    assert run([Case("T3", "process", OWN_ID, {}, {}, samples)], tmp_path, "bench", 0) == 1
     (case,) = json.loads((tmp_path / "bench.json").read_text())["cases"]
     assert list(case["measured"]) == [SYNCHRONOUS]
     (error,) = case["errors"]
@@ -107,7 +106,7 @@ from pathlib import Path
 from benchmarks.__main__ import run
 from benchmarks.cases import Case
 case = Case("T4", "asleep", "tests.integration.bench_graphs:asleep_there", {}, {}, {"Dask threaded": 1})
-run([case], Path(sys.argv[1]), "bench")
+run([case], Path(sys.argv[1]), "bench", 0)
 """
 
 
