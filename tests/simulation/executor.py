@@ -308,12 +308,17 @@ class Execution:
         claimed = yield from self.send_again({arrivals.child for arrivals in instruction.arrivals})
         if claimed:
             instruction = Report(instruction.arrivals, instruction.results, end=False)
-        reported = yield from self.plain(lambda: report(instruction, self.memory, self.send, json_results, self.delays))
+        large_bytes = self.world.plan.large_bytes
+        reported = yield from self.plain(
+            lambda: report(instruction, self.memory, self.send, json_results, self.delays, large_bytes)
+        )
         self.forgotten = reported.forgotten
         if reported.status is Status.OK:
             committed = [task for task, _ in instruction.results]
             answers = [*claimed, *reported.answers]
-            self.walk.reported(committed, answers, reported.room, reported.ended, reported.stored.items())
+            self.walk.reported(
+                committed, answers, reported.room, reported.ended, reported.stored.items(), reported.large
+            )
             self.drop()
             if reported.ended:
                 self.world.promises.record_ended(self)

@@ -112,14 +112,14 @@ class Eager(Heartbeat):
 
     rng: random.Random
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         return self.rng.randint(0, max(0, min(waiting, room)))
 
 
 class Never(Heartbeat):
     """Gives nothing away."""
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         return 0
 
 

@@ -63,11 +63,12 @@ def test_the_published_policy_keeps_one_child_or_all_that_use_a_large_output() -
     assert policy.on_claim(1, large=True)
 
 
-def test_a_large_value_is_stored_for_others_after_some_time_and_at_once_under_other_policies() -> None:
+def test_a_large_value_is_stored_for_others_after_some_time_and_at_once_without_state() -> None:
     policy = Wukong2020(1000)
     assert [policy.on_not_yet(polled, last=False) for polled in range(7)] == [0.1] * 5 + [None] * 2
     assert [policy.on_not_yet(polled, last=True) for polled in range(11)] == [0.1] * 10 + [None]
-    assert [other.on_not_yet(0, last=True) for other in (Heartbeat(0.1), Stateless())] == [None, None]
+    assert Stateless().on_not_yet(0, last=True) is None
+    assert [Heartbeat(0.1).on_not_yet(polled, last=False) for polled in range(12)] == [12 * 0.1] * 10 + [None] * 2
 
 
 def test_without_state_nothing_stays() -> None:
@@ -78,7 +79,7 @@ def test_without_state_nothing_stays() -> None:
 
 @every_policy
 def test_who_spreads_at_once_spreads_nothing_on_the_beat(policy: Policy) -> None:
-    given = policy.on_beat(waiting=1000, room=9, task_seconds=1.0, aged=True)
+    given = policy.on_beat(waiting=1000, room=9, task_seconds=1.0, aged=True, moving=0.0)
     assert given == (0 if policy.at_once else 9)
 
 
@@ -89,7 +90,13 @@ def test_who_spreads_at_once_spreads_nothing_on_the_beat(policy: Policy) -> None
 def test_a_beat_gives_away_what_is_worth_an_invocation(
     waiting: int, room: int, seconds: float, aged: bool, pieces: int
 ) -> None:
-    assert Heartbeat(0.01).on_beat(waiting, room, seconds, aged) == pieces
+    assert Heartbeat(0.01).on_beat(waiting, room, seconds, aged, moving=0.5) == pieces
+
+
+def test_short_tasks_stay_together_where_moving_their_values_would_take_too_long() -> None:
+    policy = Heartbeat(0.01)
+    assert [policy.on_beat(1000, 9, 0.039, aged, moving=0.51) for aged in (False, True)] == [0, 0]
+    assert policy.on_beat(1000, 9, 0.04, aged=False, moving=9.0) == 9
 
 
 def test_groups_differ_by_one_at_most_and_none_is_empty() -> None:
@@ -100,9 +107,9 @@ def test_groups_differ_by_one_at_most_and_none_is_empty() -> None:
 @every_policy
 def test_a_careful_holder_gives_half_away_where_its_policy_would_not(policy: Policy) -> None:
     careful = Careful(policy)
-    assert [careful.on_beat(waiting, 3, 0.0, False) for waiting in (0, 1, 2, 100)] == [0, 1, 1, 1]
-    assert careful.on_beat(100, 0, 9.0, True) == 0
-    assert careful.on_beat(100, 30, 9.0, True) == max(1, policy.on_beat(100, 30, 9.0, True))
+    assert [careful.on_beat(waiting, 3, 0.0, False, 9.0) for waiting in (0, 1, 2, 100)] == [0, 1, 1, 1]
+    assert careful.on_beat(100, 0, 9.0, True, 0.0) == 0
+    assert careful.on_beat(100, 30, 9.0, True, 0.0) == max(1, policy.on_beat(100, 30, 9.0, True, 0.0))
     assert careful.lean
     assert not policy.lean
     for name in ("bounded", "at_once", "stores_all", "elides", "delays", "inlines", "large_bytes"):
@@ -120,7 +127,7 @@ def answers(policy: Policy) -> dict[str, object]:
     names = ("bounded", "at_once", "stores_all", "lean", "large_bytes", "elides", "delays", "inlines")
     return {name: getattr(policy, name) for name in names} | {
         "initial_groups": policy.initial_groups(range(9), 4),
-        "on_beat": policy.on_beat(100, 9, 1.0, True),
+        "on_beat": policy.on_beat(100, 9, 1.0, True, 0.0),
         "cut": [list(piece) for piece in policy.cut(range(5), 2)],
         "on_fan_out": [policy.on_fan_out(5, large) for large in (False, True)],
         "on_claim": [policy.on_claim(5, large) for large in (False, True)],
@@ -132,7 +139,7 @@ def answers(policy: Policy) -> dict[str, object]:
     ("name", "lacking"),
     [
         ("heartbeat without local-fan-in", {"elides": False}),
-        ("heartbeat without delayed-io", {"delays": False}),
+        ("heartbeat without delayed-io", {"delays": False, "on_not_yet": [None, None]}),
         ("heartbeat without clustering", {"cut": [[0, 2, 4], [1, 3]]}),
         ("heartbeat without inlining", {"inlines": False}),
         ("heartbeat without beat", {"on_beat": 0}),

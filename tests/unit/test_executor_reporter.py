@@ -14,7 +14,7 @@ from wukong.values.mark import load_json
 from wukong.values.signing import Signer
 from wukong.values.values import Values
 from wukong_executor.memory import Memory
-from wukong_executor.reporter import BATCH_BYTES, BATCH_MARKS, report
+from wukong_executor.reporter import BATCH_BYTES, BATCH_MARKS, LARGE_BYTES, report
 
 
 class Store:
@@ -145,3 +145,13 @@ def test_where_nothing_is_delayed_a_large_value_is_stored_once_and_travels_as_it
     memory.drop([1])
     memory.load(list(reported.stored.items()))
     assert memory.by_task[1].sum() == 10_000
+
+
+def test_of_the_offered_values_those_are_told_that_take_long_to_write(memory: Memory) -> None:
+    values = [np.ones(LARGE_BYTES // 8), np.ones(LARGE_BYTES // 16), 1]
+    reported = report(Report([fan_in(memory, values)], [], True), memory, Store(Verdict.NOT_YET), False)
+    assert (reported.answers[0].offered, reported.large) == ([0, 1], {0})
+    again = report(
+        Report([fan_in(memory, values)], [], True), memory, Store(Verdict.NOT_YET), False, large_bytes=10_000
+    )
+    assert again.large == {0, 1}

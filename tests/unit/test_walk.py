@@ -49,15 +49,17 @@ class Always(Heartbeat):
     pieces: int = 0
     asked: list[tuple[int, int, float, bool]] = field(default_factory=list)
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         self.asked.append((waiting, room, task_seconds, aged))
         return min(self.pieces, waiting)
 
 
 def walk_over(page: OnePage, entries: list[int], pieces: int = 0, **begin: object) -> Walk:
+    """A walk over the page in a job that has another executor, too, and may have two more."""
     walk = Walk(Always(1.0, pieces), [0], beat=1.0, room=3)
     walk.begin(entries, **begin)  # type: ignore[arg-type]
     walk.pages_loaded([page])
+    walk.reported([], [], room=2, ended=False)
     return walk
 
 
@@ -386,7 +388,7 @@ def test_what_is_known_of_waiting_tasks_is_worth_more_than_the_mean() -> None:
     walk.pages_loaded([page])
     assert run(walk) == 0
     assert run(walk) == 1
-    walk.expected = {2: 10.0, 3: 2.0, 1: 99.0}
+    walk.durations.expected = {2: 10.0, 3: 2.0, 1: 99.0}
     walk.background(0.5, 0.0, True)
     (asked,) = policy.asked
     assert asked[:2] == (3, 3)

@@ -341,6 +341,7 @@ def test_without_local_fan_in_what_is_complete_here_is_reported_when_nothing_els
 
 def test_without_local_fan_in_what_arrives_during_a_report_is_reported_again() -> None:
     walk = walk_over(Without(Heartbeat(1.0), "local-fan-in"), PAIR, [0, 1])
+    walk.reported([], [], room=8, ended=False)
     run(walk)
     assert walk.next(0.0) == RunTask(1, [])
     report = walk.background(20.0, 20.0, tick=True)

@@ -29,7 +29,7 @@ class Holdings:
         inputs: The same, as the record came with it, for its entries.
         uses: Who still needs a value, as a count.
         results: In a lean walk, the sinks that ran and are not committed.
-        large: Tasks whose values are here and large, under a policy that asks.
+        large: Tasks whose values are here and large, as far as that is known.
         restores: Whether the entries are results that were lost.
         dropped: Values to remove from memory; whoever does it empties the list.
     """

@@ -21,8 +21,8 @@ class Results:
         self._tasks: list[int] = []
         self._since = 0.0
 
-    def __bool__(self) -> bool:
-        return bool(self._tasks)
+    def __len__(self) -> int:
+        return len(self._tasks)
 
     def add(self, task: int, now: float) -> None:
         """A sink ran."""

@@ -8,7 +8,8 @@ in memory. A finished task's out-edges are counted here first:
 
 * a child with one parent is ready at once;
 * a fan-in collects its local arrivals; when all its parents ran here it is ready with no I/O (local elision);
-* a fan-in that is incomplete when the ready tasks run dry, or whose oldest arrival is a beat old, is *reported*.
+* a fan-in that is incomplete when the ready tasks run dry, or whose oldest arrival is a beat old, is *reported*;
+  `wukong.engine.patience` says when that takes longer than a beat.
 
 A report is answered per child. *Claimed*: this walk owns the child now, and is told where the other inputs are.
 *Taken*: somebody else owns it. *Not yet*: others will complete it, so every value has to be readable: the values that
@@ -45,12 +46,13 @@ before, so they are read or pulled, and make nothing ready.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from math import inf
 
 from wukong.engine.claim import Claim
 from wukong.engine.cuts import Cuts
+from wukong.engine.durations import Durations
 from wukong.engine.fan_ins import REPORT_EDGES, FanIns
 from wukong.engine.giving import Giving
 from wukong.engine.holdings import Holdings
@@ -72,15 +74,13 @@ from wukong.engine.instructions import (
 from wukong.engine.offloads import Offloads
 from wukong.engine.owned import Owned
 from wukong.engine.pages import Page, Pages
+from wukong.engine.patience import Patience
 from wukong.engine.policy.policy import Policy
 from wukong.engine.pulls import Pulls
 from wukong.engine.results import Results
 
 #: Records made in one step, under a policy that gives work away at once.
 PIECES_AT_ONCE = 500
-
-#: Weight of the newest task in the running mean of durations.
-NEWEST = 0.2
 
 
 class Walk:
@@ -113,10 +113,11 @@ class Walk:
         self._busy = False
         #: Nothing is left to do, or nothing of it counts any more.
         self.ended = False
-        self._task_seconds = 0.0
-        #: What tasks are expected to take, of those about which the user said something; the shell may share its own.
-        self.expected: Mapping[int, float] = {}
-        self._cuts = Cuts(policy, self._pages, self._claims)
+        #: What tasks take; the shell knows what the user expects.
+        self.durations = Durations()
+        self._cuts = Cuts(policy, self._pages, self._claims, self.durations)
+        #: How long others wait; the shell says how full memory is.
+        self.patience = Patience(policy, beat, room)
         self._last_report = 0.0
         self._untold = False  # a task ran that no report has told of, where others may end the job by what is given
         self._running = False  # the main thread runs `_current`, or a pulled task
@@ -204,10 +205,6 @@ class Walk:
         """The task whose page, marks or inputs the main thread gets now; -1 where it does something else."""
         return -1 if self._current is None else self._current
 
-    def seconds_of(self, task: int) -> float:
-        """What a task is expected to take."""
-        return self.expected.get(task, self._task_seconds)
-
     def hand_over(self) -> None:
         """Time is short: nothing more runs here."""
         self._handing_over = self._untold = True
@@ -235,7 +232,7 @@ class Walk:
             self.dropped.append(task)
             return
         self._running = False
-        self._task_seconds += (seconds - self._task_seconds) * (NEWEST if self._task_seconds else 1.0)
+        self.durations.ran(seconds)
         if self.pulls.running == task:
             self.pulls.finished(task)
             return
@@ -339,13 +336,15 @@ class Walk:
         room: int,
         ended: bool,
         marks: Iterable[tuple[int, bytes]] = (),
+        large: Iterable[int] = (),
     ) -> None:
-        """A report was answered. `marks` are of values that were stored for it."""
+        """A report was answered. `marks` are of values that were stored for it; some that it offered are `large`."""
         self._busy = False
         self._room = room
         self.ended = self.ended or ended
         fan_ins, holdings = self._fan_ins, self._holdings
         holdings.marks.update((task, mark) for task, mark in marks if task in holdings.here)
+        holdings.large.update(task for task in large if task in holdings.here)
         fan_ins.answered()
         self._results.committed(results)
         self._leave()
@@ -416,10 +415,11 @@ class Walk:
         if store := self._holdings.store():
             self._busy = True
             return store
-        due = inf if dry else now - self._beat
-        until = now if self._at_once and not self._handing_over else due
+        until = inf if dry else self.patience.since(now, self._room)
+        if self._at_once and not self._handing_over:
+            until = now
         arrivals, complete = self._fan_ins.report(now, until, self._holdings.marks)
-        results = self._results.take(inf if arrivals else due, REPORT_EDGES)
+        results = self._results.take(inf if dry or arrivals else now - self._beat, REPORT_EDGES)
         if not arrivals and not results:
             return None
         end = dry and complete and not (self._results or self._held or self._ready or self._giving)
@@ -443,8 +443,10 @@ class Walk:
     def _not_yet(self, child: int, offered: list[int]) -> None:
         """Others will complete a fan-in for which only offers were made."""
         fan_ins = self._fan_ins
-        if self._at_once and not self._handing_over and not self._holdings.large.isdisjoint(offered):
-            pause = self._policy.on_not_yet(fan_ins.polled(child), fan_ins.has_last(child))
+        if not self._handing_over:
+            large = not self._holdings.large.isdisjoint(offered)
+            idle = self._room > 0 or (self._current is None and not self._ready)
+            pause = self.patience.pause(fan_ins.polled(child), fan_ins.has_last(child), large, idle)
             if pause is not None:
                 fan_ins.ask_later(child, pause)
                 return
@@ -483,8 +485,8 @@ class Walk:
         """Cut the oldest part of the ready tasks into as many pieces as the policy says."""
         if self._held:
             return None  # what is ready may lead to an input of a claim, and nobody else's arrival would count there
-        seconds = max(self._task_seconds, running_for)
-        cut = self._cuts.cut(self._ready, self._room, seconds, self.expected, self._leaves)
+        held = len(self._holdings.here) - len(self._results)
+        cut = self._cuts.cut(self._ready, self._room, running_for, held, self._leaves)
         return cut if isinstance(cut, FetchPages | None) else self._offload(cut)
 
     def _hand_over(self, now: float) -> Instruction:

@@ -118,6 +118,7 @@ class Executor:
         if careful:
             policy = Careful(policy)
         self._large_bytes, self._delays = policy.large_bytes, policy.delays
+        self._memory_limit = memory_limit
         seconds = begun.seconds_left + GRACE
         wanted = weakref.WeakMethod(self._still_wanted)  # what holds values must not hold this, which holds them
         values = environment.values(begun.ring)
@@ -146,7 +147,7 @@ class Executor:
         self._acknowledged = Acknowledged(begun.claims, self._mds.reconnects)
         self._forgotten = False
         self._walk = Walk(policy, begun.first_tasks, beat, begun.parallelism - 1)
-        self._walk.expected = self._programs.seconds
+        self._walk.durations.expected = self._programs.seconds
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._stopping = threading.Event()
@@ -233,7 +234,7 @@ class Executor:
             if type(instruction) is RunTask:
                 task, inputs = instruction
                 started = clock()
-                if started + walk.seconds_of(task) > time_left.until and tally.tasks_run:
+                if started + walk.durations.of(task) > time_left.until and tally.tasks_run:
                     with lock:
                         walk.hand_over()
                         instruction = walk.next(started)
@@ -372,7 +373,9 @@ class Executor:
             if reported.status is Status.OK:
                 committed = [task for task, _ in instruction.results]
                 answers = [*claimed, *reported.answers]
-                self._walk.reported(committed, answers, reported.room, reported.ended, reported.stored.items())
+                self._walk.reported(
+                    committed, answers, reported.room, reported.ended, reported.stored.items(), reported.large
+                )
                 self._drop()
             else:
                 self._stop()
@@ -417,6 +420,7 @@ class Executor:
         self._times.enter(Phase.REPORTING)
         resident, peak = self._resident.look()
         self._time_left.resident(resident)
+        self._walk.patience.memory(resident, self._memory_limit)
         counters = self._tally.take(peak, self._walk.pulls.runs)
         with self._lock:
             slowest = self._slowest.take()

@@ -16,6 +16,9 @@ BATCH_BYTES = 256 * 1024
 #: A claim of more edges than this brings no marks.
 WIDE = 256
 
+#: From how many bytes on writing a value takes longer than asking some times whether that is needed.
+LARGE_BYTES = 1024 * 1024
+
 
 @dataclass(slots=True)
 class Reported:
@@ -28,6 +31,7 @@ class Reported:
         forgotten: It has not, although nothing of this report is in the way: the store has forgotten earlier ones.
         answers: What became of each fan-in.
         stored: The marks of values that were stored for it.
+        large: Values that were offered and are large.
     """
 
     status: Status
@@ -36,17 +40,23 @@ class Reported:
     forgotten: bool = False
     answers: list[ReportAnswer] = field(default_factory=list)
     stored: dict[int, bytes] = field(default_factory=dict)
+    large: set[int] = field(default_factory=set)
 
 
 def report(
-    instruction: Report, memory: Memory, send: Callable[[Sync], Synced], json_results: bool, delays: bool = True
+    instruction: Report,
+    memory: Memory,
+    send: Callable[[Sync], Synced],
+    json_results: bool,
+    delays: bool = True,
+    large_bytes: int = LARGE_BYTES,
 ) -> Reported:
     """Send a report through `send`, in as many calls as it needs; the last one carries the end.
 
-    Values that no mark carries are offered, or stored first if nothing `delays`.
+    Values that no mark carries are offered, or stored first if nothing `delays`. From `large_bytes` on they are large.
     """
     outcome = Reported(Status.OK)
-    calls = list(_calls(instruction, memory, json_results, None if delays else outcome.stored))
+    calls = list(_calls(instruction, memory, json_results, delays, large_bytes, outcome))
     answered: dict[int, tuple[Arrival, Answer]] = {}
     open_offers = False
     for position, call in enumerate(calls):
@@ -74,11 +84,14 @@ def report(
     return outcome
 
 
-def _calls(instruction: Report, memory: Memory, json_results: bool, storing: dict[int, bytes] | None) -> Iterator[Sync]:
+def _calls(
+    instruction: Report, memory: Memory, json_results: bool, delays: bool, large_bytes: int, outcome: Reported
+) -> Iterator[Sync]:
     """Cut a report into calls. A fan-in's offers go with its last part, where its verdict counts.
 
-    With `storing`, which gets their marks, values are stored instead of offered.
+    The outcome gets the marks of what is stored, and which of the offered values are large.
     """
+    storing = outcome.stored
     arrivals: list[Arrival] = []
     results: list[tuple[int, bytes]] = []
     count = size = 0
@@ -88,12 +101,14 @@ def _calls(instruction: Report, memory: Memory, json_results: bool, storing: dic
         offers: list[int] = []
         for edge, parent, stored in fan_in.edges:
             mark = stored or memory.inline(parent, limit)
-            if mark is None and storing is not None:
+            if mark is None and not delays:
                 if parent not in storing:
                     storing[parent] = memory.store(parent)
                 mark = storing[parent]
             if mark is None:
                 offers.append(edge)
+                if memory.nbytes(parent) >= large_bytes:
+                    outcome.large.add(parent)
                 continue
             marks.append((edge, mark))
             count += 1

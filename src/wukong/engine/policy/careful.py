@@ -21,6 +21,6 @@ class Careful(Modified):
         """True."""
         return True
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         """At least one piece, which is half of what waits."""
-        return max(self.policy.on_beat(waiting, room, task_seconds, aged), min(1, waiting, room))
+        return max(self.policy.on_beat(waiting, room, task_seconds, aged, moving), min(1, waiting, room))

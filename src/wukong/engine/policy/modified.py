@@ -58,9 +58,9 @@ class Modified:
         """As the policy."""
         return self.policy.initial_groups(leaves, parallelism)
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         """As the policy."""
-        return self.policy.on_beat(waiting, room, task_seconds, aged)
+        return self.policy.on_beat(waiting, room, task_seconds, aged, moving)
 
     def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
         """As the policy."""

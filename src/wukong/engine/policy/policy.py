@@ -20,7 +20,7 @@ class Policy(Protocol):
     def at_once(self) -> bool:
         """Whether fan-ins are reported, and work is given away, as soon as they arise; else on the beat.
 
-        `on_fan_out`, `on_claim` and `on_not_yet` are asked only then, and where nothing `delays`.
+        `on_fan_out` and `on_claim` are asked only then, and where nothing `delays`.
         """
 
     @property
@@ -58,7 +58,7 @@ class Policy(Protocol):
             parallelism: The most executors of the job.
         """
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         """How many pieces to cut from the waiting tasks, on a beat.
 
         Args:
@@ -66,6 +66,7 @@ class Policy(Protocol):
             room: How many more executors the job may have.
             task_seconds: What a task is expected to take.
             aged: Whether the oldest waiting task has waited for a whole beat.
+            moving: What moving values would take if work is given away, as a part of the time that this work takes.
         """
 
     def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:

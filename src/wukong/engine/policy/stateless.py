@@ -32,7 +32,7 @@ class Stateless:
         """One leaf each."""
         return one_each(leaves, parallelism)
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         """None: what waits has found no room."""
         return 0
 

@@ -53,9 +53,9 @@ class Without(Modified):
         """As the policy, with inlining."""
         return self.policy.inlines and self.mechanism != "inlining"
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         """As the policy, with the beat."""
-        return 0 if self.mechanism == "beat" else self.policy.on_beat(waiting, room, task_seconds, aged)
+        return 0 if self.mechanism == "beat" else self.policy.on_beat(waiting, room, task_seconds, aged, moving)
 
     def cut(self, tasks: Sequence[int], count: int) -> list[Sequence[int]]:
         """As the policy, with clustering; else each piece has every n-th task."""

@@ -41,7 +41,7 @@ class Wukong2020:
         """One leaf each."""
         return one_each(leaves, parallelism)
 
-    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool) -> int:
+    def on_beat(self, waiting: int, room: int, task_seconds: float, aged: bool, moving: float) -> int:
         """None: what waits is clustered."""
         return 0
 
