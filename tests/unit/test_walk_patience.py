@@ -107,6 +107,17 @@ def test_a_large_value_is_not_stored_while_all_executors_are_at_work() -> None:
     assert walk.background(now, 0.0, tick=False) == Store([0], [])
 
 
+def test_what_waits_to_be_asked_about_again_holds_up_nothing_else() -> None:
+    page = OnePage([[], [], [], [], [0, 3], [1, 3]], frozenset({2, 4, 5}))
+    walk = walk_over(page, [0, 1, 2])
+    assert run(walk) == 0
+    walk.reported([], [], room=2, ended=False)
+    assert walk.background(BEAT, 0.0, tick=False) == OFFER
+    walk.reported([], [NOT_YET], room=0, ended=False, large=[0])
+    assert run(walk, now=BEAT) == 1
+    assert walk.background(2 * BEAT, 0.0, tick=False) == Report([Arrivals(5, 2, [Edge(0, 1, None)])], [], end=False)
+
+
 def test_a_large_value_never_has_to_be_stored_where_its_fan_in_becomes_complete_meanwhile() -> None:
     walk = offered()
     assert walk.background(5 * BEAT, 0.0, tick=False) == OFFER

@@ -69,6 +69,8 @@ class FanIns:
                 edges += len(self._open[child].edges)
                 chosen[child] = None
         for child, fan_in in self._open.items():
+            if fan_in.since > until and fan_in.polls:
+                continue  # it waits longer than those behind it
             if edges >= REPORT_EDGES or fan_in.since > until:
                 break
             if child not in chosen:

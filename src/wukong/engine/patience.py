@@ -28,7 +28,6 @@ class Patience:
         policy: Says how often to ask again.
         beat: Seconds.
         others: How many executors the job may have beside this one.
-
     """
 
     def __init__(self, policy: Policy, beat: float, others: int) -> None:
