@@ -22,6 +22,7 @@ from wukong.kvs.ring import Node, Ring
 from wukong.mds.redis import RedisMds
 from wukong.values.signing import Signer
 from wukong.values.values import Values
+from wukong_executor.heap import Heap
 from wukong_executor.pulse import Pulse
 
 #: Ring versions whose connections are kept open.
@@ -56,6 +57,7 @@ class Environment:
         self._user, self._password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
         self.mds = RedisMds(self._mds_address, password=self._password, patience=PATIENCE, user=self._user)
         self.signer = Signer(settings.SIGNING_KEY.key(environ))
+        self.heap = Heap()
         self.cold = True
         self.pulse: Pulse | None = None
         self._stores: dict[str, RedisKvs] = {}

@@ -119,6 +119,7 @@ class Executor:
             policy = Careful(policy)
         self._large_bytes, self._delays = policy.large_bytes, policy.delays
         self._memory_limit = memory_limit
+        environment.heap.keep(0 if careful else memory_limit)
         seconds = begun.seconds_left + GRACE
         wanted = weakref.WeakMethod(self._still_wanted)  # what holds values must not hold this, which holds them
         values = environment.values(begun.ring)
@@ -458,6 +459,7 @@ class Executor:
         try:
             while not self._stopping.wait(self._environment.beat_seconds):
                 tick = True
+                self._environment.heap.watch()
                 if clock() > self._time_left.until:
                     # It can take long to find whom to sign for, and there may be little time.
                     self._environment.requests(self._environment.function)

@@ -91,5 +91,6 @@ def _serve(event: dict[str, Any], context: Any) -> dict[str, Any]:
             environment.end("an executor failed unexpectedly in it")
         if pulse is not None:
             pulse.rest()
+        environment.heap.rest()
     log.debug("record %s of job %s: %s", record, job, status)
     return {"status": status}
