@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from wukong import settings
 from wukong.cluster import endpoints, lifeline
+from wukong.cluster.huge_pages import with_huge_pages
 from wukong.cluster.interpreter import python_module
 from wukong.cluster.kept import GAVE_UP
 from wukong.cluster.plan import FAILURES, PRELOAD, Plan
@@ -149,7 +150,12 @@ class Control:
         )
         with (self._folder / "zygote.log").open("ab") as log:
             self._zygote = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[self._watched]
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[self._watched],
+                env=with_huge_pages(os.environ),
             )
 
     @property

@@ -36,12 +36,10 @@ from types import TracebackType
 
 from wukong import settings
 from wukong.cluster import lifeline
+from wukong.cluster.huge_pages import with_huge_pages
 from wukong.cluster.ports import free_port
 from wukong.errors import ClusterUnavailable
 from wukong.redis.dial import prepared
-
-#: Has glibc ask for huge pages. Where the server has another allocator, it does nothing.
-_HUGE_PAGES = "glibc.malloc.hugetlb=1"
 
 #: Attempts to find a port that nobody else binds in between.
 _PORTS = 5
@@ -239,12 +237,6 @@ class ValkeyServer:
 def tail(text: str, lines: int = 20) -> str:
     """The last lines of a log."""
     return "\n".join(text.splitlines()[-lines:])
-
-
-def with_huge_pages(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment for a server that keeps nothing on disk. What is tuned in it already stays."""
-    tuned = environ.get("GLIBC_TUNABLES", "")
-    return {**environ, "GLIBC_TUNABLES": ":".join(filter(None, (_HUGE_PAGES, tuned)))}
 
 
 def configuration(bind: str, port: int, users: Sequence[str], files: str, memory_mb: int | None, durable: bool) -> str:

@@ -5,8 +5,7 @@ kernel has to find and to clear, page by page, as it is touched first: a third o
 multiplied (docs/performance.md). So what an executor frees stays in the heap.
 
 It may fill only what nobody needs. From half of the function's memory on nothing is kept on purpose any more; all that
-is free goes back, again and again as memory fills up. An environment that is idle for some seconds gives everything
-back.
+is free goes back, again and again as memory fills up. An environment that is idle for a minute gives everything back.
 
 Other systems' allocators are left as they are.
 """
@@ -29,7 +28,7 @@ FULL_SHARE = 0.5
 STEP_SHARE = 0.125
 
 #: Seconds after which an idle environment gives back what it kept.
-IDLE_SECONDS = 10.0
+IDLE_SECONDS = 60.0
 
 #: Bytes below which what is kept is not worth giving back.
 LITTLE_BYTES = 64 * 1024 * 1024

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from wukong import settings
-from wukong.cluster.valkey import configuration, server_program, with_huge_pages
+from wukong.cluster.huge_pages import with_huge_pages
+from wukong.cluster.valkey import configuration, server_program
 from wukong.errors import WukongError
 from wukong.redis.connection import Connection
 from wukong_kvs_node import place
