@@ -205,6 +205,11 @@ class Walk:
         """The task whose page, marks or inputs the main thread gets now; -1 where it does something else."""
         return -1 if self._current is None else self._current
 
+    @property
+    def busy(self) -> bool:
+        """Whether an instruction that talks to the stores about fan-ins and pieces is out."""
+        return self._busy
+
     def hand_over(self) -> None:
         """Time is short: nothing more runs here."""
         self._handing_over = self._untold = True

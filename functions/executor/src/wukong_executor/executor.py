@@ -262,14 +262,16 @@ class Executor:
                 continue
             self._current.running = (-1, clock())
             output.task = -1
+            busy = walk.busy
             if begun > 1:
                 preparing = walk.preparing
-                # The value of the task that ran last may end this executor when it is packed.
-                self._announce(task if preparing < 0 and type(instruction) is not Wait else preparing)
+                # The value of the task that ran last may end this executor when it is packed, by whichever thread.
+                packing = preparing < 0 and (busy or type(instruction) is not Wait)
+                self._announce(task if packing else preparing)
             if type(instruction) is Wait:
                 times.enter(Phase.WAITING)
                 with lock:
-                    while type(instruction := walk.next(clock())) is Wait:
+                    while type(instruction := walk.next(clock())) is Wait and walk.busy is busy:
                         self._changed.wait(instruction.seconds)
             elif self._carry_out(instruction):
                 with lock:
