@@ -183,6 +183,17 @@ INVOKERS = Variable("WUKONG_INVOKERS", "invocations of the invoker function at o
 INVOKER_THRESHOLD = Variable(
     "WUKONG_INVOKER_THRESHOLD", "executors that are started at once without the invoker function; above, with it", "256"
 )
+INVOCATION_RATE = Variable(
+    "WUKONG_INVOCATION_RATE",
+    "executors a second, on average, that the scheduler, the proxy, and all invokers of one start each ask Lambda for; "
+    "0 for no limit. Lambda gives a function 100",
+    "0",
+)
+INVOCATION_BURST = Variable(
+    "WUKONG_INVOCATION_BURST",
+    "executors that each of them asks for at once before WUKONG_INVOCATION_RATE counts",
+    "1000",
+)
 MAX_TASK_FANOUT = Variable(
     "WUKONG_MAX_TASK_FANOUT", "pieces that an executor gives away itself; more of them go through the KVS proxy", "16"
 )

@@ -18,9 +18,13 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 
 from wukong.invocation.api import InvokeApi
+from wukong.invocation.pacing import Pacing
 from wukong_invoker import worker
 from wukong_invoker.sharing import deal
 from wukong_invoker.worker import Work
+
+#: As fast as Lambda answers.
+NO_PACING = Pacing()
 
 _log = logging.getLogger(__name__)
 _fork = multiprocessing.get_context("fork")
@@ -32,10 +36,12 @@ class Crew:
     Args:
         api: Makes the requests that the workers send.
         count: Processes.
+        pacing: How fast they do, together.
     """
 
-    def __init__(self, api: InvokeApi, count: int) -> None:
+    def __init__(self, api: InvokeApi, count: int, pacing: Pacing = NO_PACING) -> None:
         self._api = api
+        self._pacing = pacing.share(count)
         self._members: list[_Member] = []
         for _ in range(count):
             self._members.append(self._hire())
@@ -95,7 +101,7 @@ class Crew:
     def _hire(self) -> _Member:
         mine, theirs = _fork.Pipe()
         inherited = [mine, *(member.pipe for member in self._members if not member.pipe.closed)]
-        process = _fork.Process(target=worker.serve, args=(theirs, inherited, self._api), daemon=True)
+        process = _fork.Process(target=worker.serve, args=(theirs, inherited, self._api, self._pacing), daemon=True)
         process.start()
         theirs.close()
         return _Member(process, mine)

@@ -1,8 +1,8 @@
 """One process of the crew: takes records from its pipe, invokes the executor for each, and answers how many are left.
 
 Its threads wait for answers; the process is there because one interpreter makes only so many requests a second,
-whatever its threads. Connections are kept. A refused request is made again after growing pauses while there
-is time.
+whatever its threads. Connections are kept. Requests go at the pace that the operator allows. A refused one is made
+again after growing pauses while there is time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from time import monotonic, sleep
 
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import executor_event
+from wukong.invocation.pacing import Pacing, Turns
 from wukong.invocation.refusal import pauses
 from wukong.invocation.requests import Requests
 
@@ -45,11 +46,15 @@ class Work:
     trace: str
 
 
-def serve(pipe: Connection, others: Sequence[Connection], api: InvokeApi) -> None:
-    """Work until the pipe ends; `others` are ends of pipes that this process inherited and that are not its own."""
+def serve(pipe: Connection, others: Sequence[Connection], api: InvokeApi, pacing: Pacing) -> None:
+    """Work until the pipe ends, at this pace.
+
+    `others` are ends of pipes that this process inherited and that are not its own.
+    """
     for other in others:
         other.close()
     requests = Requests(api)
+    turns = pacing.turns()
     with ThreadPoolExecutor(THREADS) as pool:
         while True:
             try:
@@ -58,17 +63,21 @@ def serve(pipe: Connection, others: Sequence[Connection], api: InvokeApi) -> Non
                 return
 
             def start(record: str, work: Work = work) -> bool:
-                return _start(requests, work, record)
+                return _start(requests, turns, work, record)
 
             pipe.send(len(work.records) - sum(pool.map(start, work.records)))
 
 
-def _start(requests: Requests, work: Work, record: str) -> bool:
+def _start(requests: Requests, turns: Turns, work: Work, record: str) -> bool:
     """Ask for one executor as long as there is time; returns whether that was accepted."""
     payload = executor_event(work.job, record, work.records[record])
     waits = pauses(FIRST_PAUSE, work.until - monotonic())
-    while monotonic() < work.until:
+    while (seconds := turns.wait()) < work.until - monotonic():
+        if seconds:
+            sleep(seconds)
+            continue
         refused = requests.post(payload, work.trace)
+        turns.answered(refused)
         if refused is None:
             return True
         pause = next(waits, None)

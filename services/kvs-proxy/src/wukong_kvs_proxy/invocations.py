@@ -1,6 +1,6 @@
 """Invokes executors for many records at once, from one loop.
 
-Signed requests on kept connections (docs/fan-out.md).
+Signed requests on kept connections (docs/fan-out.md), at the pace that the operator allows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import aiohttp
 from wukong.errors import ClusterUnavailable
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import executor_event
+from wukong.invocation.pacing import Pacing
 from wukong.invocation.refusal import NO_ANSWER, Refusal, pauses, refusal
 
 #: Requests under way at once, all fan-outs together.
@@ -32,13 +33,15 @@ class Invocations:
     Args:
         endpoint: The URL of the Invoke API, empty for AWS's own.
         function: The executor function.
+        pacing: How fast.
     """
 
-    def __init__(self, endpoint: str, function: str) -> None:
+    def __init__(self, endpoint: str, function: str, pacing: Pacing) -> None:
         self._endpoint, self._function = endpoint, function
         self._api: InvokeApi | None = None
         self._session: aiohttp.ClientSession | None = None
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._turns = pacing.turns()
         # botocore takes a good part of a second to import: nobody waits for it.
         self._preparing = self._prepare()
 
@@ -80,8 +83,11 @@ class Invocations:
     async def _one(self, payload: bytes, trace: str) -> Refusal | None:
         waits = pauses(FIRST_PAUSE, PATIENCE)
         while True:
-            async with self._turns:
+            async with self._at_once:
+                while seconds := self._turns.wait():  # noqa: ASYNC110 - it is the clock that is waited for
+                    await asyncio.sleep(seconds)
                 refused = await self._post(payload, trace)
+            self._turns.answered(refused)
             if refused is None or not refused.passes or (pause := next(waits, None)) is None:
                 return refused
             await asyncio.sleep(pause)

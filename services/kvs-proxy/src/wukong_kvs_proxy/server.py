@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import grpc.aio
 
 from wukong import settings
+from wukong.invocation.pacing import Pacing
 from wukong.kvs.access import Access
 from wukong.mds.redis import RedisMds
 from wukong.rpc import server as rpc_server
@@ -75,6 +76,7 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     token, listen, tls = settings.TOKEN.get(environ), settings.LISTEN.get(environ), ServerTls.read(environ)
     user, password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
     rates = settings.RATES.parsed(Rates.parse, environ)
+    pacing = Pacing.read(environ)
     signer = Signer(settings.SIGNING_KEY.key(environ))
     deadline = settings.DEADLINE_SECONDS.seconds(environ)
     mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password, user=user)
@@ -88,7 +90,7 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
         hold=deadline + MARGIN_SECONDS,
         life=2 * (deadline + MARGIN_SECONDS),
     )
-    invocations = Invocations(settings.LAMBDA_ENDPOINT.get(environ), settings.EXECUTOR_FUNCTION.get(environ))
+    invocations = Invocations(settings.LAMBDA_ENDPOINT.get(environ), settings.EXECUTOR_FUNCTION.get(environ), pacing)
     fleet = FleetService(FanOuts(mds, stores, signer, invocations))
     data = DataService(uploads, Downloads(mds, stores, signer))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from wukong import settings
 from wukong.engine.policy.named import check_policy
 from wukong.graph.functions import Offer
+from wukong.invocation.pacing import Pacing
 from wukong.invocation.spreading import Spreading
 from wukong.kvs.access import Access
 from wukong.prices import Prices
@@ -37,6 +38,7 @@ class Config:
     lambda_endpoint: str
     function: str
     spreading: Spreading
+    pacing: Pacing
     failure_queue: str
     lease: float
     max_deaths: int
@@ -74,6 +76,7 @@ class Config:
             lambda_endpoint=settings.LAMBDA_ENDPOINT.get(environ),
             function=settings.EXECUTOR_FUNCTION.get(environ),
             spreading=Spreading.read(environ),
+            pacing=Pacing.read(environ),
             failure_queue=settings.FAILURE_QUEUE.get(environ),
             lease=settings.LEASE_SECONDS.seconds(environ),
             max_deaths=settings.MAX_DEATHS.whole(environ, 1),

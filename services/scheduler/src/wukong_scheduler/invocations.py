@@ -1,7 +1,8 @@
 """Starts executors: asynchronous invocations of the executor function, many at once.
 
 One invocation is a request of half a millisecond to a local endpoint and some tens of milliseconds to AWS,
-so each takes a thread of a pool meanwhile. An invocation that is refused for want of capacity is asked for
+so each takes a thread of a pool meanwhile. All take turns at the pace that the operator allows
+(`wukong.invocation.pace`). An invocation that is refused for want of capacity is asked for
 again with growing pauses; when that does not help either, the record stays as it is and the sweeper finds
 it. Any other refusal will be the same the next time, and ends the job with its cause.
 
@@ -21,7 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from wukong.errors import ClusterUnavailable
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import executor_event, invoker_event
-from wukong.invocation.refusal import BUSY
+from wukong.invocation.pacing import Pacing
+from wukong.invocation.refusal import BUSY, NO_ANSWER, Refusal
 from wukong.invocation.requests import Requests
 from wukong.invocation.spreading import Spreading
 from wukong.mds.failure import Failure
@@ -34,6 +36,12 @@ ATTEMPTS = 8
 
 #: Seconds before the second request; each further pause is twice as long.
 FIRST_PAUSE = 0.05
+
+#: As fast as Lambda answers.
+NO_PACING = Pacing()
+
+#: What stands for an answer to what is not asked any more.
+_CLOSED = Refusal(NO_ANSWER, "the scheduler ends")
 
 _log = logging.getLogger(__name__)
 
@@ -48,12 +56,15 @@ OnRefused = Callable[[str, Failure], None]
 class Invocations:
     """Invokes the executor function for records."""
 
-    def __init__(self, endpoint: str, function: str, spreading: Spreading, on_refused: OnRefused) -> None:
+    def __init__(
+        self, endpoint: str, function: str, spreading: Spreading, on_refused: OnRefused, pacing: Pacing = NO_PACING
+    ) -> None:
         """`endpoint` is the URL of the Invoke API, empty for AWS's own."""
         self._endpoint = endpoint
         self._function = function
         self._spreading = spreading
         self._on_refused = on_refused
+        self._turns = pacing.turns()
         self._closed = threading.Event()
         self._requests: dict[str, Requests] = {}
         self._making = threading.Lock()
@@ -115,7 +126,9 @@ class Invocations:
             return Failure(error="ClusterUnavailable", message=f"no executor could be started: {error}")
         payload = executor_event(job, record, pages)
         pauses = pause_lengths()
-        while (refused := requests.post(payload)) is not None:
+        while (refused := self._post(requests, payload)) is not None:
+            if self._closed.is_set():
+                return None
             busy, pause = refused.code in BUSY, next(pauses, None)
             if busy and pause is None:
                 _log.warning("record %s of job %s is left to the sweeper: %s", record, job, refused)
@@ -129,6 +142,15 @@ class Invocations:
             if self._closed.wait(pause):
                 return None
         return None
+
+    def _post(self, requests: Requests, payload: bytes) -> Refusal | None:
+        """Make a request when it is its turn."""
+        while seconds := self._turns.wait():
+            if self._closed.wait(seconds):
+                return _CLOSED
+        refused = requests.post(payload)
+        self._turns.answered(refused)
+        return refused
 
 
 def pause_lengths() -> Iterator[float]:

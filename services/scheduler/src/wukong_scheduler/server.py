@@ -87,7 +87,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
     rings = Rings(mds)
     removal = Removal(mds, rings, config.kvs)
     announcements = Announcements(config.mds_address, config.store_password, config.store_user)
-    invocations = Invocations(config.lambda_endpoint, config.function, config.spreading, refused)
+    invocations = Invocations(config.lambda_endpoint, config.function, config.spreading, refused, config.pacing)
     keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)
     restoring = Restoring(mds, removal, invocations.start, config.lease, config.keep)
