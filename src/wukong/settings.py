@@ -105,7 +105,8 @@ TOKEN = Variable("WUKONG_TOKEN", "bearer token of every gRPC call", secret=True)
 TLS_CERTIFICATE = Variable(
     "WUKONG_TLS_CERTIFICATE",
     "file of the certificate (PEM, with those between it and its authority) that a server shows to its callers, and a "
-    "caller to servers that demand one; empty for servers that speak without TLS",
+    "caller to servers that demand one; empty for servers that speak without TLS. What begins with -----BEGIN is no "
+    "path but the PEM text itself, as with the three below",
     "",
 )
 TLS_KEY = Variable("WUKONG_TLS_KEY", "file of the private key (PEM, not encrypted) of WUKONG_TLS_CERTIFICATE", "")
@@ -140,8 +141,8 @@ STORE_USER = Variable(
 )
 STORE_USERS = Variable(
     "WUKONG_STORE_USERS",
-    "file with the users of a store that a container runs, as lines of a Redis configuration; empty for a store that "
-    "knows only the default user, with WUKONG_STORE_PASSWORD",
+    "file with the users of a store that a container runs, as lines of a Redis configuration, or these lines "
+    "themselves; empty for a store that knows only the default user, with WUKONG_STORE_PASSWORD",
     "",
 )
 CLIENT_STORE_USER = Variable(
@@ -274,6 +275,12 @@ PRICES = Variable(
     "prices of executors, for reports and budgets: x86_64 or arm64 for those of AWS Lambda in us-east-1, or a JSON "
     "object with gb_second and request in US dollars",
     "x86_64",
+)
+SECRETS_ARN = Variable(
+    "WUKONG_SECRETS_ARN",
+    "ARN of the secret in AWS Secrets Manager, a JSON object of variables and their values, from which a Lambda "
+    "function takes variables that its environment does not have; empty for none",
+    "",
 )
 TRACE = Variable("_X_AMZN_TRACE_ID", "set by Lambda: the trace of the invocation that is under way", "")
 LOG_LEVEL = Variable("WUKONG_LOG_LEVEL", "how much a part logs: DEBUG, INFO, WARNING or ERROR", "INFO")

@@ -192,6 +192,28 @@ def test_a_servers_files_are_read(folder: Path) -> None:
     )
 
 
+def test_pem_text_stands_in_the_place_of_files(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = environ(folder, "good/server.pem", "good/server-key.pem", "good/ca.pem")
+    texts = {name: Path(path).read_text() for name, path in paths.items()}
+    server = ServerTls.read(texts)
+    assert server == ServerTls.read(paths)
+    texts["WUKONG_TLS_CA"] = (folder / "good/ca.pem").read_text()
+    assert CallerTls.read(texts) is not None
+    address = start(server)
+    for name, text in texts.items():
+        monkeypatch.setenv(name, text)
+    assert serving(address)  # the health check of a container that has no files
+    assert version(address, {}) == "of the test"
+
+
+def test_pem_text_is_not_shown_where_it_cannot_be_used(folder: Path) -> None:
+    texts = environ(folder, "good/server.pem", "another/server-key.pem")
+    texts = {name: Path(path).read_text() for name, path in texts.items()}
+    with pytest.raises(InvalidSetting, match="it is text, whose key is not that of text") as caught:
+        ServerTls.read(texts)
+    assert "-----BEGIN" not in str(caught.value)
+
+
 #: The server's files, the variable that is named, and more that is told.
 BAD: dict[str, tuple[tuple[str, ...], str, str]] = {
     "missing": (

@@ -42,11 +42,14 @@ def _secured(plain: socket.socket) -> socket.socket:
     """The connection with TLS, showing the server its own certificate. Who asks itself need not be vouched for."""
     import ssl
 
+    from wukong.rpc.pem import as_file
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
-    context.load_cert_chain(settings.TLS_CERTIFICATE.get(), settings.TLS_KEY.get())
+    with as_file(settings.TLS_CERTIFICATE.get()) as certificate, as_file(settings.TLS_KEY.get()) as key:
+        context.load_cert_chain(certificate, key)
     return context.wrap_socket(plain)
 
 

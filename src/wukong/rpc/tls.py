@@ -1,7 +1,8 @@
 """TLS on gRPC, by files: what a server shows and demands, and what a caller trusts and shows.
 
 Files are read, and looked at, when a part starts. What is wrong with one is said there, with its path: gRPC itself
-would only log it, or fail at the first call.
+would only log it, or fail at the first call. Where a part has no files of its own (on AWS, where secrets come as
+variables), what would be in a file stands in the place of its path.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 
 from wukong import settings
 from wukong.errors import InvalidSetting
+from wukong.rpc.pem import as_file, content, named
 
 #: Makes the error about a setting or argument, from its name and what is wrong.
 Fail = Callable[[str, str], Exception]
@@ -96,8 +97,8 @@ class ServerTls:
         names = settings.TLS_CERTIFICATE.name, settings.TLS_KEY.name
         if not any(paths):
             if client_ca:
-                why = f"it is {client_ca!r}, and the server has no {names[0]} of its own, without which there is no TLS"
-                raise InvalidSetting(settings.TLS_CLIENT_CA.name, why)
+                why = f"and the server has no {names[0]} of its own, without which there is no TLS"
+                raise InvalidSetting(settings.TLS_CLIENT_CA.name, f"it is {named(client_ca)}, {why}")
             return None
         certificate, key = _pair(names, *paths, InvalidSetting)
         trusted = _authorities(settings.TLS_CLIENT_CA.name, client_ca, InvalidSetting) if client_ca else b""
@@ -116,7 +117,7 @@ def _authorities(name: str, path: str, fail: Fail) -> bytes:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError):
-        raise fail(name, f"it is {path!r}, which holds no certificate in the form PEM") from None
+        raise fail(name, f"it is {named(path)}, which holds no certificate in the form PEM") from None
     return data
 
 
@@ -131,24 +132,27 @@ def _pair(names: tuple[str, ...], certificate_file: str, key_file: str, fail: Fa
         _content(name, path, fail) for name, path in zip(names, (certificate_file, key_file), strict=True)
     )
 
-    def encrypted() -> str:
-        raise fail(names[1], f"it is {key_file!r}, whose key is encrypted; give a file with the plain key")
+    shown, secret = named(certificate_file), named(key_file)
 
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_file, key_file, encrypted)
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise fail(names[1], f"it is {key_file!r}, whose key is not that of {certificate_file!r}") from None
-        reason = "do not hold a certificate and a private key in the form PEM"
-        raise fail(names[0], f"{certificate_file!r} and {key_file!r} {reason} ({error.reason or error})") from None
-    if reason := _not_valid_now(certificate_file, key_file):
-        raise fail(names[0], f"it is {certificate_file!r}, and the other side would refuse it: {reason}; renew it")
+    def encrypted() -> str:
+        raise fail(names[1], f"it is {secret}, whose key is encrypted; give a file with the plain key")
+
+    with as_file(certificate_file) as certificate_path, as_file(key_file) as key_path:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_path, key_path, encrypted)
+        except ssl.SSLError as error:
+            if error.reason == "KEY_VALUES_MISMATCH":
+                raise fail(names[1], f"it is {secret}, whose key is not that of {shown}") from None
+            reason = "do not hold a certificate and a private key in the form PEM"
+            raise fail(names[0], f"{shown} and {secret} {reason} ({error.reason or error})") from None
+        if reason := _not_valid_now(certificate_path, key_path):
+            raise fail(names[0], f"it is {shown}, and the other side would refuse it: {reason}; renew it")
     return certificate, key
 
 
 def _content(name: str, path: str, fail: Fail) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return content(path)
     except OSError as error:
         raise fail(name, f"it is {path!r}, which cannot be read: {error.strerror}") from error
 

@@ -39,6 +39,8 @@ class Environment:
     """One execution environment, from its first invocation on."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        #: The settings, for those that are read only when they are needed.
+        self.told = environ
         self._access = Access.read(environ)
         self._lambda_endpoint = settings.LAMBDA_ENDPOINT.get(environ)
         self.function = settings.EXECUTOR_FUNCTION.get(environ)

@@ -7,7 +7,8 @@ call, since an environment is frozen between invocations and would find it dead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wukong import settings
@@ -56,8 +57,16 @@ class Wide:
     shared: Shared | None
 
 
-def through_proxy(address: str, token: str, wide: Wide) -> tuple[Status, int, Sequence[int]]:
+def through_proxy(
+    address: str, token: str, wide: Wide, told: Mapping[str, str] = os.environ
+) -> tuple[Status, int, Sequence[int]]:
     """Ask the proxy at `address` to do it.
+
+    Args:
+        address: host:port of the proxy.
+        token: The cluster's.
+        wide: What is given away.
+        told: The function's settings; whom to trust is among them.
 
     Returns:
         The status and how many pieces were accepted, as `Mds.offload`; and the numbers of those whose executors
@@ -68,7 +77,7 @@ def through_proxy(address: str, token: str, wide: Wide) -> tuple[Status, int, Se
     """
     nbytes = sum(map(len, wide.shared.stream)) if wide.shared else 0
     timeout = wide.lease / 2 + nbytes / BYTES_PER_SECOND + len(wide.pieces) / PIECES_PER_SECOND
-    with channel(address, token, CallerTls.read()) as connection, wukong_errors(address):
+    with channel(address, token, CallerTls.read(told)) as connection, wukong_errors(address):
         answer = fleet_pb2_grpc.FleetStub(connection).FanOut(requests(wide), timeout=timeout)
     return _STATUS[answer.status], answer.accepted, list(answer.left)
 

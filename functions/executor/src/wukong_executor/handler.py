@@ -8,6 +8,7 @@ record gone.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from functools import cache
 from math import inf
@@ -16,6 +17,7 @@ from typing import Any
 
 from wukong import settings
 from wukong.errors import WukongError
+from wukong.invocation.function_secret import with_secret
 from wukong.mds.failure import Failure
 from wukong.mds.store import Status
 from wukong.mds.tokens import new_token
@@ -27,8 +29,9 @@ log = logging.getLogger(__name__)
 
 @cache
 def _environment() -> Environment:
-    logging.getLogger("wukong_executor").setLevel(settings.LOG_LEVEL.get())
-    environment = Environment()
+    told = with_secret(os.environ)
+    logging.getLogger("wukong_executor").setLevel(settings.LOG_LEVEL.get(told))
+    environment = Environment(told)
     if sys.platform == "linux":  # elsewhere a process cannot be forked with all that was loaded
         environment.start_pulse()
     return environment

@@ -111,7 +111,9 @@ class Offloading:
             [self._pages(record) for record in records],
             shared,
         )
-        status, accepted, left = through_proxy(environment.proxy_address, environment.proxy_token, wide)
+        status, accepted, left = through_proxy(
+            environment.proxy_address, environment.proxy_token, wide, environment.told
+        )
         if shared is not None:
             self.streamed += memory.nbytes(shared.task)
             memory.written(shared.task)

@@ -17,6 +17,7 @@ from typing import Any
 from wukong import settings
 from wukong.invocation.api import InvokeApi
 from wukong.invocation.event import read_invoker_event
+from wukong.invocation.function_secret import with_secret
 from wukong.invocation.pacing import Pacing
 from wukong_invoker.crew import Crew
 from wukong_invoker.sharing import processes
@@ -29,9 +30,10 @@ _log = logging.getLogger(__name__)
 
 @cache
 def _crew(memory_mb: int) -> Crew:
-    api = InvokeApi(settings.LAMBDA_ENDPOINT.get(), settings.EXECUTOR_FUNCTION.get())
+    told = with_secret(os.environ)
+    api = InvokeApi(settings.LAMBDA_ENDPOINT.get(told), settings.EXECUTOR_FUNCTION.get(told))
     # Others of one start invoke at the same time.
-    pacing = Pacing.read(os.environ).share(max(1, settings.INVOKERS.whole()))
+    pacing = Pacing.read(told).share(max(1, settings.INVOKERS.whole(told)))
     return Crew(api, processes(memory_mb, os.cpu_count()), pacing)
 
 

@@ -1,0 +1,42 @@
+"""AWS as moto plays it: one server on loopback for all tests, empty for each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from tests.integration.aws.amazon import REGION, Amazon
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def amazon(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
+    """An account with nothing in it, to which botocore in this process and its children leads."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto,
+        "AWS_ACCESS_KEY_ID": "nobodys",
+        "AWS_SECRET_ACCESS_KEY": "nobodys",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    made = Amazon(moto, boto3.session.Session())
+    made.empty()
+    yield made
+    made.close()
