@@ -251,6 +251,23 @@ DEADLINE_SECONDS = Variable("WUKONG_DEADLINE_SECONDS", "seconds after which a jo
 KEEP_SECONDS = Variable(
     "WUKONG_KEEP_SECONDS", "seconds after its end until a job that nobody released is removed", "3600"
 )
+KVS_SERVICE = Variable(
+    "WUKONG_KVS_SERVICE",
+    "CLUSTER/SERVICE, the names of the ECS service whose tasks are the KVS nodes, which the scheduler then starts and "
+    "ends; empty where somebody else does",
+    "",
+)
+KVS_NODES = Variable("WUKONG_KVS_NODES", "KVS nodes that a job gets which asks for none, where there are fewer", "1")
+KVS_MAX_NODES = Variable("WUKONG_KVS_MAX_NODES", "the most KVS nodes that may be asked for", "16")
+KVS_START_SECONDS = Variable(
+    "WUKONG_KVS_START_SECONDS", "seconds after which KVS nodes that were asked for must be in the ring", "300"
+)
+KVS_IDLE_SECONDS = Variable(
+    "WUKONG_KVS_IDLE_SECONDS",
+    "whole seconds without a job and without a value in the KVS after which the scheduler ends all KVS nodes; 0 for "
+    "never",
+    "0",
+)
 LIMITS = Variable(
     "WUKONG_LIMITS",
     "JSON object with the largest counts and sizes that the scheduler accepts, by the names of its Limits: tasks, "

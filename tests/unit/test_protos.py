@@ -52,6 +52,7 @@ def test_the_services_are_the_documented_ones() -> None:
             "CancelJob",
             "ReleaseJob",
             "KeepJobs",
+            "ScaleKvs",
         ],
         "wukong.rpc.v1.Data": ["PutValue", "GetResult"],
         "wukong.rpc.v1.Ring": ["Register", "Heartbeat", "GetRing"],

@@ -19,6 +19,7 @@ from wukong.client.future import Future, Share, read
 from wukong.client.inputs import bring
 from wukong.client.job import Asked, Job
 from wukong.client.kept import keep
+from wukong.client.kvs_scale import scale
 from wukong.client.lanes import Lanes
 from wukong.client.options import JobOptions, check, chosen, message
 from wukong.client.persistence import persist
@@ -50,8 +51,8 @@ class Client:
         address: A `LocalCluster`, "host:port" of a scheduler, or None for the environment variable WUKONG_ADDRESS.
             With TLS where `ca_file` is given, or as "grpcs://host:port" where a well-known authority vouches for it.
         token: The bearer token; by default the cluster object's, or that of the environment variable WUKONG_TOKEN.
-        ca_file: File of the certificates (PEM) of the authorities that vouch for the cluster; by default the one that
-            the environment variable WUKONG_TLS_CA names.
+        ca_file: File of the certificates (PEM) of the authorities that vouch for the cluster, or these certificates
+            themselves, as text; by default what the environment variable WUKONG_TLS_CA says.
         certificate_file: File of this client's own certificate (PEM), for a cluster that demands one; by default the
             one that WUKONG_TLS_CERTIFICATE names.
         key_file: File of its private key (PEM), not encrypted; by default the one that WUKONG_TLS_KEY names.
@@ -319,6 +320,9 @@ class Client:
         releases = self._session.releases
         releases.hold(job_id)
         try:
+            if self._connection.cluster.kvs_most and (dag.inputs or asked.kvs_nodes):
+                # Before what is uploaded: there may be no node yet.
+                scale(self._connection, asked.kvs_nodes, at_least=True)
             inputs = bring(self._session, dag, job_id, deadline)
             submission = Submission(self._connection, job_id, dag, prepared.payloads, inputs, asked)
             submission.send()

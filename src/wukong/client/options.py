@@ -30,6 +30,8 @@ class JobOptions(TypedDict, total=False):
             there is no such limit.
         policy: How work spreads: "heartbeat", "wukong2020" or "stateless", or one of the first two without one of its
             mechanisms, as docs/policies.md says; by default the cluster's own.
+        kvs_nodes: Nodes of the key-value store that the job needs. On AWS it begins when there are so many; elsewhere
+            it is refused where there are fewer. By default any number will do.
     """
 
     deadline: float | None
@@ -37,6 +39,7 @@ class JobOptions(TypedDict, total=False):
     retries: int | None
     max_cost_usd: float | None
     policy: str | None
+    kvs_nodes: int | None
 
 
 #: The field of the message that each option becomes.
@@ -46,6 +49,7 @@ _FIELDS = {
     "retries": "retries",
     "max_cost_usd": "max_cost_usd",
     "policy": "policy",
+    "kvs_nodes": "kvs_nodes",
 }
 
 
@@ -67,6 +71,7 @@ _MUST: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_parallelism": (_whole(1), "a whole number of executors from 1 to 2**32 - 1"),
     "retries": (_whole(0), "a whole number from 0 to 2**32 - 1"),
     "max_cost_usd": (_above_0, "a number of US dollars above 0"),
+    "kvs_nodes": (_whole(1), "a whole number of nodes from 1 to 2**32 - 1"),
 }
 
 #: What Dask takes for itself in `compute` and `persist`.

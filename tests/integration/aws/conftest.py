@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from tests.integration.aws.amazon import REGION, Amazon
+from tests.integration.aws.stage import ScalingStage
+from tests.integration.scheduler_server.stage import PASSWORD, Lambda
+
+from wukong.cluster.valkey import ValkeyServer
+from wukong.redis.connection import Connection
+from wukong_scheduler import scaler
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +47,32 @@ def amazon(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
     made.empty()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A metadata store, and what all KVS nodes are."""
+    folder = Path(tmp_path_factory.mktemp("stores"))
+    with (
+        ValkeyServer(folder, "mds", password=PASSWORD) as mds,
+        ValkeyServer(folder, "kvs", password=PASSWORD) as kvs,
+    ):
+        yield mds.address, kvs.address
+
+
+@pytest.fixture
+def stage(stores: tuple[str, str], amazon: Amazon, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScalingStage]:
+    """A scheduler that does not run yet, with an ECS service of no tasks."""
+    for address in stores:
+        connection = Connection(address, password=PASSWORD)
+        connection.call("FLUSHALL")
+        connection.close()
+    monkeypatch.setattr(scaler, "PAUSE", 0.02)
+    monkeypatch.setattr(scaler, "FRESH", 0.0)
+    endpoint = Lambda()
+    made = ScalingStage(*stores, endpoint)
+    made.environ["WUKONG_KVS_SERVICE"] = amazon.kvs_service()
+    yield made
+    made.stop()
+    made.mds.close_connections()
+    endpoint.close()

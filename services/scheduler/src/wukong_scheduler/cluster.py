@@ -23,6 +23,7 @@ def describe(config: Config, ring: Ring | None) -> cluster_pb2.Cluster:
         kvs_nodes=len(ring.nodes) if ring else 0,
         ring_version=ring.version if ring else 0,
         keep_seconds=config.keep,
+        kvs_most=config.kvs_sizes.most if config.kvs_service else 0,
         limits=cluster_pb2.Limits(
             message_bytes=MESSAGE_BYTES,
             tasks=limits.tasks,

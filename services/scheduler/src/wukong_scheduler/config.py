@@ -16,7 +16,9 @@ from wukong.prices import Prices
 from wukong.rpc.rates import Rates
 from wukong.rpc.tls import ServerTls
 from wukong.runtime import Runtime, installed
+from wukong_scheduler.ecs_service import check_service
 from wukong_scheduler.limits import Limits
+from wukong_scheduler.scaling import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Config:
     deadline: float
     keep: float
     direct: bool
+    kvs_service: str
+    kvs_sizes: Sizes
     limits: Limits
     prices: Prices
     runtime: Runtime
@@ -85,6 +89,8 @@ class Config:
             deadline=settings.DEADLINE_SECONDS.seconds(environ),
             keep=settings.KEEP_SECONDS.seconds(environ),
             direct=settings.DIRECT.get(environ) == "1",
+            kvs_service=settings.KVS_SERVICE.parsed(check_service, environ),
+            kvs_sizes=Sizes.read(environ),
             prices=settings.PRICES.parsed(Prices.parse, environ),
             limits=settings.LIMITS.parsed(Limits.parse, environ),
             runtime=runtime,

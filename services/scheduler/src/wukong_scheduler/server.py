@@ -14,12 +14,15 @@ from wukong.rpc.service import Service
 from wukong.rpc.v1 import scheduler_pb2_grpc
 from wukong_scheduler.announcements import Announcements
 from wukong_scheduler.config import Config
+from wukong_scheduler.ecs_service import EcsService
 from wukong_scheduler.failure_queue import FailureQueue
 from wukong_scheduler.invocations import Invocations
 from wukong_scheduler.keeping import Keeping
+from wukong_scheduler.providing import Providing
 from wukong_scheduler.removal import Removal
 from wukong_scheduler.restoring import Restoring
 from wukong_scheduler.rings import Rings
+from wukong_scheduler.scaler import Scaler
 from wukong_scheduler.servicer import SchedulerServicer
 from wukong_scheduler.submission import Submission
 from wukong_scheduler.sweeper import Sweeper
@@ -41,6 +44,7 @@ class Scheduler:
         announcements: Announcements,
         sweeper: Sweeper,
         failures: FailureQueue | None,
+        scaler: Scaler | None,
     ) -> None:
         self._served = served
         self._mds = mds
@@ -49,6 +53,7 @@ class Scheduler:
         self._announcements = announcements
         self._sweeper = sweeper
         self._failures = failures
+        self._scaler = scaler
 
     @property
     def address(self) -> str:
@@ -59,6 +64,8 @@ class Scheduler:
         """Refuse new calls, end those under way, and free everything. Jobs go on without their scheduler."""
         await self._served.close()
         await self._sweeper.close()
+        if self._scaler is not None:
+            await self._scaler.close()
         if self._failures is not None:
             await asyncio.to_thread(self._failures.close)
         await self._announcements.close()
@@ -91,7 +98,11 @@ async def serve(environ: Mapping[str, str]) -> Service:
     keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)
     restoring = Restoring(mds, removal, invocations.start, config.lease, config.keep)
-    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping, restoring)
+    scaler = None
+    if config.kvs_service:
+        scaler = Scaler(EcsService(config.kvs_service), config.kvs_sizes, mds, rings, config.kvs)
+    providing = Providing(scaler, rings)
+    servicer = SchedulerServicer(config, mds, rings, submission, removal, announcements, keeping, restoring, providing)
     sweeper = Sweeper(
         *(mds, invocations.start_directly, removal, keeping),
         lease=config.lease,
@@ -113,8 +124,10 @@ async def serve(environ: Mapping[str, str]) -> Service:
         raise
     announcements.start()
     sweeper.start()
+    if scaler is not None:
+        scaler.start()
     failures = None
     if config.failure_queue:
         failures = FailureQueue(config.failure_queue, config.lambda_endpoint, sweeper.ended)
         failures.start()
-    return Scheduler(served, mds, invocations, removal, announcements, sweeper, failures)
+    return Scheduler(served, mds, invocations, removal, announcements, sweeper, failures, scaler)

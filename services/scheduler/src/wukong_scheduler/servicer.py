@@ -15,6 +15,7 @@ from wukong_scheduler.announcements import Announcements
 from wukong_scheduler.cluster import describe
 from wukong_scheduler.config import Config
 from wukong_scheduler.keeping import Keeping
+from wukong_scheduler.providing import Providing
 from wukong_scheduler.reading import Reading
 from wukong_scheduler.removal import Removal
 from wukong_scheduler.restoring import Restoring
@@ -43,6 +44,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         announcements: Announcements,
         keeping: Keeping,
         restoring: Restoring,
+        providing: Providing,
     ) -> None:
         self._config = config
         self._mds = mds
@@ -52,6 +54,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
         self._announcements = announcements
         self._keeping = keeping
         self._restoring = restoring
+        self._providing = providing
         self._reading = Reading(mds, Signer(config.signing_key), config.prices)
 
     async def GetCluster(  # noqa: N802
@@ -75,7 +78,8 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
     async def SubmitJob(  # noqa: N802
         self, request: scheduler_pb2.SubmitJobRequest, context: Context
     ) -> scheduler_pb2.SubmitJobResponse:
-        """Validate a job and start it."""
+        """Validate a job and start it, when there are the KVS nodes that it needs."""
+        await self._providing.provide(request.options)
         return await asyncio.to_thread(self._submission.submit, request)
 
     async def GetJob(self, request: job_pb2.JobRef, context: Context) -> job_pb2.Job:  # noqa: N802
@@ -131,6 +135,15 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServicer):
             raise LimitExceeded("jobs of one KeepJobs", len(request.job_ids), MOST_KEPT, "Name them in several calls.")
         self._keeping.keep(request.job_ids)
         return scheduler_pb2.KeepJobsResponse()
+
+    async def ScaleKvs(  # noqa: N802
+        self, request: scheduler_pb2.ScaleKvsRequest, context: Context
+    ) -> AsyncIterator[scheduler_pb2.KvsScale]:
+        """Start and end KVS nodes."""
+        async for standing in self._providing.scale(request.nodes, request.at_least):
+            yield scheduler_pb2.KvsScale(
+                wanted=standing.wanted, running=standing.running, registered=standing.registered
+            )
 
 
 def _possible(job: str) -> str:

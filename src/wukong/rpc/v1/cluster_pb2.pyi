@@ -208,6 +208,7 @@ class Cluster(_message.Message):
     RING_VERSION_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     KEEP_SECONDS_FIELD_NUMBER: _builtins.int
+    KVS_MOST_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of Wukong that the scheduler runs."""
     data_endpoint: _builtins.str
@@ -220,6 +221,8 @@ class Cluster(_message.Message):
     """Version of the ring that new jobs are pinned to."""
     keep_seconds: _builtins.float
     """Seconds that a job is kept after its end, and after the last KeepJobs that named it."""
+    kvs_most: _builtins.int
+    """The most nodes of the key-value store that may be asked for; 0 where the scheduler starts and ends none."""
     @_builtins.property
     def direct(self) -> Global___Direct:
         """The stores themselves. Absent where clients must use the Data service."""
@@ -244,10 +247,11 @@ class Cluster(_message.Message):
         ring_version: _builtins.int = ...,
         limits: Global___Limits | None = ...,
         keep_seconds: _builtins.float = ...,
+        kvs_most: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["direct", b"direct", "limits", b"limits", "runtime", b"runtime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_endpoint", b"data_endpoint", "direct", b"direct", "keep_seconds", b"keep_seconds", "kvs_nodes", b"kvs_nodes", "limits", b"limits", "parallelism", b"parallelism", "ring_version", b"ring_version", "runtime", b"runtime", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_endpoint", b"data_endpoint", "direct", b"direct", "keep_seconds", b"keep_seconds", "kvs_most", b"kvs_most", "kvs_nodes", b"kvs_nodes", "limits", b"limits", "parallelism", b"parallelism", "ring_version", b"ring_version", "runtime", b"runtime", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

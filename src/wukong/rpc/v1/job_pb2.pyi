@@ -94,6 +94,7 @@ class JobOptions(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     RETRIES_FIELD_NUMBER: _builtins.int
     MAX_COST_USD_FIELD_NUMBER: _builtins.int
+    KVS_NODES_FIELD_NUMBER: _builtins.int
     deadline_seconds: _builtins.float
     """Seconds from submission after which the job fails. Absent: the cluster's own limit."""
     max_parallelism: _builtins.int
@@ -104,6 +105,10 @@ class JobOptions(_message.Message):
     """How often a task that raises is run again, where the task does not say. Absent: not at all."""
     max_cost_usd: _builtins.float
     """US dollars, at AWS prices of executors, after which the job fails. Absent: no such limit."""
+    kvs_nodes: _builtins.int
+    """Nodes of the key-value store that the job needs. Where the scheduler starts nodes (Cluster.kvs_most), the job begins
+    when there are so many; else it is refused where there are fewer. Absent: any number.
+    """
     def __init__(
         self,
         *,
@@ -112,13 +117,16 @@ class JobOptions(_message.Message):
         policy: _builtins.str | None = ...,
         retries: _builtins.int | None = ...,
         max_cost_usd: _builtins.float | None = ...,
+        kvs_nodes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_max_cost_usd", b"_max_cost_usd", "_max_parallelism", b"_max_parallelism", "_policy", b"_policy", "_retries", b"_retries", "deadline_seconds", b"deadline_seconds", "max_cost_usd", b"max_cost_usd", "max_parallelism", b"max_parallelism", "policy", b"policy", "retries", b"retries"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_kvs_nodes", b"_kvs_nodes", "_max_cost_usd", b"_max_cost_usd", "_max_parallelism", b"_max_parallelism", "_policy", b"_policy", "_retries", b"_retries", "deadline_seconds", b"deadline_seconds", "kvs_nodes", b"kvs_nodes", "max_cost_usd", b"max_cost_usd", "max_parallelism", b"max_parallelism", "policy", b"policy", "retries", b"retries"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_max_cost_usd", b"_max_cost_usd", "_max_parallelism", b"_max_parallelism", "_policy", b"_policy", "_retries", b"_retries", "deadline_seconds", b"deadline_seconds", "max_cost_usd", b"max_cost_usd", "max_parallelism", b"max_parallelism", "policy", b"policy", "retries", b"retries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds", "_kvs_nodes", b"_kvs_nodes", "_max_cost_usd", b"_max_cost_usd", "_max_parallelism", b"_max_parallelism", "_policy", b"_policy", "_retries", b"_retries", "deadline_seconds", b"deadline_seconds", "kvs_nodes", b"kvs_nodes", "max_cost_usd", b"max_cost_usd", "max_parallelism", b"max_parallelism", "policy", b"policy", "retries", b"retries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deadline_seconds: _TypeAlias = _typing.Literal["deadline_seconds"]  # noqa: Y015
     _WhichOneofArgType__deadline_seconds: _TypeAlias = _typing.Literal["_deadline_seconds", b"_deadline_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__kvs_nodes: _TypeAlias = _typing.Literal["kvs_nodes"]  # noqa: Y015
+    _WhichOneofArgType__kvs_nodes: _TypeAlias = _typing.Literal["_kvs_nodes", b"_kvs_nodes"]  # noqa: Y015
     _WhichOneofReturnType__max_cost_usd: _TypeAlias = _typing.Literal["max_cost_usd"]  # noqa: Y015
     _WhichOneofArgType__max_cost_usd: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__max_parallelism: _TypeAlias = _typing.Literal["max_parallelism"]  # noqa: Y015
@@ -129,6 +137,8 @@ class JobOptions(_message.Message):
     _WhichOneofArgType__retries: _TypeAlias = _typing.Literal["_retries", b"_retries"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deadline_seconds) -> _WhichOneofReturnType__deadline_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kvs_nodes) -> _WhichOneofReturnType__kvs_nodes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_usd) -> _WhichOneofReturnType__max_cost_usd | None: ...
     @_typing.overload

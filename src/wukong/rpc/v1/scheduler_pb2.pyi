@@ -363,3 +363,61 @@ class KeepJobsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeepJobsResponse: _TypeAlias = KeepJobsResponse  # noqa: Y015
+
+@_typing.final
+class ScaleKvsRequest(_message.Message):
+    """Asks for nodes of the key-value store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    nodes: _builtins.int
+    """Nodes. With `at_least` 0 stands for as many as a job gets that asks for none."""
+    at_least: _builtins.bool
+    """Whether more of them do as well: clients ask so before they upload what a job needs, for there may be none. Without
+    it there are exactly so many in the end; fewer than before are refused while a job or a value needs them.
+    """
+    def __init__(
+        self,
+        *,
+        nodes: _builtins.int = ...,
+        at_least: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "nodes", b"nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScaleKvsRequest: _TypeAlias = ScaleKvsRequest  # noqa: Y015
+
+@_typing.final
+class KvsScale(_message.Message):
+    """How far the key-value store is on the way to its new number of nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WANTED_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    wanted: _builtins.int
+    """Nodes that it shall have."""
+    running: _builtins.int
+    """Nodes that have been started and have not ended."""
+    registered: _builtins.int
+    """Nodes that are in the ring and answer."""
+    def __init__(
+        self,
+        *,
+        wanted: _builtins.int = ...,
+        running: _builtins.int = ...,
+        registered: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["registered", b"registered", "running", b"running", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KvsScale: _TypeAlias = KvsScale  # noqa: Y015

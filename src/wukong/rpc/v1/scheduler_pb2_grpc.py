@@ -89,6 +89,11 @@ class SchedulerStub:
                 request_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsRequest.SerializeToString,
                 response_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsResponse.FromString,
                 _registered_method=True)
+        self.ScaleKvs = channel.unary_stream(
+                '/wukong.rpc.v1.Scheduler/ScaleKvs',
+                request_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.ScaleKvsRequest.SerializeToString,
+                response_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KvsScale.FromString,
+                _registered_method=True)
 
 
 class SchedulerServicer:
@@ -169,6 +174,14 @@ class SchedulerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScaleKvs(self, request, context):
+        """Gives the key-value store another number of nodes, where the scheduler starts and ends them (Cluster.kvs_most), and
+        tells how many are there until all are, or until that takes too long. Breaking off changes nothing that was done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SchedulerServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -221,6 +234,11 @@ def add_SchedulerServicer_to_server(servicer, server):
                     servicer.KeepJobs,
                     request_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsRequest.FromString,
                     response_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsResponse.SerializeToString,
+            ),
+            'ScaleKvs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ScaleKvs,
+                    request_deserializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.ScaleKvsRequest.FromString,
+                    response_serializer=wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KvsScale.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -494,6 +512,33 @@ class Scheduler:
             '/wukong.rpc.v1.Scheduler/KeepJobs',
             wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsRequest.SerializeToString,
             wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KeepJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScaleKvs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/wukong.rpc.v1.Scheduler/ScaleKvs',
+            wukong_dot_rpc_dot_v1_dot_scheduler__pb2.ScaleKvsRequest.SerializeToString,
+            wukong_dot_rpc_dot_v1_dot_scheduler__pb2.KvsScale.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,10 @@ class SchedulerStub:
     """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
     when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
     """
+    ScaleKvs: _grpc.UnaryStreamMultiCallable[_scheduler_pb2.ScaleKvsRequest, _scheduler_pb2.KvsScale]
+    """Gives the key-value store another number of nodes, where the scheduler starts and ends them (Cluster.kvs_most), and
+    tells how many are there until all are, or until that takes too long. Breaking off changes nothing that was done.
+    """
 
 @_typing.type_check_only
 class SchedulerAsyncStub(SchedulerStub):
@@ -96,6 +100,10 @@ class SchedulerAsyncStub(SchedulerStub):
     KeepJobs: _aio.UnaryUnaryMultiCallable[_scheduler_pb2.KeepJobsRequest, _scheduler_pb2.KeepJobsResponse]  # type: ignore[assignment]
     """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
     when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
+    """
+    ScaleKvs: _aio.UnaryStreamMultiCallable[_scheduler_pb2.ScaleKvsRequest, _scheduler_pb2.KvsScale]  # type: ignore[assignment]
+    """Gives the key-value store another number of nodes, where the scheduler starts and ends them (Cluster.kvs_most), and
+    tells how many are there until all are, or until that takes too long. Breaking off changes nothing that was done.
     """
 
 class SchedulerServicer(metaclass=_abc_1.ABCMeta):
@@ -186,6 +194,16 @@ class SchedulerServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scheduler_pb2.KeepJobsResponse, _abc.Awaitable[_scheduler_pb2.KeepJobsResponse]]:
         """Says that somebody still needs these jobs, so that they are not taken for forgotten: a job that has ended is removed
         when nobody has said so for Cluster.keep_seconds. Unknown jobs are passed over.
+        """
+
+    @_abc_1.abstractmethod
+    def ScaleKvs(
+        self,
+        request: _scheduler_pb2.ScaleKvsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_scheduler_pb2.KvsScale], _abc.AsyncIterator[_scheduler_pb2.KvsScale]]:
+        """Gives the key-value store another number of nodes, where the scheduler starts and ends them (Cluster.kvs_most), and
+        tells how many are there until all are, or until that takes too long. Breaking off changes nothing that was done.
         """
 
 def add_SchedulerServicer_to_server(servicer: SchedulerServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
