@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from wukong import settings
+from wukong.aws.deployment import Deployment
 from wukong.cli.exits import UsageError
 from wukong.client.address import Where, locate
 from wukong.client.connection import Connection
@@ -22,6 +23,10 @@ def where(arguments: argparse.Namespace) -> Where:
     Raises:
         UsageError: One of them is not given, or is malformed.
     """
+    if arguments.terraform:
+        if arguments.address or arguments.token:
+            raise UsageError("--terraform says where the cluster is; leave --address and --token away")
+        return of_deployment(deployment(arguments))
     address = arguments.address or os.environ.get(settings.ADDRESS.name)
     if not address:
         raise UsageError(f"which cluster? Give --address HOST:PORT or set {settings.ADDRESS.name}; `wukong up` has one")
@@ -32,6 +37,29 @@ def where(arguments: argparse.Namespace) -> Where:
         return locate(address, token)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def deployment(arguments: argparse.Namespace) -> Deployment:
+    """The deployment of the Terraform root that is named.
+
+    Raises:
+        UsageError: None is, or it is none of Terraform's.
+        ClusterUnavailable: Nothing was applied there.
+    """
+    try:
+        return Deployment.of(arguments.terraform)
+    except ValueError as error:
+        raise UsageError(f"--terraform: {error}") from None
+
+
+def of_deployment(there: Deployment) -> Where:
+    """Address, token and TLS of a deployment.
+
+    Raises:
+        AccessDenied: The token may not be read.
+        ClusterUnavailable: It cannot be read.
+    """
+    return locate(there.address, there.token(), there.ca or None)
 
 
 @contextlib.contextmanager

@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     x = da.random.default_rng(2020).random((_ROWS, _COLUMNS), chunks=(_BLOCK, _COLUMNS))
     _, r = da.linalg.tsqr(x)
     with contextlib.ExitStack() as stack:
-        if arguments.address:
+        if arguments.address or arguments.terraform:
             there = where(arguments)
-            client = wukong.Client(there.url, token=there.token, timeout=PATIENCE)
+            client = wukong.Client(there.url, token=there.token, timeout=PATIENCE, **there.files)
         else:
             begun = time.monotonic()
             client = wukong.Client(stack.enter_context(wukong.LocalCluster()))

@@ -142,7 +142,8 @@ def _results(there: Where) -> Iterator[Check]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those about versions have been told
-            with contextlib.closing(wukong.Client(there.url, token=there.token, timeout=_PATIENCE)) as client:
+            made = wukong.Client(there.url, token=there.token, timeout=_PATIENCE, **there.files)
+            with contextlib.closing(made) as client:
                 _add(client)
                 kind = "new" if client.report().cold_starts else "used"
                 took = _since(begun)

@@ -6,7 +6,7 @@ import argparse
 import importlib.metadata
 from typing import NoReturn
 
-from wukong.cli import cluster, demo, doctor, jobs, logs, submit, up
+from wukong.cli import cluster, demo, doctor, image, jobs, logs, submit, up
 from wukong.cli.exits import Exit, UsageError
 
 
@@ -30,7 +30,10 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--json", action="store_true", help="print JSON, for programs")
     shared.add_argument("--address", metavar="HOST:PORT", help="the cluster's scheduler (default: WUKONG_ADDRESS)")
     shared.add_argument("--token", help="the cluster's token (default: WUKONG_TOKEN)")
+    shared.add_argument(
+        "--terraform", metavar="FOLDER", help="in their place: the Terraform root of a deployment on AWS"
+    )
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for noun in (up, demo, submit, jobs, logs, cluster, doctor):
+    for noun in (up, demo, submit, jobs, logs, cluster, image, doctor):
         noun.add(commands, shared)
     return top

@@ -42,6 +42,8 @@ def add(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Keep a cluster until the process is told to end."""
+    if arguments.terraform:
+        raise UsageError("`up` starts a cluster here; a deployment on AWS is started by Terraform")
     if arguments.token:
         raise UsageError("`up` makes a token of its own and prints it; leave --token away")
     if arguments.compose:

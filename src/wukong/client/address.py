@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 from wukong import settings
 from wukong.errors import InvalidSetting
@@ -27,6 +27,14 @@ class Cluster(Protocol):
         """The bearer token of its calls."""
 
 
+class Files(TypedDict):
+    """Arguments of `locate` and of clients, by their names there."""
+
+    ca_file: str | None
+    certificate_file: str | None
+    key_file: str | None
+
+
 class Where(NamedTuple):
     """A cluster that can be called.
 
@@ -45,6 +53,13 @@ class Where(NamedTuple):
         """The address with how it is spoken to, as `locate` takes it."""
         return f"{_PLAIN if self.tls is None else _TLS}{self.address}"
 
+    @property
+    def files(self) -> Files:
+        """What is trusted and shown, as `locate` takes it: as text in the place of files."""
+        told = (self.tls.ca or b"", self.tls.certificate, self.tls.key) if self.tls is not None else (b"",) * 3
+        ca, certificate, key = (text.decode() or None for text in told)
+        return Files(ca_file=ca, certificate_file=certificate, key_file=key)
+
 
 def locate(
     address: Cluster | str | None,
@@ -58,7 +73,8 @@ def locate(
     Args:
         address: A cluster object, "host:port", "grpcs://host:port", "grpc://host:port", or None for the environment's.
         token: The token, or None for the cluster object's or the environment's.
-        ca_file: File of the authorities that vouch for the servers, or None for the environment's.
+        ca_file: File of the authorities that vouch for the servers, or what would be in it, as with the next two; None
+            for the environment's.
         certificate_file: File of the caller's own certificate, or None for the environment's.
         key_file: File of its key, or None for the environment's.
 
@@ -77,6 +93,8 @@ def locate(
         where = address
     elif hasattr(address, "address"):
         where, token = address.address, address.token if token is None else token
+        embedded = not where.startswith(_TLS)
+        ca_file = ca_file or getattr(address, "ca", "") or None
     else:
         raise ValueError(f"the address is {address!r}; it must be a LocalCluster, 'host:port', or None")
     secured, plain = where.startswith(_TLS), where.startswith(_PLAIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,6 +97,43 @@ class Client:
         self._lanes = Lanes()
         self._lock = threading.Lock()
         self._defaults: list[Any] = []
+
+    @classmethod
+    def from_terraform(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        timeout: float = 30.0,
+        by_value: str | Iterable[str] = "auto",
+        progress: bool | None = None,
+    ) -> Self:
+        """A client of the deployment on AWS that a Terraform root has made.
+
+        Its address and authority come from the root's outputs (`terraform` or `tofu` has to be on the PATH), its token
+        from AWS Secrets Manager, with your own credentials.
+
+        Args:
+            folder: The root's, such as "terraform/environments/dev".
+            timeout: As of a client.
+            by_value: As of a client.
+            progress: As of a client.
+
+        Raises:
+            ValueError: The folder is none of Terraform's.
+            ClusterUnavailable: Nothing was applied there, or what was does not answer.
+            AccessDenied: Your credentials may not read the token, or there are none.
+        """
+        from wukong.aws.deployment import Deployment
+
+        there = Deployment.of(folder)
+        return cls(
+            there.address,
+            token=there.token(),
+            ca_file=there.ca or None,
+            timeout=timeout,
+            by_value=by_value,
+            progress=progress,
+        )
 
     def get(self, dsk: Any, keys: Any, **keywords: Any) -> Any:
         """Compute keys of a graph on the cluster: a Dask scheduler.

@@ -12,7 +12,7 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import wukong
 from wukong import settings
@@ -25,7 +25,10 @@ from wukong.cluster.roles import Role
 from wukong.cluster.supervisor import Supervisor
 from wukong.cluster.valkey import server_program
 from wukong.engine.policy.named import check_policy
-from wukong.errors import ClusterUnavailable
+from wukong.errors import ClusterUnavailable, WukongError
+
+if TYPE_CHECKING:
+    from wukong.cluster.deployed import Deployed
 
 #: Memory of a KVS node below which not even its own needs leave room for values, in MB.
 _LEAST_KVS_MB = 8
@@ -61,8 +64,9 @@ class LocalCluster:
             docs/published-keywords.md has them all.
 
     Attributes:
-        address: "host:port" of the scheduler.
+        address: "host:port" of the scheduler; of a deployment "grpcs://host:port".
         token: The bearer token of its calls.
+        ca: The authority (PEM) that vouches for a deployment; empty for an embedded cluster, which speaks without TLS.
         forward_output: As given.
 
     Raises:
@@ -105,6 +109,21 @@ class LocalCluster:
             raise ValueError(
                 "kvs_memory_mb limits nodes that the cluster starts; yours are limited where you start them"
             )
+        if meant.root is not None:
+            embedded = {
+                "environments": environments,
+                "memory_mb": memory_mb,
+                "kvs_nodes": kvs_nodes,
+                "kvs_memory_mb": kvs_memory_mb,
+                "policy": policy,
+                "lease_seconds": lease_seconds,
+                "timeout": timeout,
+                "faults": faults,
+                "latency": latency,
+            }
+            self._join(meant, embedded, published, startup_timeout)
+            self.forward_output = forward_output
+            return
         kvs_nodes = meant.kvs_nodes or kvs_nodes
         cores = _cores()
         environments = cores if environments is None else environments
@@ -163,23 +182,57 @@ class LocalCluster:
             signing_key=secrets.token_hex(32),
             **meant.spreading(),
         )
-        self._administrator = Role.ADMINISTRATOR.value, plan.store_passwords[Role.ADMINISTRATOR]
-        self._supervisor = Supervisor(plan, children_environ(os.environ, threads))
+        self.ca = ""
+        self._administrator: tuple[str, str] | None = Role.ADMINISTRATOR.value, plan.store_passwords[Role.ADMINISTRATOR]
+        supervisor = Supervisor(plan, children_environ(os.environ, threads))
+        self._supervisor: Supervisor | Deployed = supervisor
         # Runs at most once: by close(), by the garbage collector, or when the interpreter ends.
         self._finalizer = weakref.finalize(self, self._supervisor.close)
         try:
-            self._supervisor.wait_ready()
+            supervisor.wait_ready()
         except BaseException:
             self.close()
             raise
         self.address = self._supervisor.address
+
+    def _join(
+        self, meant: legacy.Modern, embedded: Mapping[str, object], published: Mapping[str, Any], timeout: float
+    ) -> None:
+        """Be the deployment that published keywords mean."""
+        usual = LocalCluster.__init__.__kwdefaults__ or {}
+        for name, value in embedded.items():
+            if value != usual[name]:
+                raise ValueError(
+                    f"{name} is {value!r}, which is for embedded clusters; a deployment on AWS has its own"
+                )
+        for warning in meant.warnings:
+            warnings.warn(warning, stacklevel=3)
+        from wukong.cluster.deployed import Deployed  # which speaks gRPC
+
+        deployed = Deployed(
+            meant.root or "",
+            published.get("aws_region"),
+            published.get("ecs_cluster_name"),
+            meant.kvs_nodes,
+            timeout,
+        )
+        self.address, self.token, self.ca = deployed.address, deployed.token, deployed.ca
+        self._size = "on AWS"
+        self._administrator = None
+        self._supervisor = deployed
+        self._finalizer = weakref.finalize(self, deployed.close)
 
     @property
     def administrator(self) -> tuple[str, str]:
         """User and password with which everything may be done in this cluster's stores, for tools that look into them.
 
         No part of the cluster has it; servers of `redis_endpoints` do not know it.
+
+        Raises:
+            WukongError: The cluster is a deployment on AWS, where nobody outside reaches the stores.
         """
+        if self._administrator is None:
+            raise WukongError("the stores of a deployment on AWS are reached by nobody outside of it")
         return self._administrator
 
     def processes(self) -> list[tuple[str, int]]:

@@ -212,49 +212,53 @@ OPTIONS: Final = (
         "use_fargate",
         _FLAG,
         "True",
-        "False is what there is. True has no effect: the cluster starts its KVS nodes as processes of this machine.",
+        "False is an embedded cluster. True, with `wukong_config_path`, is the deployment on AWS that this names; "
+        "without, it has no effect: the cluster starts its KVS nodes as processes of this machine.",
         _is(False),
     ),
     Option(
         "num_fargate_nodes",
         _COUNT,
         "75",
-        "The number of KVS nodes, as `kvs_nodes`. No effect with `use_fargate=False` or `redis_endpoints`, which say "
-        "where the nodes are.",
+        "The number of KVS nodes, as `kvs_nodes`; a deployment is scaled to so many where it has fewer. No effect "
+        "with `use_fargate=False` or `redis_endpoints`, which say where the nodes are.",
     ),
     Option(
         "ecs_cluster_name",
         _TEXT,
         "'WukongFargateStorage'",
-        "No effect: the KVS nodes of an embedded cluster are not on ECS.",
+        "The name that a deployment's ECS cluster must have. Without one no effect: the KVS nodes of an embedded "
+        "cluster are not on ECS.",
         _never,
     ),
     Option(
         "ecs_task_definition",
         _TEXT,
         "'WukongRedisNode:1'",
-        "No effect: the KVS nodes of an embedded cluster are not on ECS.",
+        "No effect: Terraform makes that of a deployment, and the KVS nodes of an embedded cluster are not on ECS.",
         _never,
     ),
     Option(
         "ecs_network_configuration",
         _DICT,
         "{...}",
-        "No effect: the KVS nodes of an embedded cluster are not on ECS.",
+        "No effect: Terraform makes that of a deployment, and the KVS nodes of an embedded cluster are not on ECS.",
         _never,
     ),
     Option(
         "reuse_existing_fargate_tasks_on_startup",
         _FLAG,
         "True",
-        "False is what there is. True has no effect: `redis_endpoints` names servers that run already.",
+        "True is what a deployment does, False what an embedded cluster does. The other one has no effect: "
+        "`redis_endpoints` names servers that run already.",
         _is(False),
     ),
     Option(
         "aws_region",
         _TEXT,
         "'us-east-1'",
-        "The region that functions are told, as `AWS_REGION`, and that their ARNs name. Everything runs here.",
+        "The region that a deployment must be in. Without one, that which functions are told, as `AWS_REGION`, and "
+        "that their ARNs name; everything runs here.",
     ),
     Option(
         "reuse_lambdas",
@@ -267,7 +271,9 @@ OPTIONS: Final = (
         "wukong_config_path",
         _PATH,
         "None",
-        "No effect: the file is not read and need not exist, because the cluster starts all that it used to name.",
+        "With `use_fargate=True`: the folder of a Terraform root, which says where the deployment is. A YAML file has "
+        "no effect, as has anything without: it is not read and need not exist, because the cluster starts all that "
+        "it used to name.",
         _never,
     ),
     Option(
@@ -298,6 +304,18 @@ OPTIONS: Final = (
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 
 
+#: The file that the published system was configured by.
+_YAML: Final = (".yaml", ".yml")
+#: What says something of a deployment, or what it does anyway.
+_OF_DEPLOYMENTS: Final = frozenset(
+    {
+        *("use_fargate", "wukong_config_path", "num_fargate_nodes", "ecs_cluster_name", "aws_region"),
+        "reuse_existing_fargate_tasks_on_startup",
+    }
+)
+_NOT_OF_DEPLOYMENTS: Final = "No effect: a deployment on AWS is as Terraform has made it."
+
+
 @dataclass(frozen=True)
 class Modern:
     """What published options mean to the parts of today. What is None was not said.
@@ -313,6 +331,7 @@ class Modern:
         max_task_fanout: Pieces that an executor gives away itself; more go through the proxy.
         large_bytes: Bytes from which an output is large.
         region: The AWS region that functions are told.
+        root: Folder of the Terraform root of a deployment that takes the cluster's place; None for an embedded one.
         log_level: Of the services.
         executor_log_level: Of the executors.
         warnings: One for each option that does not do what it says.
@@ -328,6 +347,7 @@ class Modern:
     max_task_fanout: int | None = None
     large_bytes: int | None = None
     region: str = REGION
+    root: str | None = None
     log_level: str = "INFO"
     executor_log_level: str = "INFO"
     warnings: tuple[LegacyOptionWarning, ...] = ()
@@ -362,6 +382,7 @@ def translate(published: Mapping[str, Any], modern: Iterable[str] = ()) -> Moder
         kind = _BY_NAME[name].kind
         if not kind.takes(value):
             raise ValueError(f"{name} is {value!r}; it must be {kind.must}")
+    deployed = _deployed(given)
     listen, host_stays = _loopback("host", given.get("host", LOOPBACK))
     proxy_listen, proxy_stays = _loopback(
         "proxy_address", given.get("proxy_address", LOOPBACK), given.get("proxy_port")
@@ -370,9 +391,14 @@ def translate(published: Mapping[str, Any], modern: Iterable[str] = ()) -> Moder
         "host": not host_stays,
         "proxy_address": not proxy_stays,
         "num_chunks_for_large_tasks": not given.get("chunk_large_tasks"),
-        "num_fargate_nodes": given.get("use_fargate") is False or "redis_endpoints" in given,
+        "num_fargate_nodes": not deployed and (given.get("use_fargate") is False or "redis_endpoints" in given),
         "print_level": not given.get("print_debug"),
     }
+    warnings = tuple(
+        LegacyOptionWarning(name, value, _BY_NAME[name].now if not deployed else _NOT_OF_DEPLOYMENTS)
+        for name, value in given.items()
+        if (name not in _OF_DEPLOYMENTS if deployed else overruled.get(name) or not _BY_NAME[name].heeded(value))
+    )
     return Modern(
         listen=listen,
         proxy_listen=proxy_listen,
@@ -386,12 +412,15 @@ def translate(published: Mapping[str, Any], modern: Iterable[str] = ()) -> Moder
         region=given.get("aws_region", Modern.region),
         log_level=_log_level(given),
         executor_log_level="DEBUG" if given.get("lambda_debug") else Modern.executor_log_level,
-        warnings=tuple(
-            LegacyOptionWarning(name, value, _BY_NAME[name].now)
-            for name, value in given.items()
-            if overruled.get(name) or not _BY_NAME[name].heeded(value)
-        ),
+        root=os.fspath(given["wukong_config_path"]) if deployed else None,
+        warnings=warnings,
     )
+
+
+def _deployed(given: Mapping[str, Any]) -> bool:
+    """Whether these options mean a deployment on AWS."""
+    path = os.fspath(given.get("wukong_config_path", ""))
+    return given.get("use_fargate") is True and bool(path) and not path.endswith(_YAML)
 
 
 def _loopback(name: str, address: str, port: int | None = None) -> tuple[str, bool]:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from tests.integration.aws.amazon import REGION, Amazon
+from tests.integration.aws.root import Root
 from tests.integration.aws.stage import ScalingStage
 from tests.integration.scheduler_server.stage import PASSWORD, Lambda
 
@@ -76,3 +77,9 @@ def stage(stores: tuple[str, str], amazon: Amazon, monkeypatch: pytest.MonkeyPat
     made.stop()
     made.mds.close_connections()
     endpoint.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
+    """A Terraform root that was applied, with a program that says what its outputs are."""
+    return Root(tmp_path, monkeypatch)
