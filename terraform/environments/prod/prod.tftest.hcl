@@ -186,7 +186,7 @@ run "containers_are_hardened_and_pinned" {
 
   assert {
     condition = alltrue([for container in output.plan.containers : alltrue([for variable in container.environment :
-      !contains(["WUKONG_TOKEN", "WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"], variable.name)
+      !contains(["WUKONG_TOKEN", "WUKONG_SIGNING_KEY", "WUKONG_STORE_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"], variable.name)
     ])])
     error_message = "A secret stands in a task definition."
   }

@@ -1,11 +1,15 @@
 locals {
+  callers = ["WUKONG_SIGNING_KEY", "WUKONG_STORE_CA", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"]
+  stores = [
+    "WUKONG_STORE_CA", "WUKONG_STORE_CERTIFICATE", "WUKONG_STORE_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS",
+  ]
   # Part -> the environment variables that its secret holds. `make deploy` makes the values: docs/decisions/0010.
   variables = {
-    executor  = ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"]
-    scheduler = ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"]
-    proxy     = ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"]
-    kvs-node  = ["WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS", "WUKONG_TOKEN"]
-    mds       = ["WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"]
+    executor  = local.callers
+    scheduler = local.callers
+    proxy     = local.callers
+    kvs-node  = concat(local.stores, ["WUKONG_TOKEN"])
+    mds       = local.stores
   }
   names = merge({ for part in keys(local.variables) : part => "${var.name}/${part}" }, { token = "${var.name}/token" })
 }
