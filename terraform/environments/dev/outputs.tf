@@ -13,6 +13,11 @@ output "balancer" {
   value       = module.cluster.balancer
 }
 
+output "billed" {
+  description = "How many there are of what AWS bills by the hour or month, but for containers."
+  value       = module.cluster.billed
+}
+
 output "calls" {
   description = "Who may call whom: name -> from, to, port and why."
   value       = module.cluster.calls

@@ -227,6 +227,18 @@ run "counts_follow_the_variables" {
   }
 }
 
+run "what_is_billed_is_counted" {
+  command = plan
+
+  assert {
+    condition = output.billed == {
+      load_balancer = 1, interface_endpoint = 21, nat_gateway = 0, public_address = 0,
+      secret        = 6, alarm = 8, dashboard = 1, key = 1
+    }
+    error_message = "There is more, or less, to pay for than the README counts."
+  }
+}
+
 run "a_client_is_told_what_it_needs" {
   command = plan
 

@@ -24,6 +24,21 @@ output "balancer" {
   value       = { host = module.balancer.host, zone_id = module.balancer.zone_id }
 }
 
+output "billed" {
+  description = "How many there are of what AWS bills by the hour or month, but for containers."
+  value = {
+    load_balancer = 1
+    # One in each subnet; that of S3 costs nothing.
+    interface_endpoint = length(var.interface_endpoints) * length(var.zones)
+    nat_gateway        = length(module.network.nat_zones)
+    public_address     = length(module.network.nat_zones) + (var.internal ? 0 : length(var.zones))
+    secret             = length(module.secrets.arns)
+    alarm              = length(module.observability.alarms)
+    dashboard          = 1
+    key                = 1
+  }
+}
+
 output "calls" {
   description = "Who may call whom: name -> from, to, port and why."
   value       = module.security_groups.calls
