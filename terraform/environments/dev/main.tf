@@ -41,8 +41,8 @@ module "cluster" {
     spot = true
   }
 
-  parallelism = var.parallelism
-  budget      = { limit_usd = var.budget_usd, emails = var.emails }
+  parallelism  = var.parallelism
+  budget       = { limit_usd = var.budget_usd, emails = var.emails }
   alarm_emails = var.emails
 
   log_retention_days   = 7

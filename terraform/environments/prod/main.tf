@@ -44,8 +44,8 @@ module "cluster" {
     idle_seconds = 0
   }
 
-  parallelism = var.parallelism
-  budget      = { limit_usd = var.budget_usd, emails = var.emails }
+  parallelism  = var.parallelism
+  budget       = { limit_usd = var.budget_usd, emails = var.emails }
   alarm_emails = var.emails
 
   log_retention_days   = 90

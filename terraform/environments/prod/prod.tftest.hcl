@@ -423,10 +423,10 @@ run "images_are_pinned" {
   }
 
   variables {
-    name        = "wukong-test"
-    region      = "us-east-1"
-    zones       = ["us-east-1a", "us-east-1b"]
-    nat         = "none"
+    name         = "wukong-test"
+    region       = "us-east-1"
+    zones        = ["us-east-1a", "us-east-1b"]
+    nat          = "none"
     architecture = "x86_64"
     images = {
       wukong-executor  = "123456789012.dkr.ecr.us-east-1.amazonaws.com/wukong-executor:latest"

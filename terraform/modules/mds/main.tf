@@ -46,10 +46,10 @@ locals {
     image = var.images["wukong-kvs-proxy"]
     port  = local.proxy.port
     environment = {
-      WUKONG_STORE_USER       = "proxy"
-      WUKONG_MDS_ADDRESS      = local.address
+      WUKONG_STORE_USER        = "proxy"
+      WUKONG_MDS_ADDRESS       = local.address
       WUKONG_EXECUTOR_FUNCTION = var.executor_function
-      WUKONG_INVOCATION_RATE  = tostring(var.invocation_rate)
+      WUKONG_INVOCATION_RATE   = tostring(var.invocation_rate)
     }
     secret_arn = var.secret_arns["proxy"]
     secrets    = var.secret_variables["proxy"]

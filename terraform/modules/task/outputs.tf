@@ -18,8 +18,8 @@ output "policies" {
   value = merge(
     {
       "trust/${var.name}-start" = aws_iam_role.execution.assume_role_policy
-      "role/${var.name}-start"       = aws_iam_role_policy.execution.policy
-      "trust/${var.name}"      = aws_iam_role.task.assume_role_policy
+      "role/${var.name}-start"  = aws_iam_role_policy.execution.policy
+      "trust/${var.name}"       = aws_iam_role.task.assume_role_policy
     },
     length(var.statements) > 0 ? { "role/${var.name}" = aws_iam_role_policy.task[0].policy } : {},
   )
