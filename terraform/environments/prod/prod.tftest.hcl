@@ -29,6 +29,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0" }
   }
 
+  mock_resource "aws_elasticache_replication_group" {
+    defaults = { primary_endpoint_address = "primary.wukong.use1.cache.amazonaws.com" }
+  }
+
   mock_resource "aws_sns_topic" {
     defaults = { arn = "arn:aws:sns:us-east-1:123456789012:wukong-alarms" }
   }

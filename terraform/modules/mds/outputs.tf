@@ -29,7 +29,7 @@ output "deployment" {
 
 output "encryption" {
   description = "Whether what is stored is encrypted."
-  value       = local.container ? one(aws_efs_file_system.this[*].encrypted) : one(aws_elasticache_replication_group.this[*].at_rest_encryption_enabled)
+  value       = local.container ? one(aws_efs_file_system.this[*].encrypted) : tobool(one(aws_elasticache_replication_group.this[*].at_rest_encryption_enabled))
 }
 
 output "policies" {
