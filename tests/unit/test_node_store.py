@@ -19,7 +19,8 @@ HOLD = "import os, sys; from wukong_kvs_node.store import hold; hold(sys.argv[1]
 def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that has the folder and became another program, which repeats what it is told."""
     command = [sys.executable, "-c", HOLD, str(folder)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     try:
         yield process
     finally:
@@ -28,7 +29,8 @@ def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def said(process: subprocess.Popen[str]) -> str:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write("here\n")
     process.stdin.flush()
     return process.stdout.readline()

@@ -137,6 +137,4 @@ class Nodes:
         return self._further
 
     def _pool(self, node: Node) -> Pool:
-        return Pool(
-            node.address, password=self._password, timeout=TIMEOUT, user=self._user, authority=self._authority
-        )
+        return Pool(node.address, password=self._password, timeout=TIMEOUT, user=self._user, authority=self._authority)

@@ -61,9 +61,7 @@ class RedisMds:
     def __init__(
         self, address: str, *, password: str = "", patience: float = 0.0, user: str = "", authority: str = ""
     ) -> None:
-        self._pool = Pool(
-            address, password=password, patience=patience, identify=True, user=user, authority=authority
-        )
+        self._pool = Pool(address, password=password, patience=patience, identify=True, user=user, authority=authority)
 
     # Jobs.
 

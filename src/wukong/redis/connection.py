@@ -396,7 +396,7 @@ class Connection:
         except ssl.SSLCertVerificationError as error:
             raise ClusterUnavailable(
                 f"the Redis at {self.address} shows a certificate that WUKONG_STORE_CA does not vouch for "
-                f"({error.verify_message}). Look whether both are of this cluster, and whether the certificate has expired."
+                f"({error.verify_message}). Look whether both are of this cluster, and whether it has expired."
             ) from error
         except OSError as error:
             raise ConnectionLost(

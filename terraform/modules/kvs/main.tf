@@ -19,7 +19,9 @@ module "task" {
     image = var.image
     port  = 6379
     environment = {
-      WUKONG_STORE_USER     = "node"
+      WUKONG_STORE_USER = "node"
+      # The one of the two in the image that speaks TLS.
+      WUKONG_STORE_SERVER   = "redis-server"
       WUKONG_PROXY_ADDRESS  = var.proxy_address
       WUKONG_NODE_MEMORY_MB = tostring(local.store_mb)
     }

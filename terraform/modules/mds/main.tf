@@ -27,7 +27,9 @@ locals {
     entrypoint = ["python", "-m", "wukong_kvs_node.store", "--keep", "/var/lib/wukong"]
     port       = 6379
     environment = {
-      WUKONG_STORE_USER     = "node"
+      WUKONG_STORE_USER = "node"
+      # The one of the two in the image that speaks TLS.
+      WUKONG_STORE_SERVER   = "redis-server"
       WUKONG_NODE_MEMORY_MB = tostring(local.store_mb)
     }
     secret_arn = var.secret_arns["mds"]

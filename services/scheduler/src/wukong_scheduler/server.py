@@ -80,9 +80,7 @@ async def serve(environ: Mapping[str, str]) -> Service:
     if there and there != here:
         _log.warning("executors have Wukong %s and this scheduler is %s; deploy both from one release", there, here)
     authority = config.kvs.authority
-    mds = RedisMds(
-        config.mds_address, password=config.store_password, user=config.store_user, authority=authority
-    )
+    mds = RedisMds(config.mds_address, password=config.store_password, user=config.store_user, authority=authority)
 
     def refused(job: str, failure: Failure) -> None:
         mds.close(job, "failed", failure)
