@@ -35,11 +35,10 @@ module "task" {
 }
 
 resource "aws_ecs_service" "this" {
-  name             = "${var.name}-kvs"
-  cluster          = var.cluster_arn
-  task_definition  = module.task.arn
-  platform_version = "1.4.0"
-  desired_count    = var.nodes
+  name            = "${var.name}-kvs"
+  cluster         = var.cluster_arn
+  task_definition = module.task.arn
+  desired_count   = var.nodes
 
   # New nodes are in the ring before old ones go.
   deployment_minimum_healthy_percent = 100

@@ -18,7 +18,7 @@ locals {
     Effect    = "Allow"
     Action    = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
     Resource  = [one(aws_efs_file_system.this[*].arn)]
-    Condition = { StringEquals = { "elasticfilesystem:AccessPointArn" = one(aws_efs_access_point.this[*].arn) } }
+    Condition = { ArnEquals = { "elasticfilesystem:AccessPointArn" = one(aws_efs_access_point.this[*].arn) } }
   })] : []
 
   store = {
@@ -85,7 +85,7 @@ resource "aws_efs_file_system_policy" "this" {
         Principal = { AWS = "arn:aws:iam::${var.account_id}:role/${var.name}-mds" }
         Action    = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
         Resource  = aws_efs_file_system.this[0].arn
-        Condition = { StringEquals = { "elasticfilesystem:AccessPointArn" = aws_efs_access_point.this[0].arn } }
+        Condition = { ArnEquals = { "elasticfilesystem:AccessPointArn" = aws_efs_access_point.this[0].arn } }
       },
       {
         Sid       = "OnlyEncrypted"
@@ -212,12 +212,11 @@ module "task" {
 }
 
 resource "aws_ecs_service" "this" {
-  name             = "${var.name}-mds"
-  cluster          = var.cluster_arn
-  task_definition  = module.task.arn
-  launch_type      = "FARGATE"
-  platform_version = "1.4.0"
-  desired_count    = 1
+  name            = "${var.name}-mds"
+  cluster         = var.cluster_arn
+  task_definition = module.task.arn
+  launch_type     = "FARGATE"
+  desired_count   = 1
 
   # The old task is stopped before the new one starts, and the new one's server waits for a lock on the file: two never
   # write to it.

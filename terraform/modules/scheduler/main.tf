@@ -73,12 +73,11 @@ module "task" {
 }
 
 resource "aws_ecs_service" "this" {
-  name             = "${var.name}-scheduler"
-  cluster          = var.cluster_arn
-  task_definition  = module.task.arn
-  launch_type      = "FARGATE"
-  platform_version = "1.4.0"
-  desired_count    = 1
+  name            = "${var.name}-scheduler"
+  cluster         = var.cluster_arn
+  task_definition = module.task.arn
+  launch_type     = "FARGATE"
+  desired_count   = 1
 
   # One scheduler at a time sweeps; jobs do not need it while it is away, and clients call again.
   deployment_minimum_healthy_percent = 0
