@@ -74,9 +74,8 @@ def test_images_share_their_first_layers(folder: Path) -> None:
     """What is written alike is built once."""
     shared = [stage.split("COPY", 1)[0] for stage in dockerfile(folder).split("FROM ")[1:]]
     first = [stage.split("COPY", 1)[0] for stage in dockerfile(FOLDERS[-1]).split("FROM ")[1:]]
-    assert [stage.split("# As the first")[0] for stage in shared] == [
-        stage.split("# As the first")[0] for stage in first
-    ]
+    own = "# As the first|# The server of"  # what follows is some images' alone
+    assert [re.split(own, stage)[0] for stage in shared] == [re.split(own, stage)[0] for stage in first]
 
 
 @pytest.mark.parametrize("name", ["executor", "invoker"])
