@@ -1,0 +1,124 @@
+"""Names, tags, digests and the order of things on the way to AWS; pure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from deploy.environment import Environment
+from deploy.failed import Failed
+from deploy.images import PARTS, Repository, bake, image_name, local_tag, remote_tag, repositories
+from deploy.leftovers import log_groups
+from deploy.pins import FILE, Pins
+
+ROOT = Path(__file__).parents[2]
+HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+PINS = Pins("arm64", {"wukong-executor": f"{HOST}/wukong/executor@sha256:{'a' * 64}"}, '{"python": "3.11.9"}')
+
+
+def test_every_image_but_the_emulator_runs_on_aws() -> None:
+    folders = {path.parent.name for path in ROOT.glob("[sf]*/*/Dockerfile")}
+    assert folders - set(PARTS) == {"lambda-emulator"}
+    assert set(PARTS) <= folders
+
+
+@pytest.mark.parametrize(("architecture", "platform"), [("x86_64", "linux/amd64"), ("arm64", "linux/arm64")])
+def test_images_are_built_for_the_function_and_without_attestations(architecture: str, platform: str) -> None:
+    words = bake(architecture)
+    assert words[:3] == ["docker", "buildx", "bake"]
+    assert {"--provenance=false", "--sbom=false", f"*.platform={platform}"} <= set(words)
+    assert words[-5:] == list(PARTS)
+    assert local_tag(architecture) != "latest", "Compose's images stay as they are"
+
+
+def test_an_architecture_that_lambda_does_not_have_is_refused() -> None:
+    with pytest.raises(Failed, match="x86_64 or arm64, and not 'amd64'"):
+        bake("amd64")
+
+
+def test_a_tag_follows_from_the_image() -> None:
+    assert remote_tag("sha256:" + "0123456789abcdef" * 4 + "\n") == "0123456789ab"
+    with pytest.raises(Failed, match="'latest' where the id"):
+        remote_tag("latest")
+
+
+def test_a_repository_is_read_from_its_url() -> None:
+    found = Repository.parse(f"{HOST}/wukong/executor")
+    assert found == Repository(HOST, "123456789012", "eu-central-1", "wukong/executor")
+    assert found.url == f"{HOST}/wukong/executor"
+
+
+@pytest.mark.parametrize("url", ["docker.io/wukong", f"https://{HOST}/wukong", HOST, ""])
+def test_what_is_no_repository_is_refused(url: str) -> None:
+    with pytest.raises(Failed, match="is no repository of ECR"):
+        Repository.parse(url)
+
+
+def test_a_repository_that_is_missing_is_named() -> None:
+    outputs = {image_name(part): f"{HOST}/wukong/{part}" for part in PARTS}
+    assert list(repositories(outputs)) == [f"wukong-{part}" for part in PARTS]
+    del outputs["wukong-invoker"]
+    with pytest.raises(Failed, match="no repository for wukong-invoker"):
+        repositories(outputs)
+
+
+def test_repositories_are_in_one_registry() -> None:
+    outputs = {image_name(part): f"{HOST}/wukong/{part}" for part in PARTS}
+    outputs["wukong-scheduler"] = outputs["wukong-scheduler"].replace("eu-central-1", "us-east-1")
+    with pytest.raises(Failed, match="in several registries"):
+        repositories(outputs)
+
+
+def test_pins_are_read_as_they_were_written(tmp_path: Path) -> None:
+    assert Pins.read(tmp_path) is None
+    file = PINS.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert Pins.read(tmp_path) == PINS
+    assert json.loads(file.read_text()).keys() == {"architecture", "images", "executor_runtime"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"architecture": "arm64"}'])
+def test_damaged_pins_are_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(Failed, match="remove it, and `make push` writes it anew"):
+        Pins.read(tmp_path)
+
+
+def test_pins_are_not_in_git() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert FILE.endswith(".auto.tfvars.json")
+    assert "*.auto.tfvars.json" in ignored
+
+
+def environments(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / "environments" / name).mkdir(parents=True)
+        (folder / "environments" / name / "main.tf").touch()
+    return folder
+
+
+def test_an_environment_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    environments(tmp_path, "dev", "prod")
+    assert Environment.find("dev", tmp_path).folder == tmp_path / "environments/dev"
+    with pytest.raises(Failed, match=r"no environment 'test'.*ENVIRONMENT=dev\|prod"):
+        Environment.find("test", tmp_path)
+
+
+def test_others_are_those_that_images_were_pushed_for(tmp_path: Path) -> None:
+    environments(tmp_path, "dev", "prod")
+    dev = Environment.find("dev", tmp_path)
+    PINS.write(dev.folder)
+    assert dev.others() == []
+    PINS.write(tmp_path / "environments/prod")
+    assert dev.others() == ["prod"]
+
+
+def test_log_groups_are_named_exactly() -> None:
+    """A prefix would take those of a deployment `wukong-dev-2`, too."""
+    client = {"executor_function": "wukong-dev-executor", "invoker_function": "wukong-dev-invoker", "ecs_cluster": "c"}
+    assert log_groups(client) == [
+        "/aws/lambda/wukong-dev-executor",
+        "/aws/lambda/wukong-dev-invoker",
+        "/aws/ecs/containerinsights/c/performance",
+    ]
