@@ -116,8 +116,8 @@ picture: scanners  ## draw docs/pictures/aws.svg anew from terraform/environment
 push: setup  ## build images for AWS, push them, and pin their digests in ENVIRONMENT=name; ARCHITECTURE=x86_64 or arm64
 	@$(DEPLOY) push $(IN_ENVIRONMENT) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
-deploy: setup  ## the registry, the images and all of ENVIRONMENT=name on AWS; YES=1 does not ask
-	@$(DEPLOY) apply $(IN_ENVIRONMENT) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE)) $(if $(YES),--yes)
+deploy: setup  ## the registry, the images and all of ENVIRONMENT=name on AWS; YES=1 does not ask, ROTATE=1 makes new secrets
+	@$(DEPLOY) apply $(IN_ENVIRONMENT) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE)) $(if $(YES),--yes) $(if $(ROTATE),--rotate)
 
 destroy: setup  ## remove ENVIRONMENT=name from AWS, with all that it keeps; YES=1 does not ask
 	@$(DEPLOY) destroy $(IN_ENVIRONMENT) $(if $(YES),--yes)

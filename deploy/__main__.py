@@ -14,6 +14,7 @@ from deploy.images import PLATFORMS
 from deploy.push import push
 from deploy.removal import remove
 from deploy.terraform import Terraform
+from deploy.vault import fill, start_again
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -22,6 +23,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("verb", choices=["push", "apply", "destroy"])
     parser.add_argument("--environment", required=True, help="a folder of terraform/environments")
     parser.add_argument("--architecture", choices=list(PLATFORMS), help="of the functions; by default as it was")
+    parser.add_argument("--rotate", action="store_true", help="make every secret anew; what runs then is lost")
     parser.add_argument("--yes", action="store_true", help="change the environment without asking")
     arguments = parser.parse_args(words)
     try:
@@ -30,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
             case "push":
                 push(environment, arguments.architecture)
             case "apply":
-                apply(environment, arguments.architecture, approved=arguments.yes)
+                apply(environment, arguments.architecture, approved=arguments.yes, rotate=arguments.rotate)
             case "destroy":
                 remove(environment, approved=arguments.yes)
     except Failed as failed:
@@ -42,8 +44,8 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def apply(environment: Environment, architecture: str | None, *, approved: bool) -> None:
-    """The registry, the images, the environment. Doing it again changes only what has changed.
+def apply(environment: Environment, architecture: str | None, *, approved: bool, rotate: bool) -> None:
+    """The registry, the images, the environment, its secrets. Doing it again changes only what has changed.
 
     Raises:
         Failed: A step failed; those before it stand, and are not done again the next time.
@@ -55,6 +57,13 @@ def apply(environment: Environment, architecture: str | None, *, approved: bool)
     cluster = Terraform(environment.folder, approved=approved)
     cluster.init()
     cluster.apply()
+    outputs = cluster.outputs()
+    client = outputs["client"]
+    changed, known = fill(outputs["secrets"], client["region"], rotate=rotate)
+    if changed:
+        print(f"new secrets: {', '.join(changed)}", file=sys.stderr)
+    if known:
+        print(f"started again with them: {', '.join(start_again(client))}", file=sys.stderr)
     print(f'Client.from_terraform("terraform/environments/{environment.name}") is a client of it.')
 
 

@@ -28,6 +28,7 @@ CLIENT = {
     "invoker_function": "wukong-dev-invoker",
     "ecs_cluster": "wukong-dev",
 }
+SECRETS = ("executor", "scheduler", "proxy", "kvs-node", "mds", "token")
 MANIFEST = '{"python": "3.11.9"}'
 
 #: Docker whose pushes reach the registry of moto, and Terraform with a state of two words.
@@ -116,7 +117,12 @@ class Checkout:
 
     def answer(self, fails: str = "") -> None:
         repositories = {f"wukong-{part}": f"{HOST}/wukong/{part}" for part in PARTS}
-        outputs = {"registry": {"repositories": repositories, "region": REGION}, "dev": {"client": CLIENT}}
+        manager = boto3.client("secretsmanager", region_name=REGION)
+        secrets = {one["Name"].rpartition("/")[2]: one["ARN"] for one in manager.list_secrets()["SecretList"]}
+        outputs = {
+            "registry": {"repositories": repositories, "region": REGION},
+            "dev": {"client": CLIENT, "secrets": secrets},
+        }
         (self.folder / "answers.json").write_text(json.dumps({"outputs": outputs, "fails": fails}))
 
     def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -151,9 +157,13 @@ def checkout(tmp_path: Path, environ: dict[str, str]) -> Iterator[Checkout]:
     ecr = boto3.client("ecr", region_name=REGION)
     for part in PARTS:
         ecr.create_repository(repositoryName=f"wukong/{part}", imageTagMutability="IMMUTABLE")
+    manager = boto3.client("secretsmanager", region_name=REGION)
+    arns = [manager.create_secret(Name=f"wukong-dev/{part}")["ARN"] for part in SECRETS]
     yield Checkout(tmp_path, environ)
     for part in PARTS:
         ecr.delete_repository(repositoryName=f"wukong/{part}", force=True)
+    for arn in arns:
+        manager.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
 
 def pushes(call: str) -> bool:
@@ -220,6 +230,61 @@ def test_the_architecture_stays_what_it_was(checkout: Checkout) -> None:
     assert checkout.deploy("apply", "--environment", "dev", "--yes", "--architecture", "arm64").returncode == 0
     assert checkout.deploy("push", "--environment", "dev").returncode == 0
     assert [("linux/arm64" in call) for call in checkout.calls() if "bake" in call] == [True, True]
+
+
+def secrets() -> dict[str, str]:
+    manager = boto3.client("secretsmanager", region_name=REGION)
+    return {part: manager.get_secret_value(SecretId=f"wukong-dev/{part}")["SecretString"] for part in SECRETS}
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[], list[str]]]:
+    """A service and the functions, as the environment makes them; and their versions, which change when they start."""
+    ecs, functions = boto3.client("ecs", region_name=REGION), boto3.client("lambda", region_name=REGION)
+    iam = boto3.client("iam", region_name=REGION)
+    role = iam.create_role(RoleName="wukong-dev", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    ecs.create_cluster(clusterName="wukong-dev")
+    ecs.register_task_definition(family="scheduler", containerDefinitions=[{"name": "s", "image": "s", "memory": 64}])
+    ecs.create_service(cluster="wukong-dev", serviceName="scheduler", taskDefinition="scheduler", desiredCount=1)
+    names = [CLIENT["executor_function"], CLIENT["invoker_function"]]
+    for name in names:
+        image = {"ImageUri": f"{HOST}/wukong/executor@sha256:{'0' * 64}"}
+        functions.create_function(FunctionName=name, Role=role, PackageType="Image", Code=image)
+
+    def versions() -> list[str]:
+        service = ecs.describe_services(cluster="wukong-dev", services=["scheduler"])["services"][0]
+        about = [functions.get_function_configuration(FunctionName=name)["Description"] for name in names]
+        return [*(deployment["id"] for deployment in service["deployments"]), *about]
+
+    yield versions
+    for name in names:
+        functions.delete_function(FunctionName=name)
+    ecs.delete_service(cluster="wukong-dev", service="scheduler", force=True)
+    ecs.delete_cluster(cluster="wukong-dev")
+    iam.delete_role(RoleName="wukong-dev")
+
+
+def test_secrets_get_values_once(checkout: Checkout, started: Callable[[], list[str]]) -> None:
+    before = started()
+    ran = checkout.deploy("apply", "--environment", "dev", "--yes")
+    assert ran.returncode == 0, ran.stderr
+    assert started() == before, "what waits for its first secrets is not started again"
+    made = secrets()
+    assert json.loads(made["executor"])["WUKONG_TOKEN"] == made["token"]
+    assert not any(value in ran.stdout + ran.stderr for value in made.values())
+    assert checkout.deploy("apply", "--environment", "dev", "--yes").returncode == 0
+    assert secrets() == made
+    assert started() == before
+
+
+def test_new_secrets_start_everything_again(checkout: Checkout, started: Callable[[], list[str]]) -> None:
+    assert checkout.deploy("apply", "--environment", "dev", "--yes").returncode == 0
+    made, before = secrets(), started()
+    ran = checkout.deploy("apply", "--environment", "dev", "--yes", "--rotate")
+    assert ran.returncode == 0, ran.stderr
+    assert not set(made.values()) & set(secrets().values())
+    assert started()[-2:] != before[-2:]
+    assert "started again with them: scheduler, wukong-dev-executor, wukong-dev-invoker" in ran.stderr
 
 
 def test_without_a_registry_a_push_says_what_makes_one(checkout: Checkout) -> None:

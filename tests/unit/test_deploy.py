@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,9 @@ from deploy.failed import Failed
 from deploy.images import PARTS, Repository, bake, image_name, local_tag, remote_tag, repositories
 from deploy.leftovers import log_groups
 from deploy.pins import FILE, Pins
+from deploy.secrets import contents
+
+from wukong.cluster.roles import Role, digest
 
 ROOT = Path(__file__).parents[2]
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
@@ -122,3 +128,66 @@ def test_log_groups_are_named_exactly() -> None:
         "/aws/lambda/wukong-dev-invoker",
         "/aws/ecs/containerinsights/c/performance",
     ]
+
+
+def chance(begin: int = 0) -> Callable[[int], str]:
+    numbers = itertools.count(begin)
+    return lambda size: f"{next(numbers):0{2 * size}x}"
+
+
+def parts(made: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {part: json.loads(text) for part, text in made.items() if part != "token"}
+
+
+def test_each_part_has_what_it_needs_and_no_more() -> None:
+    made = contents({}, chance())
+    common = {"WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"}
+    assert {part: set(values) for part, values in parts(made).items()} == {
+        "executor": common,
+        "scheduler": common,
+        "proxy": common,
+        "kvs-node": {"WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS", "WUKONG_TOKEN"},
+        "mds": {"WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"},
+    }
+    assert len({values["WUKONG_SIGNING_KEY"] for values in parts(made).values() if "WUKONG_SIGNING_KEY" in values}) == 1
+    assert {values["WUKONG_TOKEN"] for values in parts(made).values() if "WUKONG_TOKEN" in values} == {made["token"]}
+    assert len(bytes.fromhex(made["token"])) == 16
+    assert len(bytes.fromhex(parts(made)["executor"]["WUKONG_SIGNING_KEY"])) == 32
+    assert len({values["WUKONG_STORE_PASSWORD"] for values in parts(made).values()}) == 4, "nodes and MDS: one role"
+
+
+@pytest.mark.parametrize("part", ["kvs-node", "mds"])
+def test_stores_know_the_hash_of_each_password(part: str) -> None:
+    made = parts(contents({}, chance()))
+    hashes = dict(re.findall(r"^user (\w+) on #(\w+) ", made[part]["WUKONG_STORE_USERS"], re.MULTILINE))
+    assert hashes.keys() == set(Role)
+    for name in ("executor", "scheduler", "proxy"):
+        assert hashes[name] == digest(made[name]["WUKONG_STORE_PASSWORD"])
+    assert hashes["node"] == digest(made[part]["WUKONG_STORE_PASSWORD"])
+    assert "user default off" in made[part]["WUKONG_STORE_USERS"]
+    assert not any(password in json.dumps(made[part]) for password in (made["proxy"]["WUKONG_STORE_PASSWORD"],))
+
+
+def test_what_is_there_stays() -> None:
+    made = contents({}, chance())
+    assert contents(made, chance(1000)) == made
+
+
+@pytest.mark.parametrize("part", ["executor", "scheduler", "proxy", "kvs-node", "mds", "token"])
+def test_what_is_missing_is_made_to_fit(part: str) -> None:
+    """A password that is lost is made anew, and the stores are told."""
+    made = contents({}, chance())
+    again = contents({name: text for name, text in made.items() if name != part}, chance(1000))
+    assert again.keys() == made.keys()
+    for name in ("executor", "scheduler", "proxy"):
+        for store in ("kvs-node", "mds"):
+            assert digest(parts(again)[name]["WUKONG_STORE_PASSWORD"]) in parts(again)[store]["WUKONG_STORE_USERS"]
+    if part in ("kvs-node", "mds"):
+        assert again == made, "the other one has all that it has"
+
+
+def test_rights_of_a_new_release_come_with_the_old_passwords() -> None:
+    made = contents({}, chance())
+    old = {part: text.replace("+mget", "") for part, text in made.items()}
+    assert old != made
+    assert contents(old, chance(1000)) == made

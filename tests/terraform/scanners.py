@@ -1,0 +1,91 @@
+"""Checkov and parliament, in the environment that `make scanners` makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.terraform.workspace import ROOT
+
+_BIN = ROOT / ".venv-scanners/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of Checkov.
+
+    Attributes:
+        check: Its id, CKV_AWS_24.
+        file: Relative to the folder that was scanned.
+        resource: The address.
+        reason: Why it is skipped; empty where it is not.
+    """
+
+    check: str
+    file: str
+    resource: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What Checkov says of a folder.
+
+    Attributes:
+        passed: How many checks passed.
+        failed: Those that did not.
+        skipped: Those that comments in the source take out.
+        unread: Files that it could not read.
+    """
+
+    passed: int
+    failed: tuple[Finding, ...]
+    skipped: tuple[Finding, ...]
+    unread: tuple[str, ...]
+
+
+def checkov(folder: Path) -> Scan:
+    """Scan a folder; nothing is downloaded, and nothing is told to anybody."""
+    ran = subprocess.run(
+        [
+            *(_BIN / "checkov", "--directory", folder, "--framework", "terraform", "--output", "json"),
+            *("--compact", "--skip-download", "--download-external-modules", "false"),
+        ],
+        env={**os.environ, "LOG_LEVEL": "ERROR", "BC_SKIP_MAPPING": "TRUE"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.lstrip().startswith("{"), ran.stdout + ran.stderr
+    results = json.loads(ran.stdout)["results"]
+    return Scan(
+        len(results["passed_checks"]),
+        tuple(_finding(one) for one in results["failed_checks"]),
+        tuple(_finding(one) for one in results["skipped_checks"]),
+        tuple(results["parsing_errors"]),
+    )
+
+
+def _finding(result: dict[str, Any]) -> Finding:
+    reason = result["check_result"].get("suppress_comment") or ""
+    return Finding(result["check_id"], result["file_path"].lstrip("/"), result["resource"], reason.strip())
+
+
+def parliament(folder: Path) -> list[dict[str, Any]]:
+    """What it says of the policies of roles, which are JSON files in a folder."""
+    ran = subprocess.run(
+        [
+            *(_BIN / "parliament", "--directory", folder, "--include_policy_extension", "json"),
+            *("--json", "--minimum_severity", "LOW"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode in (0, 1), ran.stderr
+    assert "Traceback" not in ran.stderr, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
