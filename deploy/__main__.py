@@ -59,7 +59,7 @@ def apply(environment: Environment, architecture: str | None, *, approved: bool,
     cluster.apply()
     outputs = cluster.outputs()
     client = outputs["client"]
-    changed, known = fill(outputs["secrets"], client["region"], rotate=rotate)
+    changed, known = fill(outputs["secrets"]["arns"], client["region"], rotate=rotate)
     if changed:
         print(f"new secrets: {', '.join(changed)}", file=sys.stderr)
     if known:

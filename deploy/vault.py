@@ -17,7 +17,7 @@ def fill(arns: Mapping[str, str], region: str, *, rotate: bool) -> tuple[list[st
     """Give the secrets what they have to hold.
 
     Args:
-        arns: The secret of each part, as the environment's output `secrets` says.
+        arns: The secret of each part, as the environment's output `secrets` has it.
         region: Where they are.
         rotate: Whether to make all of it anew.
 

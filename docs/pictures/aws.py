@@ -105,12 +105,16 @@ def fold(dot: str) -> Modules:
 
 
 def split(address: str) -> tuple[str, str] | None:
-    """module.kvs.module.task.aws_iam_role.task -> kvs, iam role. None for data sources, and what is in no module."""
+    """module.cluster.module.kvs.module.task.aws_iam_role.task -> kvs, iam role. None for data sources.
+
+    What a module is made of counts as its own, but `cluster`, which is made of all of them.
+    """
     words = address.split(".")
     kind = next((word for word in words if word.startswith("aws_")), None)
-    if words[0] != "module" or "data" in words or kind is None:
+    named = [word for before, word in zip(words, words[1:], strict=False) if before == "module"]
+    if "data" in words or kind is None or not named:
         return None
-    return words[1], kind.removeprefix("aws_").replace("_", " ")
+    return named[1 if len(named) > 1 and named[0] == "cluster" else 0], kind.removeprefix("aws_").replace("_", " ")
 
 
 def modules(workspace: Workspace) -> Plan:
@@ -219,7 +223,6 @@ def parts(workspace: Workspace) -> Plan:
     left = min(place.x for place in inside) - 40
     picture.box(left, 56, width - left - 14, height - 74, colour=draw.PLAIN, dashed=True)
     picture.text(left + 12, 74, "VPC", anchor="start", colour=draw.FAINT)
-    x = 55.0
     legend = sorted({(spoken, colour) for *_, spoken, colour in found})
     for number, (caller, callee, spoken, colour) in enumerate(found):
         between = [call for call in found if {call[0], call[1]} == {caller, callee}]
@@ -243,16 +246,13 @@ def about(state: State, part: str) -> list[str]:
     for one in state.of_type("aws_lambda_function"):
         if one.values["function_name"].endswith(f"-{part}"):
             said += [f"Lambda, {one.values['memory_size']} MB, {one.values['timeout']} s"]
+    tasks = {one.values["family"]: one.values for one in state.of_type("aws_ecs_task_definition")}
     for one in state.of_type("aws_ecs_service"):
-        if one.values["name"].endswith(part) or (part == "kvs" and "kvs" in one.values["name"]):
-            task = next(
-                task
-                for task in state.of_type("aws_ecs_task_definition")
-                if task.values["family"].endswith(one.values["name"].rpartition("wukong-")[2])
-            )
+        if one.values["name"].rpartition("-")[2] == part:
+            count, task = one.values["desired_count"], tasks[one.values["name"]]
             said += [
-                f"Fargate, {one.values['desired_count']} task{'s' * (one.values['desired_count'] != 1)}",
-                f"{int(task.values['cpu']) / 1024:g} vCPU, {int(task.values['memory']) / 1024:g} GiB",
+                f"Fargate, {count} task{'s' * (count != 1)}",
+                f"{int(task['cpu']) / 1024:g} vCPU, {int(task['memory']) / 1024:g} GiB",
             ]
     if part == "balancer":
         said += ["internal" if one.values["internal"] else "public" for one in state.of_type("aws_lb")]

@@ -121,7 +121,7 @@ class Checkout:
         secrets = {one["Name"].rpartition("/")[2]: one["ARN"] for one in manager.list_secrets()["SecretList"]}
         outputs = {
             "registry": {"repositories": repositories, "region": REGION},
-            "dev": {"client": CLIENT, "secrets": secrets},
+            "dev": {"client": CLIENT, "secrets": {"arns": secrets}},
         }
         (self.folder / "answers.json").write_text(json.dumps({"outputs": outputs, "fails": fails}))
 
