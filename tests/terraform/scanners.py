@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.terraform.policies import Policy
 from tests.terraform.workspace import ROOT
 
 _BIN = ROOT / ".venv-scanners/bin"
@@ -75,8 +77,17 @@ def _finding(result: dict[str, Any]) -> Finding:
     return Finding(result["check_id"], result["file_path"].lstrip("/"), result["resource"], reason.strip())
 
 
-def parliament(folder: Path) -> list[dict[str, Any]]:
-    """What it says of the policies of roles, which are JSON files in a folder."""
+def lint(held: Sequence[Policy], folder: Path) -> list[str]:
+    """What parliament says of policies of roles.
+
+    Args:
+        held: The policies.
+        folder: An empty one, which gets a file for each.
+    """
+    for number, policy in enumerate(held):
+        (folder / f"{number}.json").write_text(json.dumps(policy.document))
+    if not held:
+        return []
     ran = subprocess.run(
         [
             *(_BIN / "parliament", "--directory", folder, "--include_policy_extension", "json"),
@@ -86,6 +97,7 @@ def parliament(folder: Path) -> list[dict[str, Any]]:
         text=True,
         check=False,
     )
-    assert ran.returncode in (0, 1), ran.stderr
     assert "Traceback" not in ran.stderr, ran.stderr
-    return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+    found = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
+    assert bool(found) == bool(ran.returncode), ran.stdout + ran.stderr
+    return [f"{held[int(Path(one['location']['filepath']).stem)].holder.address}: {json.dumps(one)}" for one in found]
