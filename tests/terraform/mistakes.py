@@ -80,7 +80,7 @@ MISTAKES = (
         "modules/functions",
         "maximum_retry_attempts       = 0",
         "maximum_retry_attempts       = 2",
-        "retries",
+        "Lambda retries.",
     ),
     Mistake(
         "reserved concurrency 0",
@@ -88,7 +88,7 @@ MISTAKES = (
         "modules/functions",
         "coalesce(local.sizes[each.key].reserved_concurrency, -1)",
         "0",
-        "concurrency",
+        "Concurrency is reserved, and nobody asked for it.",
     ),
     Mistake(
         "subnets too small",
@@ -103,8 +103,8 @@ MISTAKES = (
         Check.TEST,
         "modules/kvs",
         "desired_count    = var.nodes",
-        "desired_count    = 7",
-        "KVS",
+        "desired_count    = 1",
+        "There are not as many KVS nodes as were asked for.",
     ),
     Mistake(
         "two metadata stores on one file",
@@ -112,7 +112,32 @@ MISTAKES = (
         "modules/mds",
         "deployment_maximum_percent         = 100",
         "deployment_maximum_percent         = 200",
-        "stop",
+        "A new metadata store would start before the old one has stopped.",
+    ),
+    Mistake(
+        "illegal Fargate pair",
+        Check.TEST,
+        "environments/dev",
+        "{ cpu = 256, memory = 1024 }",
+        "{ cpu = 256, memory = 4096 }",
+        "memory is not one of those that Fargate has for 256 processor units",
+    ),
+    Mistake(
+        "missing endpoint",
+        Check.TEST,
+        "environments/prod",
+        '  nat = "none"\n',
+        '  nat = "none"\n  interface_endpoints = ["ecr.api", "ecr.dkr", "ecs", "lambda", "secretsmanager", "sqs"]\n',
+        "Without NAT, private subnets need every one of",
+        root="environments/prod",
+    ),
+    Mistake(
+        "image by its tag",
+        Check.TEST,
+        "modules/cluster",
+        '  image                = var.images["wukong-scheduler"]',
+        '  image                = "${split("@", var.images["wukong-scheduler"])[0]}:latest"',
+        "image must be pinned by its digest",
     ),
     # What works, and lets somebody in.
     Mistake(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 #: Of an account that AWS uses in its own examples.
-ACCOUNT, REGION = "123456789012", "eu-central-1"
+ACCOUNT, REGION = "123456789012", "us-east-1"
 
 #: How ARNs look, by the type of the resource; the braces are arguments that it has. All others have one that is made of
 #: their address.
