@@ -20,7 +20,7 @@ COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-packag
 DEPLOY := $(BIN)/python -m deploy
 IN_ENVIRONMENT = --environment $(or $(ENVIRONMENT),$(error say which environment: ENVIRONMENT=dev))
 
-.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e scanners terraform push deploy destroy picture bench bench-quick bench-fan-out bench-growth bench-start bench-policies bench-values
+.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e scanners terraform certificate push deploy destroy picture bench bench-quick bench-fan-out bench-growth bench-start bench-policies bench-values
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ terraform: scanners  ## check terraform/: format, types, plans, policies, a scan
 
 picture: scanners  ## draw docs/pictures/aws.svg anew from terraform/environments/prod
 	@.venv-scanners/bin/python docs/pictures/aws.py
+
+certificate: setup  ## make a certificate for the load balancer of ENVIRONMENT=name, and an authority of your own for it
+	@$(DEPLOY) certificate $(IN_ENVIRONMENT)
 
 push: setup  ## build images for AWS, push them, and pin their digests in ENVIRONMENT=name; ARCHITECTURE=x86_64 or arm64
 	@$(DEPLOY) push $(IN_ENVIRONMENT) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))

@@ -1,4 +1,4 @@
-"""`python -m deploy push|apply|destroy --environment dev`: what the make targets call."""
+"""`python -m deploy certificate|push|apply|destroy --environment dev`: what the make targets call."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deploy.certificate import certify
 from deploy.environment import Environment
 from deploy.failed import Failed
 from deploy.images import PLATFORMS
@@ -16,11 +17,13 @@ from deploy.removal import remove
 from deploy.terraform import Terraform
 from deploy.vault import fill, start_again
 
+from wukong.errors import WukongError
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words`, by default the process's arguments, say. Returns its exit code."""
     parser = argparse.ArgumentParser(prog="deploy", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=["push", "apply", "destroy"])
+    parser.add_argument("verb", choices=["certificate", "push", "apply", "destroy"])
     parser.add_argument("--environment", required=True, help="a folder of terraform/environments")
     parser.add_argument("--architecture", choices=list(PLATFORMS), help="of the functions; by default as it was")
     parser.add_argument("--rotate", action="store_true", help="make every secret anew; what runs then is lost")
@@ -29,6 +32,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         environment = Environment.find(arguments.environment)
         match arguments.verb:
+            case "certificate":
+                registry = Terraform(environment.registry, approved=True)
+                registry.init()
+                registry.apply()
+                certify(environment, registry.outputs()["region"])
             case "push":
                 push(environment, arguments.architecture)
             case "apply":
@@ -37,6 +45,9 @@ def main(words: Sequence[str] | None = None) -> int:
                 remove(environment, approved=arguments.yes)
     except Failed as failed:
         print(f"deploy: {failed}", file=sys.stderr)
+        return 1
+    except WukongError as error:
+        print(f"deploy: {error}", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
         print(f"deploy: AWS refuses: {error}", file=sys.stderr)
@@ -59,7 +70,8 @@ def apply(environment: Environment, architecture: str | None, *, approved: bool,
     cluster.apply()
     outputs = cluster.outputs()
     client = outputs["client"]
-    changed, known = fill(outputs["secrets"]["arns"], client["region"], rotate=rotate)
+    places = outputs["secrets"]
+    changed, known = fill(places["arns"], places["variables"], client["region"], rotate=rotate)
     if changed:
         print(f"new secrets: {', '.join(changed)}", file=sys.stderr)
     if known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from deploy.environment import Environment
@@ -35,11 +36,13 @@ def push(environment: Environment, architecture: str | None) -> Pins:
     registry = Registry(places)
     revision = ask(["git", "-C", str(environment.terraform), "rev-parse", "HEAD"]).strip()
     run(command, {"TAG": local_tag(chosen), "REVISION": revision})
+    # As in Compose: the user's own image, with packages of theirs.
+    executor = os.environ.get("WUKONG_EXECUTOR_IMAGE") or f"{image_name('executor')}:{local_tag(chosen)}"
     images = {}
     logged_in = False
     for part in PARTS:
         name = image_name(part)
-        local = f"{name}:{local_tag(chosen)}"
+        local = executor if part == "executor" else f"{name}:{local_tag(chosen)}"
         tag = remote_tag(ask(["docker", "image", "inspect", "--format", "{{.Id}}", local]))
         digest = registry.digest(name, tag)
         if digest is None:
@@ -54,7 +57,7 @@ def push(environment: Environment, architecture: str | None) -> Pins:
             raise Failed(f"{name} was pushed with the tag {tag}, but the registry does not have it")
         images[name] = f"{places[name].url}@{digest}"
         print(images[name], flush=True)
-    pins = Pins(chosen, images, _manifest(f"wukong-executor:{local_tag(chosen)}", images["wukong-executor"]))
+    pins = Pins(chosen, images, _manifest(executor, images["wukong-executor"]))
     print(f"written to {pins.write(environment.folder)}", file=sys.stderr)
     return pins
 

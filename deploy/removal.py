@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+from deploy.certificate import withdraw
 from deploy.environment import Environment
 from deploy.failed import Failed
 from deploy.leftovers import remove_log_groups, still_listed
@@ -25,6 +26,7 @@ def remove(environment: Environment, *, approved: bool) -> None:
         terraform.destroy()
     elif not terraform.is_empty():
         raise Failed(f"{environment.name} is deployed, but its {FILE} is not here: `make push` writes it again")
+    withdraw(environment)
     if client:
         _look_back(client)
     if others := environment.others():

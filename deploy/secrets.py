@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from deploy.failed import Failed
 from wukong import settings
 from wukong.cluster.roles import Role, digest, users
 
@@ -23,16 +24,15 @@ _ROLES = {
 }
 #: Part -> the kind of the store that it runs.
 _STORES = {"kvs-node": "kvs", "mds": "mds"}
-#: Those that sign, or speak for a user.
-_SIGNERS = ("executor", "scheduler", "proxy")
-#: Those that speak gRPC.
-_CALLERS = (*_SIGNERS, "kvs-node")
 
-_PASSWORD, _KEY = settings.STORE_PASSWORD.name, settings.SIGNING_KEY.name
-_TOKEN, _USERS = settings.TOKEN.name, settings.STORE_USERS.name
+_PASSWORD, _USERS = settings.STORE_PASSWORD.name, settings.STORE_USERS.name
+#: What parts share: variable -> bytes of chance in it.
+_SHARED = {settings.TOKEN.name: 16, settings.SIGNING_KEY.name: 32}
 
 
-def contents(found: Mapping[str, str], chance: Callable[[int], str]) -> dict[str, str]:
+def contents(
+    found: Mapping[str, str], variables: Mapping[str, Sequence[str]], chance: Callable[[int], str]
+) -> dict[str, str]:
     """What each secret has to hold, by its part, and the clients' by the name "token".
 
     What is there stays; what is missing is made. So without anything there, all of it is new; and where a new release
@@ -40,32 +40,43 @@ def contents(found: Mapping[str, str], chance: Callable[[int], str]) -> dict[str
 
     Args:
         found: What the secrets hold now, as far as they hold anything.
+        variables: Part -> the environment variables that its secret holds.
         chance: Hexadecimal digits for so many bytes.
+
+    Raises:
+        Failed: There is a part, or a variable, whose value nobody here can make.
     """
     parts = {part: json.loads(text) for part, text in found.items() if part != "token"}
+    passwords = _passwords(parts, chance)
     before: dict[str, str] = {}
     for values in parts.values():
         before |= dict(re.findall(r"^user (\w+) on #([0-9a-f]{64})", values.get(_USERS, ""), re.MULTILINE))
-    token = found.get("token") or chance(16)
-    key = next((values[_KEY] for values in parts.values() if _KEY in values), None) or chance(32)
+    # Nobody comes as one of the other roles; a password that nobody knows keeps it so.
+    hashes = {
+        role: digest(passwords[role]) if role in passwords else before.get(role) or digest(chance(16)) for role in Role
+    }
+    shared = {
+        name: next((values[name] for values in parts.values() if name in values), None) or chance(size)
+        for name, size in _SHARED.items()
+    }
+    if "token" in found:
+        shared[settings.TOKEN.name] = found["token"]
+    made = {"token": shared[settings.TOKEN.name]}
+    for part, names in variables.items():
+        known = dict(shared)
+        if part in _ROLES:
+            known[_PASSWORD] = passwords[_ROLES[part]]
+        if part in _STORES:
+            known[_USERS] = "\n".join(users(_STORES[part], hashes)) + "\n"
+        if unknown := [name for name in names if name not in known]:
+            raise Failed(f"nobody here can make {', '.join(unknown)} of the part {part}: is this the release of terraform/?")
+        made[part] = json.dumps({name: known[name] for name in sorted(names)})
+    return made
+
+
+def _passwords(parts: Mapping[str, Mapping[str, str]], chance: Callable[[int], str]) -> dict[Role, str]:
     passwords: dict[Role, str] = {}
     for part, role in _ROLES.items():
         if password := parts.get(part, {}).get(_PASSWORD):
             passwords.setdefault(role, password)
-    for role in _ROLES.values():
-        if role not in passwords:
-            passwords[role] = chance(16)
-    # Nobody comes as one of the others; a password that nobody knows keeps it so.
-    hashes = {role: digest(passwords[role]) if role in passwords else before.get(role) for role in Role}
-    known = {role: hash_ or digest(chance(16)) for role, hash_ in hashes.items()}
-    made = {"token": token}
-    for part, role in _ROLES.items():
-        values = {_PASSWORD: passwords[role]}
-        if part in _CALLERS:
-            values[_TOKEN] = token
-        if part in _SIGNERS:
-            values[_KEY] = key
-        if part in _STORES:
-            values[_USERS] = "\n".join(users(_STORES[part], known)) + "\n"
-        made[part] = json.dumps(values, sort_keys=True)
-    return made
+    return {role: passwords.get(role) or chance(16) for role in dict.fromkeys(_ROLES.values())}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -13,11 +13,14 @@ from deploy.failed import Failed
 from deploy.secrets import contents
 
 
-def fill(arns: Mapping[str, str], region: str, *, rotate: bool) -> tuple[list[str], bool]:
+def fill(
+    arns: Mapping[str, str], variables: Mapping[str, Sequence[str]], region: str, *, rotate: bool
+) -> tuple[list[str], bool]:
     """Give the secrets what they have to hold.
 
     Args:
-        arns: The secret of each part, as the environment's output `secrets` has it.
+        arns: The secret of each part, and the clients', as the environment's output `secrets` has them.
+        variables: The environment variables that each part's secret holds, from there too.
         region: Where they are.
         rotate: Whether to make all of it anew.
 
@@ -25,11 +28,11 @@ def fill(arns: Mapping[str, str], region: str, *, rotate: bool) -> tuple[list[st
         The parts whose secret is another one now, and whether one of them held anything before.
 
     Raises:
-        Failed: Environment and program do not agree on the parts.
+        Failed: Environment and program do not agree on what there is to be.
     """
     manager = boto3.client("secretsmanager", region_name=region)
     found = {part: text for part, arn in arns.items() if (text := _value(manager, arn)) is not None}
-    wanted = contents({} if rotate else found, secrets.token_hex)
+    wanted = contents({} if rotate else found, variables, secrets.token_hex)
     if wanted.keys() != arns.keys():
         raise Failed(f"there are secrets for {', '.join(sorted(arns))}, and needed are {', '.join(sorted(wanted))}")
     changed = [part for part in sorted(wanted) if wanted[part] != found.get(part)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from deploy.certificate import FILE as CERTIFICATE
 from deploy.images import PARTS
 from deploy.pins import FILE, Pins
 from moto.server import ThreadedMotoServer
@@ -29,6 +30,13 @@ CLIENT = {
     "ecs_cluster": "wukong-dev",
 }
 SECRETS = ("executor", "scheduler", "proxy", "kvs-node", "mds", "token")
+VARIABLES = {
+    "executor": ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"],
+    "scheduler": ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"],
+    "proxy": ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"],
+    "kvs-node": ["WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS", "WUKONG_TOKEN"],
+    "mds": ["WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"],
+}
 MANIFEST = '{"python": "3.11.9"}'
 
 #: Docker whose pushes reach the registry of moto, and Terraform with a state of two words.
@@ -121,7 +129,7 @@ class Checkout:
         secrets = {one["Name"].rpartition("/")[2]: one["ARN"] for one in manager.list_secrets()["SecretList"]}
         outputs = {
             "registry": {"repositories": repositories, "region": REGION},
-            "dev": {"client": CLIENT, "secrets": {"arns": secrets}},
+            "dev": {"client": CLIENT, "secrets": {"arns": secrets, "variables": VARIABLES}},
         }
         (self.folder / "answers.json").write_text(json.dumps({"outputs": outputs, "fails": fails}))
 
@@ -315,6 +323,39 @@ def test_a_program_that_is_missing_is_named(checkout: Checkout) -> None:
     ran = checkout.deploy("push", "--environment", "dev")
     assert ran.returncode == 1
     assert "there is no program `terraform` here: install Terraform" in ran.stderr
+
+
+def test_a_certificate_of_ones_own(checkout: Checkout) -> None:
+    """Made once, made anew under its name, and gone with the environment."""
+    assert checkout.deploy("certificate", "--environment", "dev").returncode == 0
+    file = checkout.terraform / "environments/dev" / CERTIFICATE
+    first = json.loads(file.read_text())
+    acm = boto3.client("acm", region_name=REGION)
+    (listed,) = acm.list_certificates()["CertificateSummaryList"]
+    assert listed["CertificateArn"] == first["certificate_arn"]
+    names = acm.describe_certificate(CertificateArn=listed["CertificateArn"])["Certificate"]["SubjectAlternativeNames"]
+    assert names == [f"*.elb.{REGION}.amazonaws.com"]
+    before = acm.get_certificate(CertificateArn=listed["CertificateArn"])["Certificate"]
+    assert checkout.deploy("certificate", "--environment", "dev").returncode == 0
+    assert json.loads(file.read_text()) == first, "clients keep the authority that they know"
+    assert acm.get_certificate(CertificateArn=listed["CertificateArn"])["Certificate"] != before
+    assert checkout.deploy("apply", "--environment", "dev", "--yes").returncode == 0
+    assert checkout.deploy("destroy", "--environment", "dev", "--yes").returncode == 0
+    assert acm.list_certificates()["CertificateSummaryList"] == []
+    assert not file.exists()
+
+
+def test_an_image_of_ones_own_is_the_executors(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checkout.deploy("apply", "--environment", "dev", "--yes").returncode == 0
+    first = checkout.pins()
+    checkout.calls()
+    monkeypatch.setenv("WUKONG_EXECUTOR_IMAGE", "my-executor")
+    assert checkout.deploy("push", "--environment", "dev").returncode == 0
+    second = checkout.pins()
+    assert first is not None
+    assert second is not None
+    assert {name for name in first.images if first.images[name] != second.images[name]} == {"wukong-executor"}
+    assert any("my-executor -m wukong_executor.manifest" in call for call in checkout.calls())
 
 
 def test_destroy_takes_all_of_it(checkout: Checkout) -> None:

@@ -1,4 +1,4 @@
-"""Names, tags, digests and the order of things on the way to AWS; pure."""
+"""Names, tags, digests and secrets on the way to AWS; pure."""
 
 from __future__ import annotations
 
@@ -135,20 +135,23 @@ def chance(begin: int = 0) -> Callable[[int], str]:
     return lambda size: f"{next(numbers):0{2 * size}x}"
 
 
+_COMMON = ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"]
+VARIABLES = {
+    "executor": _COMMON,
+    "scheduler": _COMMON,
+    "proxy": _COMMON,
+    "kvs-node": ["WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS", "WUKONG_TOKEN"],
+    "mds": ["WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"],
+}
+
+
 def parts(made: dict[str, str]) -> dict[str, dict[str, str]]:
     return {part: json.loads(text) for part, text in made.items() if part != "token"}
 
 
 def test_each_part_has_what_it_needs_and_no_more() -> None:
-    made = contents({}, chance())
-    common = {"WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"}
-    assert {part: set(values) for part, values in parts(made).items()} == {
-        "executor": common,
-        "scheduler": common,
-        "proxy": common,
-        "kvs-node": {"WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS", "WUKONG_TOKEN"},
-        "mds": {"WUKONG_STORE_PASSWORD", "WUKONG_STORE_USERS"},
-    }
+    made = contents({}, VARIABLES, chance())
+    assert {part: list(values) for part, values in parts(made).items()} == VARIABLES
     assert len({values["WUKONG_SIGNING_KEY"] for values in parts(made).values() if "WUKONG_SIGNING_KEY" in values}) == 1
     assert {values["WUKONG_TOKEN"] for values in parts(made).values() if "WUKONG_TOKEN" in values} == {made["token"]}
     assert len(bytes.fromhex(made["token"])) == 16
@@ -158,7 +161,7 @@ def test_each_part_has_what_it_needs_and_no_more() -> None:
 
 @pytest.mark.parametrize("part", ["kvs-node", "mds"])
 def test_stores_know_the_hash_of_each_password(part: str) -> None:
-    made = parts(contents({}, chance()))
+    made = parts(contents({}, VARIABLES, chance()))
     hashes = dict(re.findall(r"^user (\w+) on #(\w+) ", made[part]["WUKONG_STORE_USERS"], re.MULTILINE))
     assert hashes.keys() == set(Role)
     for name in ("executor", "scheduler", "proxy"):
@@ -168,16 +171,21 @@ def test_stores_know_the_hash_of_each_password(part: str) -> None:
     assert not any(password in json.dumps(made[part]) for password in (made["proxy"]["WUKONG_STORE_PASSWORD"],))
 
 
+def test_what_nobody_can_make_is_told() -> None:
+    with pytest.raises(Failed, match="nobody here can make WUKONG_OTHER of the part mds"):
+        contents({}, VARIABLES | {"mds": ["WUKONG_STORE_USERS", "WUKONG_OTHER"]}, chance())
+
+
 def test_what_is_there_stays() -> None:
-    made = contents({}, chance())
-    assert contents(made, chance(1000)) == made
+    made = contents({}, VARIABLES, chance())
+    assert contents(made, VARIABLES, chance(1000)) == made
 
 
 @pytest.mark.parametrize("part", ["executor", "scheduler", "proxy", "kvs-node", "mds", "token"])
 def test_what_is_missing_is_made_to_fit(part: str) -> None:
     """A password that is lost is made anew, and the stores are told."""
-    made = contents({}, chance())
-    again = contents({name: text for name, text in made.items() if name != part}, chance(1000))
+    made = contents({}, VARIABLES, chance())
+    again = contents({name: text for name, text in made.items() if name != part}, VARIABLES, chance(1000))
     assert again.keys() == made.keys()
     for name in ("executor", "scheduler", "proxy"):
         for store in ("kvs-node", "mds"):
@@ -187,7 +195,7 @@ def test_what_is_missing_is_made_to_fit(part: str) -> None:
 
 
 def test_rights_of_a_new_release_come_with_the_old_passwords() -> None:
-    made = contents({}, chance())
+    made = contents({}, VARIABLES, chance())
     old = {part: text.replace("+mget", "") for part, text in made.items()}
     assert old != made
-    assert contents(old, chance(1000)) == made
+    assert contents(old, VARIABLES, chance(1000)) == made
