@@ -9,15 +9,8 @@ from botocore.exceptions import ClientError
 
 
 def log_groups(client: Mapping[str, str]) -> list[str]:
-    """The log groups that services write by themselves; Terraform's own are gone with it. Pure.
-
-    A function that ends late writes its last lines after its group was removed, and so makes it anew.
-    """
-    return [
-        f"/aws/lambda/{client['executor_function']}",
-        f"/aws/lambda/{client['invoker_function']}",
-        f"/aws/ecs/containerinsights/{client['ecs_cluster']}/performance",
-    ]
+    """The log groups that services write by themselves; Terraform's own are gone with it. Pure."""
+    return [f"/aws/ecs/containerinsights/{client['ecs_cluster']}/performance"]
 
 
 def remove_log_groups(client: Mapping[str, str]) -> list[str]:

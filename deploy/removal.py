@@ -40,7 +40,7 @@ def remove(environment: Environment, *, approved: bool) -> None:
 
 def _look_back(client: Mapping[str, str]) -> None:
     for name in remove_log_groups(client):
-        _say(f"removed the log group {name}, which its service had made anew")
+        _say(f"removed the log group {name}, which its service had made itself")
     if listed := still_listed(client):
         _say("AWS still lists, some of it for hours after its end:")
         for arn in listed:

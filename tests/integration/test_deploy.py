@@ -361,7 +361,7 @@ def test_an_image_of_ones_own_is_the_executors(checkout: Checkout, monkeypatch: 
 def test_destroy_takes_all_of_it(checkout: Checkout) -> None:
     assert checkout.deploy("apply", "--environment", "dev", "--yes").returncode == 0
     logs = boto3.client("logs", region_name=REGION)
-    late, others = "/aws/lambda/wukong-dev-executor", "/aws/lambda/wukong-dev-executor-2"
+    late, others = (f"/aws/ecs/containerinsights/{name}/performance" for name in ("wukong-dev", "wukong-dev-2"))
     for name in (late, others):
         logs.create_log_group(logGroupName=name)
     checkout.calls()

@@ -122,12 +122,7 @@ def test_others_are_those_that_images_were_pushed_for(tmp_path: Path) -> None:
 
 def test_log_groups_are_named_exactly() -> None:
     """A prefix would take those of a deployment `wukong-dev-2`, too."""
-    client = {"executor_function": "wukong-dev-executor", "invoker_function": "wukong-dev-invoker", "ecs_cluster": "c"}
-    assert log_groups(client) == [
-        "/aws/lambda/wukong-dev-executor",
-        "/aws/lambda/wukong-dev-invoker",
-        "/aws/ecs/containerinsights/c/performance",
-    ]
+    assert log_groups({"ecs_cluster": "wukong-dev"}) == ["/aws/ecs/containerinsights/wukong-dev/performance"]
 
 
 def chance(begin: int = 0) -> Callable[[int], str]:
