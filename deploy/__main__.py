@@ -71,7 +71,7 @@ def apply(environment: Environment, architecture: str | None, *, approved: bool,
     outputs = cluster.outputs()
     client = outputs["client"]
     places = outputs["secrets"]
-    changed, known = fill(places["arns"], places["variables"], client["region"], rotate=rotate)
+    changed, known = fill(places["arns"], places["variables"], client, rotate=rotate)
     if changed:
         print(f"new secrets: {', '.join(changed)}", file=sys.stderr)
     if known:

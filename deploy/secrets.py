@@ -28,10 +28,15 @@ _STORES = {"kvs-node": "kvs", "mds": "mds"}
 _PASSWORD, _USERS = settings.STORE_PASSWORD.name, settings.STORE_USERS.name
 #: What parts share: variable -> bytes of chance in it.
 _SHARED = {settings.TOKEN.name: 16, settings.SIGNING_KEY.name: 32}
+#: The stores' certificate, its key, and the authority that signed it: made together, since they fit only each other.
+CERTIFICATE = ("WUKONG_STORE_CERTIFICATE", "WUKONG_STORE_KEY", "WUKONG_STORE_CA")
 
 
 def contents(
-    found: Mapping[str, str], variables: Mapping[str, Sequence[str]], chance: Callable[[int], str]
+    found: Mapping[str, str],
+    variables: Mapping[str, Sequence[str]],
+    chance: Callable[[int], str],
+    certify: Callable[[], Mapping[str, str]],
 ) -> dict[str, str]:
     """What each secret has to hold, by its part, and the clients' by the name "token".
 
@@ -42,6 +47,7 @@ def contents(
         found: What the secrets hold now, as far as they hold anything.
         variables: Part -> the environment variables that its secret holds.
         chance: Hexadecimal digits for so many bytes.
+        certify: Makes what `CERTIFICATE` names, as PEM; called only where some part holds any of it.
 
     Raises:
         Failed: There is a part, or a variable, whose value nobody here can make.
@@ -61,6 +67,9 @@ def contents(
     }
     if "token" in found:
         shared[settings.TOKEN.name] = found["token"]
+    if any(name in CERTIFICATE for names in variables.values() for name in names):
+        known = {name: values[name] for values in parts.values() for name in CERTIFICATE if name in values}
+        shared |= known if known.keys() == set(CERTIFICATE) else certify()
     made = {"token": shared[settings.TOKEN.name]}
     for part, names in variables.items():
         known = dict(shared)

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
 from deploy.failed import Failed
-from deploy.secrets import contents
+from deploy.secrets import CERTIFICATE, contents
+
+from wukong.cluster import certificates
 
 
 def fill(
-    arns: Mapping[str, str], variables: Mapping[str, Sequence[str]], region: str, *, rotate: bool
+    arns: Mapping[str, str], variables: Mapping[str, Sequence[str]], client: Mapping[str, str], *, rotate: bool
 ) -> tuple[list[str], bool]:
     """Give the secrets what they have to hold.
 
     Args:
         arns: The secret of each part, and the clients', as the environment's output `secrets` has them.
         variables: The environment variables that each part's secret holds, from there too.
-        region: Where they are.
+        client: The environment's output of that name.
         rotate: Whether to make all of it anew.
 
     Returns:
@@ -30,15 +34,29 @@ def fill(
     Raises:
         Failed: Environment and program do not agree on what there is to be.
     """
-    manager = boto3.client("secretsmanager", region_name=region)
+    manager = boto3.client("secretsmanager", region_name=client["region"])
     found = {part: text for part, arn in arns.items() if (text := _value(manager, arn)) is not None}
-    wanted = contents({} if rotate else found, variables, secrets.token_hex)
+    wanted = contents({} if rotate else found, variables, secrets.token_hex, lambda: certificate(client["name"]))
     if wanted.keys() != arns.keys():
         raise Failed(f"there are secrets for {', '.join(sorted(arns))}, and needed are {', '.join(sorted(wanted))}")
     changed = [part for part in sorted(wanted) if wanted[part] != found.get(part)]
     for part in changed:
         manager.put_secret_value(SecretId=arns[part], SecretString=wanted[part])
     return changed, any(part in found for part in changed)
+
+
+def certificate(name: str) -> dict[str, str]:
+    """The stores' certificate, for all names of a deployment inside its VPC, by the names of variables.
+
+    Nobody keeps the authority's key: what comes next is of another authority, and everybody is told.
+
+    Raises:
+        WukongError: There is no `openssl`.
+    """
+    with tempfile.TemporaryDirectory(prefix="wukong-certificate-") as temporary:
+        certificates.make(Path(temporary), [f"*.{name}.internal", *certificates.NAMES], certificates.AUTHORITY_DAYS)
+        files = (*certificates.SERVER, certificates.AUTHORITY[0])
+        return {name: (Path(temporary) / file).read_text() for name, file in zip(CERTIFICATE, files, strict=True)}
 
 
 def _value(manager: Any, arn: str) -> str | None:

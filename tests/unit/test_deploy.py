@@ -14,7 +14,7 @@ from deploy.failed import Failed
 from deploy.images import PARTS, Repository, bake, image_name, local_tag, remote_tag, repositories
 from deploy.leftovers import log_groups
 from deploy.pins import FILE, Pins
-from deploy.secrets import contents
+from deploy.secrets import CERTIFICATE, contents
 
 from wukong.cluster.roles import Role, digest
 
@@ -130,6 +130,10 @@ def chance(begin: int = 0) -> Callable[[int], str]:
     return lambda size: f"{next(numbers):0{2 * size}x}"
 
 
+def never() -> dict[str, str]:
+    raise AssertionError("nobody asked for a certificate")
+
+
 _COMMON = ["WUKONG_SIGNING_KEY", "WUKONG_STORE_PASSWORD", "WUKONG_TOKEN"]
 VARIABLES = {
     "executor": _COMMON,
@@ -145,7 +149,7 @@ def parts(made: dict[str, str]) -> dict[str, dict[str, str]]:
 
 
 def test_each_part_has_what_it_needs_and_no_more() -> None:
-    made = contents({}, VARIABLES, chance())
+    made = contents({}, VARIABLES, chance(), never)
     assert {part: list(values) for part, values in parts(made).items()} == VARIABLES
     assert len({values["WUKONG_SIGNING_KEY"] for values in parts(made).values() if "WUKONG_SIGNING_KEY" in values}) == 1
     assert {values["WUKONG_TOKEN"] for values in parts(made).values() if "WUKONG_TOKEN" in values} == {made["token"]}
@@ -156,7 +160,7 @@ def test_each_part_has_what_it_needs_and_no_more() -> None:
 
 @pytest.mark.parametrize("part", ["kvs-node", "mds"])
 def test_stores_know_the_hash_of_each_password(part: str) -> None:
-    made = parts(contents({}, VARIABLES, chance()))
+    made = parts(contents({}, VARIABLES, chance(), never))
     hashes = dict(re.findall(r"^user (\w+) on #(\w+) ", made[part]["WUKONG_STORE_USERS"], re.MULTILINE))
     assert hashes.keys() == set(Role)
     for name in ("executor", "scheduler", "proxy"):
@@ -168,19 +172,19 @@ def test_stores_know_the_hash_of_each_password(part: str) -> None:
 
 def test_what_nobody_can_make_is_told() -> None:
     with pytest.raises(Failed, match="nobody here can make WUKONG_OTHER of the part mds"):
-        contents({}, VARIABLES | {"mds": ["WUKONG_STORE_USERS", "WUKONG_OTHER"]}, chance())
+        contents({}, VARIABLES | {"mds": ["WUKONG_STORE_USERS", "WUKONG_OTHER"]}, chance(), never)
 
 
 def test_what_is_there_stays() -> None:
-    made = contents({}, VARIABLES, chance())
-    assert contents(made, VARIABLES, chance(1000)) == made
+    made = contents({}, VARIABLES, chance(), never)
+    assert contents(made, VARIABLES, chance(1000), never) == made
 
 
 @pytest.mark.parametrize("part", ["executor", "scheduler", "proxy", "kvs-node", "mds", "token"])
 def test_what_is_missing_is_made_to_fit(part: str) -> None:
     """A password that is lost is made anew, and the stores are told."""
-    made = contents({}, VARIABLES, chance())
-    again = contents({name: text for name, text in made.items() if name != part}, VARIABLES, chance(1000))
+    made = contents({}, VARIABLES, chance(), never)
+    again = contents({name: text for name, text in made.items() if name != part}, VARIABLES, chance(1000), never)
     assert again.keys() == made.keys()
     for name in ("executor", "scheduler", "proxy"):
         for store in ("kvs-node", "mds"):
@@ -190,7 +194,18 @@ def test_what_is_missing_is_made_to_fit(part: str) -> None:
 
 
 def test_rights_of_a_new_release_come_with_the_old_passwords() -> None:
-    made = contents({}, VARIABLES, chance())
+    made = contents({}, VARIABLES, chance(), never)
     old = {part: text.replace("+mget", "") for part, text in made.items()}
     assert old != made
-    assert contents(old, VARIABLES, chance(1000)) == made
+    assert contents(old, VARIABLES, chance(1000), never) == made
+
+
+def test_a_certificate_is_made_once_and_for_all() -> None:
+    given = dict.fromkeys(CERTIFICATE, "first")
+    variables = VARIABLES | {"mds": [*VARIABLES["mds"], *CERTIFICATE], "executor": [*_COMMON, "WUKONG_STORE_CA"]}
+    made = contents({}, variables, chance(), lambda: given)
+    assert {parts(made)["mds"][name] for name in CERTIFICATE} == {parts(made)["executor"]["WUKONG_STORE_CA"]} == {"first"}
+    assert contents(made, variables, chance(1000), never) == made
+    lost = {part: text for part, text in made.items() if part != "mds"}
+    again = parts(contents(lost, variables, chance(1000), lambda: dict.fromkeys(CERTIFICATE, "second")))
+    assert again["mds"]["WUKONG_STORE_KEY"] == again["executor"]["WUKONG_STORE_CA"] == "second"
