@@ -1,4 +1,4 @@
-"""A certificate for the load balancer, for who has no domain: of an authority that is made here, for clients to trust."""
+"""A certificate for the load balancer, for who has no domain: of an authority that is made here."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DAYS = 365
 def certify(environment: Environment, region: str) -> None:
     """Make a certificate and give it to ACM; the next one takes its place there, and clients notice nothing.
 
-    It is for all names that AWS gives load balancers of the region, so it can be made before there is one. Only clients that
-    are told of the authority trust it.
+    It is for all names that AWS gives load balancers of the region, so it can be made before there is one. Only clients
+    that are told of the authority trust it.
 
     Raises:
         WukongError: There is no `openssl`.

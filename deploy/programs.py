@@ -45,7 +45,8 @@ def ask(words: Sequence[str]) -> str:
     except FileNotFoundError:
         raise _missing(words[0]) from None
     if ran.returncode:
-        raise Failed(f"`{shlex.join(words)}` ended with {ran.returncode}: {ran.stderr.strip() or 'it does not say why'}")
+        said = ran.stderr.strip() or "it does not say why"
+        raise Failed(f"`{shlex.join(words)}` ended with {ran.returncode}: {said}")
     return ran.stdout
 
 

@@ -78,7 +78,9 @@ def contents(
         if part in _STORES:
             known[_USERS] = "\n".join(users(_STORES[part], hashes)) + "\n"
         if unknown := [name for name in names if name not in known]:
-            raise Failed(f"nobody here can make {', '.join(unknown)} of the part {part}: is this the release of terraform/?")
+            raise Failed(
+                f"nobody here can make {', '.join(unknown)} of the part {part}: is this the release of terraform/?"
+            )
         made[part] = json.dumps({name: known[name] for name in sorted(names)})
     return made
 

@@ -1,7 +1,7 @@
 """Draws the deployment on AWS from what Terraform makes of it: `make picture` writes, `--check` compares.
 
 Both pictures are of terraform/environments/prod, not of what was meant but of what is written. `aws-modules.svg` is the
-graph that `terraform graph` prints, with resources folded into their modules. `aws.svg` is who may call whom: the rules of
+graph that `terraform graph` prints, with resources folded into their modules. `aws.svg` is who may call whom: rules of
 the security groups, and what roles may invoke, of a deployment that Terraform renders with a mocked provider.
 """
 
@@ -37,7 +37,9 @@ _EDGE = re.compile(r'^\s*"([^"]+)" -> "([^"]+)"')
 class Plan(draw.Picture):
     """A picture of boxes in columns."""
 
-    def curve(self, start: layers.Place, end: layers.Place, colour: str, *, lane: float = 0.0, dashed: bool = False) -> None:
+    def curve(
+        self, start: layers.Place, end: layers.Place, colour: str, *, lane: float = 0.0, dashed: bool = False
+    ) -> None:
         """An arrow from box to box; `lane` moves it up or down from their middles."""
         begin, tip = start.middle + lane, end.middle + lane
         if start.column < end.column:
@@ -189,7 +191,8 @@ def calls(state: State) -> list[tuple[str, str, str, str]]:
         caller = groups.get(rule.values["referenced_security_group_id"] or "", "clients")
         if callee != "endpoints":
             found.add((caller, callee, *SPOKEN[int(rule.values["from_port"])]))
-    functions = {one.arn(): one.values["function_name"].rpartition("-")[2] for one in state.of_type("aws_lambda_function")}
+    made = state.of_type("aws_lambda_function")
+    functions = {one.arn(): one.values["function_name"].rpartition("-")[2] for one in made}
     for role, held in roles(state).items():
         caller = role.rpartition("-")[2]
         for arn in {arn for policy in held for arn in policy.allowed("lambda:InvokeFunction")}:
@@ -276,7 +279,8 @@ def main() -> int:
         for name, text in drawn.items():
             (FOLDER / name).write_text(text)
         return 0
-    stale = [name for name, text in drawn.items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != text]
+    there = {path.name: path.read_text() for path in FOLDER.glob("aws*.svg")}
+    stale = [name for name, text in drawn.items() if there.get(name) != text]
     if stale:
         print(f"docs/pictures: {', '.join(stale)} are not what Terraform makes: `make picture`", file=sys.stderr)
     return int(bool(stale))

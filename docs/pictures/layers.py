@@ -35,8 +35,8 @@ class Place:
 def columns(graph: networkx.DiGraph) -> list[list[Hashable]]:
     """The nodes of each column, from top to bottom.
 
-    A node stands left of all that it leads to, as far to the right as that lets it; nodes that lead to each other share a
-    column. Within a column the order is that of the neighbours on both sides.
+    A node stands left of all that it leads to, as far to the right as that lets it; nodes that lead to each other share
+    a column. Within a column the order is that of the neighbours on both sides.
     """
     knots = networkx.condensation(graph)
     depth: dict[int, int] = {}

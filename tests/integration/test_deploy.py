@@ -136,7 +136,8 @@ class Checkout:
     def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
         program = (
             "import sys; from pathlib import Path; import deploy.__main__ as main, deploy.environment as environment;"
-            f"find = environment.Environment.find; environment.Environment.find = lambda name: find(name, Path({str(self.terraform)!r}));"
+            "find = environment.Environment.find;"
+            f"environment.Environment.find = lambda name: find(name, Path({str(self.terraform)!r}));"
             "sys.exit(main.main())"
         )
         return subprocess.run(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from tests.terraform.policies import POLICIES, as_list, policies, roles
 from tests.terraform.state import State
 
-#: Actions that are of no one resource, so that `*` is all that can be written. Source: the Service Authorization Reference.
+#: Actions that are of no one resource, so that `*` is all that can be written. Source: Service Authorization Reference.
 WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"}
 
 #: Part -> the functions that it may invoke. The proxy is in the task of the metadata store.
@@ -98,7 +98,8 @@ def invocations(state: State) -> Iterator[str]:
 
 def secrets(state: State) -> Iterator[str]:
     """Each part reads its own secret."""
-    kept = {one.values["arn"]: one.values["name"].rpartition("/")[2] for one in state.of_type("aws_secretsmanager_secret")}
+    listed = state.of_type("aws_secretsmanager_secret")
+    kept = {one.values["arn"]: one.values["name"].rpartition("/")[2] for one in listed}
     if not kept:
         return
     found: dict[str, set[str]] = {}
@@ -107,7 +108,8 @@ def secrets(state: State) -> Iterator[str]:
             found.setdefault(kept.get(arn, arn), set()).add(part_of(role))
     for secret in sorted(found.keys() | READERS.keys()):
         if found.get(secret) != READERS.get(secret):
-            yield f"{secret} is read by {sorted(found.get(secret, ()))}, and should by {sorted(READERS.get(secret, ()))}"
+            by, own = sorted(found.get(secret, ())), sorted(READERS.get(secret, ()))
+            yield f"{secret} is read by {by}, and should by {own}"
 
 
 def exposed(state: State) -> Iterator[str]:

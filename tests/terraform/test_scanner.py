@@ -45,5 +45,5 @@ def test_every_exception_is_needed(workspace: Workspace, scan: Scan) -> None:
 
 
 def test_nothing_is_skipped_elsewhere(workspace: Workspace) -> None:
-    found = [path for path in workspace.folder.rglob("*") if path.name in (".checkov.yaml", ".checkov.yml", ".checkov.baseline")]
-    assert found == []
+    names = {".checkov.yaml", ".checkov.yml", ".checkov.baseline"}
+    assert [path for path in workspace.folder.rglob("*") if path.name in names] == []

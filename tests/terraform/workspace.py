@@ -84,7 +84,7 @@ class Workspace:
         """What would be on AWS, with everything that only AWS knows made up."""
         assert self.init(root) == ""
         (given,) = (self.folder / root).glob("*.tftest.hcl")
-        # With the variables of the root's own tests. Their resources have one ARN for all of a type; here each has its own.
+        # With the variables of the root's own tests. There all of a type have one ARN; here each has its own.
         head = _MOCKED.sub("", given.read_text().partition("\nrun ")[0])
         rendered = given.with_name("rendered.tftest.hcl")
         rendered.write_text(head + _RUN)

@@ -49,7 +49,8 @@ def see_to_terraform(folder: Path, terraform: str | None, offline: str | None) -
             (programs / name).write_text(f"#!/bin/sh\n{text}\n")
             (programs / name).chmod(0o755)
     environ = {"PATH": str(programs), "TERRAFORM_OFFLINE": str(programs / "offline")}
-    return subprocess.run([ROOT / ".ci/terraform"], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    command = [ROOT / ".ci/terraform"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_every_root_is_formatted_checked_and_tested(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def parts(made: dict[str, str]) -> dict[str, dict[str, str]]:
 def test_each_part_has_what_it_needs_and_no_more() -> None:
     made = contents({}, VARIABLES, chance(), never)
     assert {part: list(values) for part, values in parts(made).items()} == VARIABLES
-    assert len({values["WUKONG_SIGNING_KEY"] for values in parts(made).values() if "WUKONG_SIGNING_KEY" in values}) == 1
+    keys = {values["WUKONG_SIGNING_KEY"] for values in parts(made).values() if "WUKONG_SIGNING_KEY" in values}
+    assert len(keys) == 1
     assert {values["WUKONG_TOKEN"] for values in parts(made).values() if "WUKONG_TOKEN" in values} == {made["token"]}
     assert len(bytes.fromhex(made["token"])) == 16
     assert len(bytes.fromhex(parts(made)["executor"]["WUKONG_SIGNING_KEY"])) == 32
