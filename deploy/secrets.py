@@ -29,7 +29,7 @@ _PASSWORD, _USERS = settings.STORE_PASSWORD.name, settings.STORE_USERS.name
 #: What parts share: variable -> bytes of chance in it.
 _SHARED = {settings.TOKEN.name: 16, settings.SIGNING_KEY.name: 32}
 #: The stores' certificate, its key, and the authority that signed it: made together, since they fit only each other.
-CERTIFICATE = ("WUKONG_STORE_CERTIFICATE", "WUKONG_STORE_KEY", "WUKONG_STORE_CA")
+CERTIFICATE = (settings.STORE_CERTIFICATE.name, settings.STORE_KEY.name, settings.STORE_CA.name)
 
 
 def contents(
