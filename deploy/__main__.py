@@ -16,7 +16,6 @@ from deploy.push import push
 from deploy.removal import remove
 from deploy.terraform import Terraform
 from deploy.vault import fill, start_again
-
 from wukong.errors import WukongError
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError
-from deploy.environment import Environment
 
+from deploy.environment import Environment
 from wukong.cluster import certificates
 
 #: In the environment's folder, where Terraform reads it by itself; not in git.

@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 
 from deploy.failed import Failed
 from deploy.secrets import CERTIFICATE, contents
-
 from wukong.cluster import certificates
 
 

@@ -8,6 +8,7 @@ the security groups, and what roles may invoke, of a deployment that Terraform r
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 import tempfile
@@ -113,7 +114,7 @@ def split(address: str) -> tuple[str, str] | None:
     """
     words = address.split(".")
     kind = next((word for word in words if word.startswith("aws_")), None)
-    named = [word for before, word in zip(words, words[1:], strict=False) if before == "module"]
+    named = [word for before, word in itertools.pairwise(words) if before == "module"]
     if "data" in words or kind is None or not named:
         return None
     return named[1 if len(named) > 1 and named[0] == "cluster" else 0], kind.removeprefix("aws_").replace("_", " ")

@@ -26,7 +26,8 @@ def pins(lock: Path) -> dict[str, set[str]]:
 
 
 def test_each_deployable_has_a_lock_and_there_is_no_other() -> None:
-    assert {lock.stem for lock in LOCKS} == {folder.name for folder in FOLDERS} | {"build", "dev", "peers", "scanners", "setup"}
+    others = {"build", "dev", "peers", "scanners", "setup"}
+    assert {lock.stem for lock in LOCKS} == {folder.name for folder in FOLDERS} | others
     assert len(FOLDERS) == 6
 
 
