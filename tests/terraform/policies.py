@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.terraform.state import Resource, State
+from tests.terraform.state import Resource, State, made_up
 
 #: Where the types of resources that have one keep a policy.
 POLICIES = {
@@ -63,7 +63,7 @@ def policies(state: State) -> Iterator[Policy]:
     """Every policy of a root module."""
     for one in state.resources:
         text = None if one.data else one.values.get(POLICIES.get(one.type, ""))
-        if text and text.startswith("{"):
+        if text and not made_up(text):
             yield Policy(one, json.loads(text))
 
 

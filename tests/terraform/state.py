@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,11 @@ _ARNS = {
     "aws_sns_topic": "sns:{region}:{account}:{name}",
     "aws_sqs_queue": "sqs:{region}:{account}:{name}",
 }
+
+
+def made_up(value: object) -> bool:
+    """Whether a mocked provider has made an attribute up that nobody has set."""
+    return isinstance(value, str) and re.fullmatch("[a-z0-9]{8}", value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class Resource:
         """A name that AWS might give it."""
         name = self.values.get("name") or self.values.get("name_prefix") or self.address
         fields = {**self.values, "name": name, "region": REGION, "account": ACCOUNT}
-        return "arn:aws:" + _ARNS.get(self.type, "test:{region}:{account}:" + self.address).format(**fields)
+        plain = re.sub(r"[^\w.-]", "-", self.address)
+        return "arn:aws:" + _ARNS.get(self.type, "test:{region}:{account}:" + plain).format(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +89,8 @@ class State:
         states = [one["test_state"] for one in messages if one["type"] == "test_state"]
         assert states, "no run of the test was an apply"
         found = states[-1]
-        root = found.get("root") or found["values"]["root_module"]
-        outputs = found.get("root_module_outputs") or found.get("values", {}).get("outputs", {})
-        return cls(tuple(_resources(root)), {name: one.get("value") for name, one in outputs.items()}).with_arns()
+        outputs = {name: one["value"] for name, one in found.get("outputs", {}).items()}
+        return cls(tuple(_resources(found["root_module"])), outputs).with_arns()
 
     def of_type(self, *types: str) -> list[Resource]:
         """The resources of some types."""
@@ -97,17 +103,16 @@ class State:
         """
         known = {}
         for one in self.resources:
-            made_up = one.values.get("arn")
-            if made_up and not made_up.startswith("arn:"):
-                known[made_up] = one.arn()
+            if made_up(one.values.get("arn")):
+                known[one.values["arn"]] = one.arn()
             if one.type == "aws_caller_identity":
                 known[one.values["account_id"]] = ACCOUNT
             if one.type == "aws_region":
                 known[one.values.get("region") or one.values["name"]] = REGION
         text = json.dumps([[one.address, one.type, one.data, one.values] for one in self.resources])
         outputs = json.dumps(self.outputs)
-        for made_up, arn in known.items():
-            text, outputs = text.replace(made_up, arn), outputs.replace(made_up, arn)
+        for letters, arn in known.items():
+            text, outputs = text.replace(letters, arn), outputs.replace(letters, arn)
         return State(tuple(Resource(*fields) for fields in json.loads(text)), json.loads(outputs))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.terraform.policies import policies
 from tests.terraform.rules import RULES
-from tests.terraform.scanners import lint
+from tests.terraform.scanners import EXCUSED, excuse, lint
 from tests.terraform.state import State
 
 pytestmark = pytest.mark.terraform
@@ -29,4 +29,10 @@ def test_there_is_something_to_look_at(states: dict[str, State]) -> None:
 
 def test_parliament_finds_nothing(state: State, tmp_path: Path) -> None:
     """Actions that there are not, resources that an action does not take, and patterns that went wrong elsewhere."""
-    assert lint([policy for policy in policies(state) if policy.of_role], tmp_path) == []
+    found = lint([policy for policy in policies(state) if policy.of_role], tmp_path)
+    assert [one for one in found if excuse(one) is None] == []
+
+
+def test_every_excuse_is_needed(states: dict[str, State], tmp_path: Path) -> None:
+    found = lint([policy for policy in policies(states["environments/dev"]) if policy.of_role], tmp_path)
+    assert {excuse(one) for one in found} == set(EXCUSED)
