@@ -27,6 +27,7 @@ class Mistake:
         old: A text that is there once, in its main.tf.
         new: What is written instead.
         says: What the check complains then.
+        run: Which run of `terraform test` does, where that is the check.
         root: The root module in which it is looked for.
     """
 
@@ -36,6 +37,7 @@ class Mistake:
     old: str
     new: str
     says: str
+    run: str = ""
     root: str = "environments/dev"
 
 
@@ -81,6 +83,7 @@ MISTAKES = (
         "maximum_retry_attempts       = 0",
         "maximum_retry_attempts       = 2",
         "Lambda retries.",
+        "functions_leave_recovery_to_wukong",
     ),
     Mistake(
         "reserved concurrency 0",
@@ -89,6 +92,7 @@ MISTAKES = (
         "coalesce(local.sizes[each.key].reserved_concurrency, -1)",
         "0",
         "Concurrency is reserved, and nobody asked for it.",
+        "functions_leave_recovery_to_wukong",
     ),
     Mistake(
         "subnets too small",
@@ -97,6 +101,7 @@ MISTAKES = (
         "cidrsubnet(var.cidr, 4, index)",
         "cidrsubnet(var.cidr, 8, index)",
         "/20 or larger",
+        "functions_leave_recovery_to_wukong",
     ),
     Mistake(
         "number of KVS nodes that ignores its variable",
@@ -105,6 +110,7 @@ MISTAKES = (
         "desired_count    = var.nodes",
         "desired_count    = 1",
         "There are not as many KVS nodes as were asked for.",
+        "counts_follow_the_variables",
     ),
     Mistake(
         "two metadata stores on one file",
@@ -113,6 +119,7 @@ MISTAKES = (
         "deployment_maximum_percent         = 100",
         "deployment_maximum_percent         = 200",
         "A new metadata store would start before the old one has stopped.",
+        "two_metadata_stores_never_run",
     ),
     Mistake(
         "illegal Fargate pair",
@@ -121,6 +128,7 @@ MISTAKES = (
         "{ cpu = 256, memory = 1024 }",
         "{ cpu = 256, memory = 4096 }",
         "memory is not one of those that Fargate has for 256 processor units",
+        "dev_is_small",
     ),
     Mistake(
         "missing endpoint",
@@ -129,6 +137,7 @@ MISTAKES = (
         '  nat = "none"\n',
         '  nat = "none"\n  interface_endpoints = ["ecr.api", "ecr.dkr", "ecs", "lambda", "secretsmanager", "sqs"]\n',
         "Without NAT, private subnets need every one of",
+        "prod_is_in_three_zones_without_a_way_out",
         root="environments/prod",
     ),
     Mistake(
@@ -138,6 +147,7 @@ MISTAKES = (
         '  image                = var.images["wukong-scheduler"]',
         '  image                = "${split("@", var.images["wukong-scheduler"])[0]}:latest"',
         "image must be pinned by its digest",
+        "containers_are_hardened_and_pinned",
     ),
     # What works, and lets somebody in.
     Mistake(

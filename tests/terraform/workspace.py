@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from tests.terraform.state import State
@@ -76,8 +77,13 @@ class Workspace:
         """What `terraform validate` complains, or nothing."""
         return self.init(root) or _complaint(self.terraform(root, "validate", "-no-color"))
 
-    def test(self, root: str) -> str:
-        """What `terraform test` complains, or nothing."""
+    def test(self, root: str, runs: Collection[str]) -> str:
+        """What some runs of a root's `terraform test` complain, or nothing."""
+        (given,) = (self.folder / root).glob("*.tftest.hcl")
+        head, *blocks = re.split(r"^(?=run \")", given.read_text(), flags=re.MULTILINE)
+        kept = [block for block in blocks if block.split('"')[1] in runs]
+        assert len(kept) == len(runs), f"{given.name} has not all of {', '.join(runs)}"
+        given.write_text(head + "".join(kept))
         return self.init(root) or _complaint(self.terraform(root, "test", "-no-color"))
 
     def render(self, root: str) -> State:
