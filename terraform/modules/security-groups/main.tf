@@ -49,6 +49,7 @@ locals {
 
 # Groups are replaced before they are removed, since interfaces of functions hold on to the old ones for minutes.
 resource "aws_security_group" "this" {
+  #checkov:skip=CKV2_AWS_5:Each is attached, by its id, in the module of its part.
   for_each = local.groups
 
   name_prefix = "${var.name}-${each.key}-"
