@@ -13,17 +13,16 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import networkx
 
 FOLDER = Path(__file__).resolve().parent
-sys.path[:0] = [str(FOLDER), str(FOLDER.parents[1])]
+sys.path.insert(0, str(FOLDER.parents[1]))
 
-import draw  # noqa: E402
-import layers  # noqa: E402
+from docs.pictures import draw, layers  # noqa: E402
 from tests.terraform.policies import roles  # noqa: E402
 from tests.terraform.state import State  # noqa: E402
 from tests.terraform.workspace import Workspace  # noqa: E402
@@ -39,24 +38,47 @@ class Plan(draw.Picture):
     """A picture of boxes in columns."""
 
     def curve(
-        self, start: layers.Place, end: layers.Place, colour: str, *, lane: float = 0.0, dashed: bool = False
+        self,
+        start: layers.Place,
+        end: layers.Place,
+        colour: str,
+        *,
+        ways: Iterable[layers.Place] = (),
+        lanes: tuple[float, float] = (0.0, 0.0),
+        dashed: bool = False,
     ) -> None:
-        """An arrow from box to box; `lane` moves it up or down from their middles."""
-        begin, tip = start.middle + lane, end.middle + lane
+        """An arrow from box to box.
+
+        Args:
+            start: Where it begins.
+            end: Where its tip is.
+            colour: Of the line.
+            ways: Where it passes between other boxes.
+            lanes: How far below the middles of both it begins and ends.
+            dashed: Whether the line is.
+        """
+        y, tip = start.middle + lanes[0], end.middle + lanes[1]
         if start.column < end.column:
-            x, to_x, bend, way = start.x + start.width, end.x, 0.5, -1
+            x, to_x, way = start.x + start.width, end.x, 1
         elif start.column > end.column:
-            x, to_x, bend, way = start.x, end.x + end.width, -0.5, 1
+            x, to_x, way = start.x, end.x + end.width, -1
         else:
-            x, to_x, bend, way = start.x + start.width, end.x + end.width, 0.0, 1
-        reach = abs(to_x - x) * bend if bend else 34 + abs(lane)
-        head = to_x + 8 * way
-        to_reach = head - reach if bend else head + reach
+            x, to_x, way = start.x + start.width, end.x + end.width, 0
+        head = to_x - 8 * (way or -1)
+        path = [f"M{x:g} {y:g}"]
+        for place in ways:
+            bend = (x + place.x) / 2
+            path.append(f"C{bend:g} {y:g} {bend:g} {place.middle:g} {place.x:g} {place.middle:g}")
+            path.append(f"H{place.x + place.width:g}")
+            x, y = place.x + place.width, place.middle
+        first = last = (x + head) / 2
+        if not way:
+            first = last = max(x, head) + 26 + 0.12 * abs(tip - y)
+        path.append(f"C{first:g} {y:g} {last:g} {tip:g} {head:g} {tip:g}")
         style = ' stroke-dasharray="5 4"' if dashed else ""
         self._shapes.append(
-            f'<path d="M{x:g} {begin:g} C{x + reach:g} {begin:g} {to_reach:g} {tip:g} {head:g} {tip:g}" '
-            f'stroke="{colour}" stroke-width="1.6" fill="none"{style}/>'
-            f'<path d="M{to_x:g} {tip:g} l{8 * way} -4.5 v9z" fill="{colour}"/>'
+            f'<path d="{" ".join(path)}" stroke="{colour}" stroke-width="1.6" fill="none"{style}/>'
+            f'<path d="M{to_x:g} {tip:g} l{-8 * (way or -1)} -4.5 v9z" fill="{colour}"/>'
         )
 
 
@@ -139,20 +161,23 @@ def modules(workspace: Workspace) -> Plan:
         name: [f"{count} × {kind}" if count > 1 else kind for kind, count in sorted(kinds.items())]
         for name, kinds in folded.kinds.items()
     }
-    placed = layers.places(arrows, {name: size_of(name, lines[name]) for name in arrows}, gap=56, between=22, top=64)
-    picture = Plan("The modules of terraform/environments/prod and what each is made with", *extent(placed))
+    sizes = {name: size_of(name, lines[name]) for name in arrows}
+    made = layers.layout(arrows, sizes, gap=56, between=22, top=64)
+    placed = made.boxes
+    picture = Plan("The modules of terraform/environments/prod and what each is made with", *extent(made))
     picture.text(28, 30, "terraform/environments/prod: each module is made with what stands left of it", anchor="start")
     for before, after in sorted(arrows.edges):
-        picture.curve(placed[before], placed[after], draw.FAINT)
+        picture.curve(placed[before], placed[after], draw.FAINT, ways=made.ways.get((before, after), ()))
     for name in sorted(arrows):
         card(picture, placed[name], name, lines[name], draw.BLUE)
     return picture
 
 
-def extent(placed: Mapping[object, layers.Place], below: int = 28) -> tuple[int, int]:
-    """Width and height of a picture with these boxes."""
-    right = max(place.x + place.width for place in placed.values())
-    return round(right + 28), round(max(place.y + place.height for place in placed.values()) + below)
+def extent(made: layers.Layout, below: int = 28) -> tuple[int, int]:
+    """Width and height of a picture with these boxes and arrows."""
+    everything = [*made.boxes.values(), *(place for way in made.ways.values() for place in way)]
+    right = max(place.x + place.width for place in everything)
+    return round(right + 28), round(max(place.y + place.height for place in everything) + below)
 
 
 # ---- calls
@@ -178,6 +203,11 @@ TITLES = {
     "invoker": "invoker function",
 }
 FUNCTIONS = ("executor", "invoker")
+GROUNDS = {
+    "clients": draw.PLAIN,
+    **dict.fromkeys(FUNCTIONS, draw.ORANGE),
+    **dict.fromkeys(("mds", "kvs", "files"), draw.GREEN),
+}
 
 
 def calls(state: State) -> list[tuple[str, str, str, str]]:
@@ -212,15 +242,16 @@ def parts(workspace: Workspace) -> Plan:
     found = calls(state)
     graph = networkx.DiGraph()
     for caller, callee, spoken, _ in found:
-        # Invocations lead back to where calls come from, and would bend the columns.
+        # Invocations lead back to where calls come from, and would bend the columns. Functions stand beside each other.
         if spoken != INVOKES[0]:
-            graph.add_edge(caller, callee)
+            graph.add_edges_from((one, callee) for one in (FUNCTIONS if caller in FUNCTIONS else (caller,)))
     graph.add_nodes_from(name for call in found for name in call[:2])
     lines = {name: about(state, name) for name in graph}
     titles = {name: TITLES.get(name, name) for name in graph}
     sizes = {name: size_of(titles[name], lines[name]) for name in graph}
-    placed = layers.places(graph, sizes, gap=110, between=58, top=110)
-    width, height = extent(placed, below=64)
+    made = layers.layout(graph, sizes, gap=120, between=40, top=112)
+    placed = made.boxes
+    width, height = extent(made, below=40)
     picture = Plan("The parts of terraform/environments/prod and who may call whom", width, height)
     picture.text(55, 30, "terraform/environments/prod: who may call whom; nothing else passes", anchor="start")
     inside = [place for name, place in placed.items() if name != "clients"]
@@ -228,20 +259,40 @@ def parts(workspace: Workspace) -> Plan:
     picture.box(left, 56, width - left - 14, height - 74, colour=draw.PLAIN, dashed=True)
     picture.text(left + 12, 74, "VPC", anchor="start", colour=draw.FAINT)
     legend = sorted({(spoken, colour) for *_, spoken, colour in found})
+    lanes = berths(found, placed)
     for number, (caller, callee, spoken, colour) in enumerate(found):
-        between = [call for call in found if {call[0], call[1]} == {caller, callee}]
-        lane = (between.index(found[number]) - (len(between) - 1) / 2) * 13
-        picture.curve(placed[caller], placed[callee], colour, lane=lane, dashed=spoken == INVOKES[0])
+        picture.curve(
+            placed[caller],
+            placed[callee],
+            colour,
+            ways=made.ways.get((caller, callee), ()),
+            lanes=lanes[number],
+            dashed=spoken == INVOKES[0],
+        )
     for name in sorted(graph):
-        colour = draw.ORANGE if name in FUNCTIONS else draw.PLAIN if name == "clients" else draw.BLUE
-        if name in ("mds", "kvs", "files"):
-            colour = draw.GREEN
-        card(picture, placed[name], titles[name], lines[name], colour)
+        card(picture, placed[name], titles[name], lines[name], GROUNDS.get(name, draw.BLUE))
     x = left + 70
     for spoken, colour in legend:
         picture.text(x, 74, spoken, anchor="start", colour=colour, size=13)
         x += len(spoken) * 7.2 + 26
     return picture
+
+
+def berths(
+    found: Sequence[tuple[str, str, str, str]], placed: Mapping[Hashable, layers.Place]
+) -> list[tuple[float, float]]:
+    """How far below the middles of its boxes each arrow begins and ends, so that none lies on another. Pure."""
+    sides: dict[tuple[str, bool], list[tuple[float, int, bool]]] = {}
+    for number, (caller, callee, *_) in enumerate(found):
+        start, end = placed[caller], placed[callee]
+        sides.setdefault((caller, start.column <= end.column), []).append((end.middle, number, True))
+        sides.setdefault((callee, start.column >= end.column), []).append((start.middle, number, False))
+    lanes = {}
+    for (part, _), ends in sides.items():
+        step = min(13.0, (placed[part].height - 12) / len(ends))
+        for place, (_, number, begins) in enumerate(sorted(ends)):
+            lanes[number, begins] = (place - (len(ends) - 1) / 2) * step
+    return [(lanes[number, True], lanes[number, False]) for number in range(len(found))]
 
 
 def about(state: State, part: str) -> list[str]:

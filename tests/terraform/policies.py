@@ -70,7 +70,7 @@ def policies(state: State) -> Iterator[Policy]:
 def roles(state: State) -> dict[str, list[Policy]]:
     """The policies of each role, by the role's name."""
     found: dict[str, list[Policy]] = {role_name(role): [] for role in state.of_type("aws_iam_role")}
-    named = {}
+    named: dict[object, str] = {}
     for role in state.of_type("aws_iam_role"):
         named |= {role.values.get(key): role_name(role) for key in ("id", "name", "arn")}
     attached = {

@@ -17,13 +17,13 @@ _BIN = ROOT / ".venv-scanners/bin"
 
 #: A part of a finding of parliament's -> why it is no fault.
 EXCUSED = {
-    "UNKNOWN_CONDITION_FOR_ACTION: \"Unknown condition lambda:SourceFunctionArn for action ec2:": (
+    'UNKNOWN_CONDITION_FOR_ACTION: "Unknown condition lambda:SourceFunctionArn for action ec2:': (
         "the condition is on any call with a function's credentials, and Lambda's guide denies these actions by it"
     ),
     'RESOURCE_MISMATCH: [{"action": "ec2:AssignPrivateIpAddresses", "required_format": "arn:*:ec2:*:*:network-int': (
         "when a function is made, Lambda asks whether its role has these rights on a resource of any type"
     ),
-    "MISMATCHED_TYPE_BUT_USABLE: \"Type mismatch: StringEquals requires a value of type String but given Arn": (
+    'MISMATCHED_TYPE_BUT_USABLE: "Type mismatch: StringEquals requires a value of type String but given Arn': (
         "the guide of EFS compares access points so, and its ARNs have no pattern"
     ),
 }
@@ -113,9 +113,9 @@ def lint(held: Sequence[Policy], folder: Path) -> list[str]:
     assert "Traceback" not in ran.stderr, ran.stderr
     found = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     assert bool(found) == bool(ran.returncode), ran.stdout + ran.stderr
+    holders = [held[int(Path(one["location"]["filepath"]).stem)].holder.address for one in found]
     return [
-        f"{held[int(Path(one['location']['filepath']).stem)].holder.address}: {one['issue']}: {json.dumps(one['detail'])}"
-        for one in found
+        f"{holder}: {one['issue']}: {json.dumps(one['detail'])}" for holder, one in zip(holders, found, strict=True)
     ]
 
 
