@@ -40,7 +40,7 @@ VARIABLES = {
 MANIFEST = '{"python": "3.11.9"}'
 
 #: Docker whose pushes reach the registry of moto, and Terraform with a state of two words.
-PROGRAM = """#!{python}
+PROGRAM = """#!{python} -IS
 import json, os, sys
 from pathlib import Path
 here = Path({here!r})
@@ -71,13 +71,20 @@ elif words[0] == "run":
 elif words[0] == "login":
     (here / "password").write_text(sys.stdin.read())
 elif words[0] == "push":
-    import boto3
+    import hashlib
+    from urllib.request import Request, urlopen
     repository, _, tag = words[-1].partition("/")[2].rpartition(":")
-    layer = {{"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": "sha256:" + "1" * 64}}
+    # The digest follows from the layers.
+    layer = {{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": 1,
+              "digest": "sha256:" + hashlib.sha256(tag.encode()).hexdigest()}}
     manifest = {{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-                 "config": layer, "layers": [], "annotations": {{"tag": tag}}}}
-    boto3.client("ecr", region_name={region!r}).put_image(
-        repositoryName=repository, imageTag=tag, imageManifest=json.dumps(manifest))
+                 "config": layer, "layers": [layer]}}
+    asked = {{"repositoryName": repository, "imageTag": tag, "imageManifest": json.dumps(manifest)}}
+    urlopen(Request(os.environ["AWS_ENDPOINT_URL"], json.dumps(asked).encode(), {{
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.PutImage",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20200101/{region}/ecr/aws4_request",
+    }})).close()
 """
 
 
@@ -133,7 +140,7 @@ class Checkout:
         }
         (self.folder / "answers.json").write_text(json.dumps({"outputs": outputs, "fails": fails}))
 
-    def deploy(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def deploy(self, *words: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
         program = (
             "import sys; from pathlib import Path; import deploy.__main__ as main, deploy.environment as environment;"
             "find = environment.Environment.find;"
@@ -143,7 +150,7 @@ class Checkout:
         return subprocess.run(
             [sys.executable, "-c", program, *words],
             cwd=ROOT,
-            env={**os.environ, **self._environ, "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}"},
+            env={**os.environ, **self._environ, "PATH": f"{self.programs}{os.pathsep}{path}"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -320,8 +327,8 @@ def test_a_program_that_fails_ends_it(checkout: Checkout) -> None:
 
 
 def test_a_program_that_is_missing_is_named(checkout: Checkout) -> None:
-    (checkout.programs / "terraform").write_text("#!/nowhere/at/all\n")
-    ran = checkout.deploy("push", "--environment", "dev")
+    (checkout.programs / "terraform").unlink()
+    ran = checkout.deploy("push", "--environment", "dev", path=os.devnull)
     assert ran.returncode == 1
     assert "there is no program `terraform` here: install Terraform" in ran.stderr
 
