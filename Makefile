@@ -17,7 +17,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # What an image installs: the versions that the tests ran with.
 COMPILE_IMAGE := $(COMPILE) -c requirements/dev.txt $(addprefix --no-emit-package ,$(OURS))
 
-.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e bench bench-quick bench-fan-out bench-growth bench-start bench-policies bench-values
+DEPLOY := $(BIN)/python -m deploy
+IN_ENVIRONMENT = --environment $(or $(ENVIRONMENT),$(error say which environment: ENVIRONMENT=dev))
+
+.PHONY: help setup peers demo test simulation simulation-mutations soak check format protos certificates docs lock images e2e scanners terraform certificate push deploy destroy picture bench bench-quick bench-fan-out bench-growth bench-start bench-policies bench-values
 
 help:  ## list the commands
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -36,6 +39,13 @@ peers: setup .venv-peers/.ready  ## make or update .venv-peers, with what Wukong
 .venv-peers/.ready: requirements/peers.txt
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	@VIRTUAL_ENV=$(CURDIR)/.venv-peers $(BIN)/uv pip sync --quiet --require-hashes requirements/peers.txt
+	@touch $@
+
+scanners: setup .venv-scanners/.ready  ## make or update .venv-scanners, with what looks through terraform/, from its hashed lock
+
+.venv-scanners/.ready: requirements/scanners.txt
+	@test -x .venv-scanners/bin/python || $(PYTHON) -m venv .venv-scanners
+	@VIRTUAL_ENV=$(CURDIR)/.venv-scanners $(BIN)/uv pip sync --quiet --require-hashes requirements/scanners.txt
 	@touch $@
 
 demo: setup  ## run every example on an embedded cluster and check it against Dask
@@ -81,6 +91,7 @@ lock: setup  ## compile requirements/*.txt anew
 	@$(COMPILE) pyproject.toml --extra local --group dev $(addprefix --no-emit-package ,$(OURS)) -o requirements/dev.txt
 	@echo 'hatchling' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	@$(COMPILE) --group peers -c requirements/dev.txt -o requirements/peers.txt
+	@$(COMPILE) --group scanners -o requirements/scanners.txt
 	@$(COMPILE_IMAGE) services/scheduler/pyproject.toml -o requirements/scheduler.txt
 	@$(COMPILE_IMAGE) services/kvs-proxy/pyproject.toml -o requirements/kvs-proxy.txt
 	@$(COMPILE_IMAGE) services/kvs-node/pyproject.toml --extra server -o requirements/kvs-node.txt
@@ -93,6 +104,26 @@ images:  ## build every image with `docker buildx bake`
 
 e2e: setup images  ## the tests on real containers; they need Docker with Compose
 	@$(BIN)/python -m pytest tests/e2e -m e2e
+
+terraform: scanners  ## check terraform/: format, types, plans, policies, a scanner, mistakes on purpose; needs Terraform
+	@.ci/terraform
+	@$(BIN)/python -m pytest tests/terraform -m terraform
+	@.venv-scanners/bin/python docs/pictures/aws.py --check
+
+picture: scanners  ## draw docs/pictures/aws.svg anew from terraform/environments/prod
+	@.venv-scanners/bin/python docs/pictures/aws.py
+
+certificate: setup  ## make a certificate for the load balancer of ENVIRONMENT=name, and an authority of your own for it
+	@$(DEPLOY) certificate $(IN_ENVIRONMENT)
+
+push: setup  ## build images for AWS, push them, and pin their digests in ENVIRONMENT=name; ARCHITECTURE=x86_64 or arm64
+	@$(DEPLOY) push $(IN_ENVIRONMENT) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+
+deploy: setup  ## the registry, the images and all of ENVIRONMENT=name on AWS; YES=1 does not ask, ROTATE=1 makes new secrets
+	@$(DEPLOY) apply $(IN_ENVIRONMENT) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE)) $(if $(YES),--yes) $(if $(ROTATE),--rotate)
+
+destroy: setup  ## remove ENVIRONMENT=name from AWS, with all that it keeps; YES=1 does not ask
+	@$(DEPLOY) destroy $(IN_ENVIRONMENT) $(if $(YES),--yes)
 
 bench: peers  ## measure Wukong beside distributed, Ray, Dask's own schedulers and Lithops, in one run of 25 minutes
 	@$(BIN)/python -m benchmarks

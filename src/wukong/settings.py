@@ -145,6 +145,21 @@ STORE_USERS = Variable(
     "themselves; empty for a store that knows only the default user, with WUKONG_STORE_PASSWORD",
     "",
 )
+STORE_CA = Variable(
+    "WUKONG_STORE_CA",
+    "certificates (PEM) of who vouches for the metadata store and the KVS nodes, or the file with them; empty for "
+    "stores that are spoken to in the clear",
+    "",
+)
+STORE_CERTIFICATE = Variable(
+    "WUKONG_STORE_CERTIFICATE",
+    "certificate (PEM) that a store which a container runs shows to its callers, or the file with it: it then speaks "
+    "TLS only; empty for one that speaks in the clear",
+    "",
+)
+STORE_KEY = Variable(
+    "WUKONG_STORE_KEY", "private key (PEM, not encrypted) of WUKONG_STORE_CERTIFICATE, or the file with it", ""
+)
 CLIENT_STORE_USER = Variable(
     "WUKONG_CLIENT_STORE_USER",
     "as which user of the stores clients come that may reach them; empty for the scheduler's own",

@@ -8,12 +8,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 from docker.models.containers import Container
 from tests.e2e.cluster import image
+
+from wukong.cluster import certificates
 
 pytestmark = pytest.mark.e2e
 
@@ -153,6 +156,24 @@ def test_a_store_ends(engine: docker.DockerClient) -> None:
         until(container, "Ready to accept connections")
         assert container.exec_run("python -I -m wukong_kvs_node.health --store-alone").exit_code == 0
         assert seconds_to_end(container) < 5
+
+
+def test_a_store_with_a_certificate_speaks_tls(engine: docker.DockerClient, tmp_path: Path) -> None:
+    certificates.make(tmp_path)
+    pem = {name: (tmp_path / f"{name}.pem").read_text() for name in ("ca", "server", "server-key")}
+    environment = {
+        **SECRETS,
+        "WUKONG_STORE_SERVER": "redis-server",
+        "WUKONG_STORE_CERTIFICATE": pem["server"],
+        "WUKONG_STORE_KEY": pem["server-key"],
+        "WUKONG_STORE_CA": pem["ca"],
+    }
+    store = ["python", "-m", "wukong_kvs_node.store", "--keep", "/tmp"]
+    with running(engine, "kvs-node", entrypoint=store, environment=environment) as container:
+        until(container, "Ready to accept connections")
+        health = "python -I -m wukong_kvs_node.health --store-alone"
+        assert container.exec_run(health).exit_code == 0
+        assert container.exec_run(health, environment={"WUKONG_STORE_CA": ""}).exit_code == 1
 
 
 def test_a_store_without_a_password_is_refused(engine: docker.DockerClient) -> None:

@@ -44,7 +44,9 @@ def test_every_page_is_in_the_navigation() -> None:
 
 def test_the_pictures_are_drawn_by_the_script() -> None:
     draw = load(DOCS / "pictures/draw.py")
-    committed = {path.name: path.read_text() for path in (DOCS / "pictures").glob("*.svg")}
+    # Those of the deployment are drawn from Terraform's graph: `make terraform` compares them.
+    drawn = [path for path in (DOCS / "pictures").glob("*.svg") if not path.name.startswith("aws")]
+    committed = {path.name: path.read_text() for path in drawn}
     assert committed == {name: picture().svg() for name, picture in draw.PICTURES.items()}
 
 

@@ -28,7 +28,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def messages() -> list[str]:
-    folders = [ROOT / "src/wukong", ROOT / "services", ROOT / "functions"]
+    folders = [ROOT / "src/wukong", ROOT / "services", ROOT / "functions", ROOT / "deploy"]
     sources = [path for folder in folders for path in folder.rglob("*.py")]
     return [text for path in sources for text in texts(ast.parse(path.read_text()))]
 

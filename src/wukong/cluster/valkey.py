@@ -239,7 +239,15 @@ def tail(text: str, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def configuration(bind: str, port: int, users: Sequence[str], files: str, memory_mb: int | None, durable: bool) -> str:
+def configuration(
+    bind: str,
+    port: int,
+    users: Sequence[str],
+    files: str,
+    memory_mb: int | None,
+    durable: bool,
+    tls: tuple[str, str] | None = None,
+) -> str:
     """What a store's server is told, through its standard input: its arguments would be visible to every user.
 
     Args:
@@ -249,11 +257,19 @@ def configuration(bind: str, port: int, users: Sequence[str], files: str, memory
         files: Lines that say what it keeps on disk.
         memory_mb: What it may hold; None for no limit.
         durable: Whether it keeps anything on disk.
+        tls: Files of its certificate and key, with which it speaks TLS only; None for one that speaks in the clear.
     """
     lines = "\n".join(users)
+    listening = f"port {port}"
+    if tls is not None:
+        # Callers show a password, and no certificate.
+        listening = (
+            f'port 0\ntls-port {port}\ntls-cert-file "{tls[0]}"\ntls-key-file "{tls[1]}"\n'
+            "tls-auth-clients no\ntls-protocols TLSv1.3"
+        )
     return f"""\
 bind {bind}
-port {port}
+{listening}
 {lines}
 save ""
 {files}

@@ -10,6 +10,7 @@ from wukong import settings
 from wukong.kvs.redis import RedisKvs
 from wukong.kvs.ring import Ring
 from wukong.kvs.striping import Striping
+from wukong.redis.tls import read_authority
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,21 @@ class Access:
         namespace: How the cluster's keys start after `w:`. Nodes that others use too need one.
         striping: How values are cut.
         user: Whose password it is; empty for the default user.
+        authority: Who vouches for the nodes (PEM); empty for nodes that speak in the clear.
     """
 
     password: str
     namespace: str = ""
     striping: Striping = field(default_factory=Striping)
     user: str = ""
+    authority: str = ""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Access:
         """What a part's environment says.
 
         Raises:
-            InvalidSetting: A number is none, or too small.
+            InvalidSetting: A number is none, or too small, or no authority is where one should be.
         """
         asked = settings.KVS_AUTH.get(environ) == "1"
         return cls(
@@ -41,6 +44,7 @@ class Access:
             settings.KVS_NAMESPACE.get(environ),
             Striping(settings.STRIPE_BYTES.whole(environ, 1), settings.STRIPES.whole(environ)),
             settings.STORE_USER.get(environ) if asked else "",
+            read_authority(environ),
         )
 
     def store(self, ring: Ring, newest: Callable[[], Ring | None] = lambda: None) -> RedisKvs:
@@ -52,4 +56,5 @@ class Access:
             striping=self.striping,
             newest=newest,
             user=self.user,
+            authority=self.authority,
         )

@@ -45,6 +45,7 @@ class Nodes:
         clock: Seconds that only grow.
         sleep: Lets seconds pass.
         user: Whose password it is; empty for the default user.
+        authority: Who vouches for the nodes (PEM); empty for nodes that speak in the clear.
     """
 
     def __init__(
@@ -55,11 +56,12 @@ class Nodes:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         user: str = "",
+        authority: str = "",
     ) -> None:
         self._ring = ring
         self._clock = clock
         self._sleep = sleep
-        self._user, self._password = user, password
+        self._user, self._password, self._authority = user, password, authority
         self._newest = newest
         self._newest_asked = -math.inf
         self._further: Ring | None = None
@@ -135,4 +137,4 @@ class Nodes:
         return self._further
 
     def _pool(self, node: Node) -> Pool:
-        return Pool(node.address, password=self._password, timeout=TIMEOUT, user=self._user)
+        return Pool(node.address, password=self._password, timeout=TIMEOUT, user=self._user, authority=self._authority)

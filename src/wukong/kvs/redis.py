@@ -53,6 +53,7 @@ class RedisKvs:
         striping: How streams are cut; everybody must use the same.
         newest: Tells the newest ring, for where the nodes of `ring` do not do.
         user: Whose password it is; empty for the default user.
+        authority: Who vouches for the nodes (PEM); empty for nodes that speak in the clear.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class RedisKvs:
         striping: Striping = _STRIPING,
         newest: Callable[[], Ring | None] = lambda: None,
         user: str = "",
+        authority: str = "",
     ) -> None:
         self.ring = ring
         self._namespace = namespace
         self._striping = striping
-        self._nodes = Nodes(ring, password, newest, user=user)
+        self._nodes = Nodes(ring, password, newest, user=user, authority=authority)
 
     def put(self, owner: str, name: str, token: str, stream: Sequence[Buffer], seconds: float) -> None:
         """See `Kvs.put`."""

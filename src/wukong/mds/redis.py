@@ -55,10 +55,13 @@ class RedisMds:
         password: The user's; empty for none.
         patience: Seconds for which a call goes on while the server is away.
         user: Whose password it is; empty for the default user.
+        authority: Who vouches for the server (PEM); empty for one that speaks in the clear.
     """
 
-    def __init__(self, address: str, *, password: str = "", patience: float = 0.0, user: str = "") -> None:
-        self._pool = Pool(address, password=password, patience=patience, identify=True, user=user)
+    def __init__(
+        self, address: str, *, password: str = "", patience: float = 0.0, user: str = "", authority: str = ""
+    ) -> None:
+        self._pool = Pool(address, password=password, patience=patience, identify=True, user=user, authority=authority)
 
     # Jobs.
 

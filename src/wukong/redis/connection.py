@@ -43,6 +43,7 @@ from wukong.errors import ClusterUnavailable
 from wukong.redis.command import Arg, Buffer, encode, encode_all
 from wukong.redis.dial import dial
 from wukong.redis.errors import ConnectionLost, MissingKey, ReplyError, WrongSize
+from wukong.redis.tls import Stream, secured
 
 Reply = None | int | bytes | list["Reply"]
 
@@ -84,6 +85,7 @@ class Connection:
         patience: Seconds for which a call goes on while the server is away.
         met: Called with the identity of the server whenever a connection is made; None not to ask for that.
         user: Who is to be let in with the password; empty for the default user.
+        authority: Who vouches for the server (PEM), which then speaks TLS; empty for one that speaks in the clear.
 
     Attributes:
         address: Where the server is.
@@ -106,6 +108,7 @@ class Connection:
         patience: float = 0.0,
         met: Callable[[str], None] | None = None,
         user: str = "",
+        authority: str = "",
     ) -> None:
         self.address = address
         self.round_trips = 0
@@ -116,7 +119,8 @@ class Connection:
         self._timeout = timeout
         self._patience = patience
         self._met = met
-        self._socket: socket.socket | None = None
+        self._authority = authority
+        self._socket: Stream | None = None
         self._process = 0
         self._near = False  # on this machine
         self._scratch = memoryview(bytearray(SCRATCH))
@@ -250,7 +254,7 @@ class Connection:
         if first is not None:
             raise first
 
-    def _read_bulk(self, stream: socket.socket, key: str, buffer: memoryview, rest: memoryview) -> memoryview:
+    def _read_bulk(self, stream: Stream, key: str, buffer: memoryview, rest: memoryview) -> memoryview:
         """Fill `buffer` with the next reply, of which `rest` came already; returns what came after it."""
         line = bytes(rest[:64])
         while (end := line.find(b"\r\n")) < 0:
@@ -272,7 +276,7 @@ class Connection:
             raise _UnfilledError(WrongSize(key, buffer.nbytes, length), rest)
         return self._fill(stream, buffer, rest)
 
-    def _fill(self, stream: socket.socket, buffer: memoryview, rest: memoryview) -> memoryview:
+    def _fill(self, stream: Stream, buffer: memoryview, rest: memoryview) -> memoryview:
         """Receive what `buffer` still lacks and the line end behind it; returns what came after that."""
         done = min(len(rest), buffer.nbytes)
         buffer[:done] = rest[:done]
@@ -289,10 +293,10 @@ class Connection:
             rest = memoryview(bytes(rest) + self._more(stream))
         return rest[2:]
 
-    def _more(self, stream: socket.socket) -> bytes:
+    def _more(self, stream: Stream) -> bytes:
         return bytes(self._scratch[: self._receive_into(stream, [self._scratch])])
 
-    def _receive(self, stream: socket.socket, replies: list[Reply]) -> None:
+    def _receive(self, stream: Stream, replies: list[Reply]) -> None:
         """Wait for bytes and append the replies that they complete."""
         scratch = self._scratch
         count = self._receive_into(stream, [scratch])
@@ -301,7 +305,7 @@ class Connection:
         while (reply := reader.gets()) is not _PENDING:
             replies.append(reply)
 
-    def _receive_into(self, stream: socket.socket, buffers: list[bytearray | memoryview]) -> int:
+    def _receive_into(self, stream: Stream, buffers: list[bytearray | memoryview]) -> int:
         """Wait for bytes, into one buffer after the other; returns how many came."""
         count = -1
         if self._near:
@@ -318,7 +322,7 @@ class Connection:
         self.bytes_received += count
         return count
 
-    def _send(self, stream: socket.socket, buffers: list[Buffer], replies: list[Reply]) -> None:
+    def _send(self, stream: Stream, buffers: list[Buffer], replies: list[Reply]) -> None:
         """Send all of the buffers, and append the replies that come in meanwhile."""
         if len(buffers) == 1 and len(buffers[0]) < SCRATCH:
             # The usual pipeline: one system call, and no list of views.
@@ -354,30 +358,51 @@ class Connection:
     def _new_reader(self) -> hiredis.Reader:
         return hiredis.Reader(replyError=_reply_error, notEnoughData=_PENDING)
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> Stream:
         self.close()
         host, _, port = self.address.rpartition(":")
         try:
-            stream, self._near = dial(host.strip("[]"), int(port), self._timeout)
+            plain, self._near = dial(host.strip("[]"), int(port), self._timeout)
         except (OSError, ValueError) as error:
             raise ConnectionLost(
                 f"cannot connect to the Redis at {self.address!r} ({error}). "
                 "Check that it runs, and that the address and the network between are right."
             ) from error
         try:
-            stream.settimeout(None)
-            seconds, fraction = divmod(self._timeout, 1)
-            interval = struct.pack("@ll", int(seconds), int(fraction * 1_000_000))
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-            stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+            stream = self._secured(plain) if self._authority else self._timed(plain)
         except BaseException:
-            stream.close()
+            plain.close()
             raise
         self._reader = self._new_reader()
         self._process = _process
         self._socket = stream
         self._greet()
         return stream
+
+    def _timed(self, plain: socket.socket) -> socket.socket:
+        plain.settimeout(None)
+        seconds, fraction = divmod(self._timeout, 1)
+        interval = struct.pack("@ll", int(seconds), int(fraction * 1_000_000))
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
+        return plain
+
+    def _secured(self, plain: socket.socket) -> Stream:
+        import ssl
+
+        self._near = False  # bytes that have come need not be whole records
+        try:
+            return secured(plain, self._authority, self._timeout)
+        except ssl.SSLCertVerificationError as error:
+            raise ClusterUnavailable(
+                f"the Redis at {self.address} shows a certificate that WUKONG_STORE_CA does not vouch for "
+                f"({error.verify_message}). Look whether both are of this cluster, and whether it has expired."
+            ) from error
+        except OSError as error:
+            raise ConnectionLost(
+                f"the Redis at {self.address} does not begin TLS ({error}), which WUKONG_STORE_CA asks for. "
+                "Look whether it was started with WUKONG_STORE_CERTIFICATE."
+            ) from error
 
     def _greet(self) -> None:
         """Show the password, and learn who answers, in one round trip that does not count."""

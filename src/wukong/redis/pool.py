@@ -32,6 +32,7 @@ class Pool:
         patience: Seconds for which a call goes on while the server is away.
         identify: Whether to find out when another server answers than before.
         user: Whose password it is; empty for the default user.
+        authority: Who vouches for the server (PEM), which then speaks TLS; empty for one that speaks in the clear.
 
     Attributes:
         reconnects: How often another server answered than before, such as one that was started again. Only what was
@@ -48,9 +49,11 @@ class Pool:
         patience: float = 0.0,
         identify: bool = False,
         user: str = "",
+        authority: str = "",
     ) -> None:
         self.address = address
         self._user = user
+        self._authority = authority
         self._password = password
         self._timeout = timeout
         self._size = size
@@ -94,6 +97,7 @@ class Pool:
                 patience=self._patience,
                 met=self._met if self._identify else None,
                 user=self._user,
+                authority=self._authority,
             )
             with self._lock:
                 self._all.add(connection)

@@ -57,7 +57,13 @@ class Environment:
         mds = settings.MDS_ADDRESS.get(environ)
         self._mds_address = self._reached_at.get(mds, mds)
         self._user, self._password = settings.STORE_USER.get(environ), settings.STORE_PASSWORD.get(environ)
-        self.mds = RedisMds(self._mds_address, password=self._password, patience=PATIENCE, user=self._user)
+        self.mds = RedisMds(
+            self._mds_address,
+            password=self._password,
+            patience=PATIENCE,
+            user=self._user,
+            authority=self._access.authority,
+        )
         self.signer = Signer(settings.SIGNING_KEY.key(environ))
         self.heap = Heap()
         self.cold = True
@@ -68,7 +74,7 @@ class Environment:
 
     def start_pulse(self) -> None:
         """Start the process that renews leases, before any other thread does anything."""
-        self.pulse = Pulse(self._mds_address, self._password, self._user)
+        self.pulse = Pulse(self._mds_address, self._password, self._user, self._access.authority)
 
     def kvs(self, ring: Ring) -> RedisKvs:
         """The key-value store of a ring; connections are kept for the newest few."""

@@ -56,12 +56,14 @@ class Pulse:
         address: host:port of the metadata store.
         password: Its password.
         user: Whose password it is; empty for the default user.
+        authority: Who vouches for it (PEM); empty for one that speaks in the clear.
     """
 
-    def __init__(self, address: str, password: str, user: str = "") -> None:
+    def __init__(self, address: str, password: str, user: str = "", authority: str = "") -> None:
         self._address = address
         self._password = password
         self._user = user
+        self._authority = authority
         self._pipe = -1
         self.pid = 0
         self._fork()
@@ -106,7 +108,8 @@ class Pulse:
             warnings.simplefilter("ignore", DeprecationWarning)  # about threads: see above
             pid = os.fork()
         if pid == 0:
-            _run(theirs, parent, RedisMds(self._address, password=self._password, user=self._user))
+            mds = RedisMds(self._address, password=self._password, user=self._user, authority=self._authority)
+            _run(theirs, parent, mds)
         os.close(theirs)
         os.set_blocking(ours, False)
         self._pipe, self.pid = ours, pid

@@ -24,7 +24,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
 
     def __init__(self, node_id: str, redis_address: str, access: Access) -> None:
         self._id = node_id
-        self._pool = Pool(redis_address, password=access.password, user=access.user)
+        self._pool = Pool(redis_address, password=access.password, user=access.user, authority=access.authority)
         # A ring of this node alone: a purge of it asks no other one.
         self._kvs = access.store(Ring(0, (Node(node_id, redis_address),)))
 

@@ -79,8 +79,9 @@ async def serve(environ: Mapping[str, str]) -> KvsProxy:
     pacing = Pacing.read(environ)
     signer = Signer(settings.SIGNING_KEY.key(environ))
     deadline = settings.DEADLINE_SECONDS.seconds(environ)
-    mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password, user=user)
-    stores = Stores(Access.read(environ), mds.newest_ring)
+    access = Access.read(environ)
+    mds = RedisMds(settings.MDS_ADDRESS.get(environ), password=password, user=user, authority=access.authority)
+    stores = Stores(access, mds.newest_ring)
     ring = await asyncio.to_thread(mds.newest_ring)
     authority = RingAuthority(mds, Membership.restored(ring, time.monotonic()))
     uploads = Uploads(

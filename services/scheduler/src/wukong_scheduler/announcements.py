@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 import hiredis
 
 from wukong.mds import keys
+from wukong.redis.tls import context
 
 #: Seconds before a broken connection is made again; doubled up to the second number while that fails.
 _PAUSES = (0.05, 2.0)
@@ -25,11 +26,15 @@ _log = logging.getLogger(__name__)
 class Announcements:
     """Subscribes to the events of all jobs. Belongs to one event loop."""
 
-    def __init__(self, address: str, password: str, user: str = "") -> None:
-        """`address` is host:port of the metadata store's Redis; without a `user`, its default one is asked for."""
+    def __init__(self, address: str, password: str, user: str = "", authority: str = "") -> None:
+        """`address` is host:port of the metadata store's Redis; without a `user`, its default one is asked for.
+
+        With an `authority` (PEM) that vouches for it, it is asked for TLS.
+        """
         self._host, _, self._port = address.rpartition(":")
         self._password = password
         self._login = (user, password) if user else (password,)
+        self._tls = context(authority) if authority else None
         self._bells: dict[str, set[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -61,7 +66,7 @@ class Announcements:
         pause = _PAUSES[0]
         while True:
             try:
-                reader, writer = await asyncio.open_connection(self._host, int(self._port))
+                reader, writer = await asyncio.open_connection(self._host, int(self._port), ssl=self._tls)
                 try:
                     async for channel in self._channels(reader, writer):
                         pause = _PAUSES[0]

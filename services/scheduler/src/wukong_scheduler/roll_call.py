@@ -56,7 +56,12 @@ class RollCall:
             self._pools.pop(gone).close()
         for address in addresses - self._pools.keys():
             self._pools[address] = Pool(
-                address, password=self._access.password, user=self._access.user, timeout=PATIENCE, size=1
+                address,
+                password=self._access.password,
+                user=self._access.user,
+                authority=self._access.authority,
+                timeout=PATIENCE,
+                size=1,
             )
 
     def _keys(self, node: Node) -> int | None:

@@ -86,14 +86,15 @@ async def serve(environ: Mapping[str, str]) -> Service:
     there, here = config.runtime.packages.get("wukong"), version("wukong")
     if there and there != here:
         _log.warning("executors have Wukong %s and this scheduler is %s; deploy both from one release", there, here)
-    mds = RedisMds(config.mds_address, password=config.store_password, user=config.store_user)
+    authority = config.kvs.authority
+    mds = RedisMds(config.mds_address, password=config.store_password, user=config.store_user, authority=authority)
 
     def refused(job: str, failure: Failure) -> None:
         mds.close(job, "failed", failure)
 
     rings = Rings(mds)
     removal = Removal(mds, rings, config.kvs)
-    announcements = Announcements(config.mds_address, config.store_password, config.store_user)
+    announcements = Announcements(config.mds_address, config.store_password, config.store_user, authority)
     invocations = Invocations(config.lambda_endpoint, config.function, config.spreading, refused, config.pacing)
     keeping = Keeping(config.keep)
     submission = Submission(config, mds, rings, invocations.start)

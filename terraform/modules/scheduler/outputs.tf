@@ -1,0 +1,19 @@
+output "service" {
+  description = "Name of the ECS service."
+  value       = aws_ecs_service.this.name
+}
+
+output "containers" {
+  description = "Definitions of the containers, as JSON."
+  value       = module.task.containers
+}
+
+output "size" {
+  description = "Processor units and memory (MiB)."
+  value       = module.task.size
+}
+
+output "policies" {
+  description = "Every policy, as JSON."
+  value       = module.task.policies
+}
