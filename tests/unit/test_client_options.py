@@ -14,8 +14,10 @@ from wukong.rpc.v1 import job_pb2
 
 
 def test_every_option_becomes_its_field() -> None:
-    found = message(JobOptions(deadline=2.5, max_parallelism=3, retries=4, max_cost_usd=0.5))
-    assert found == job_pb2.JobOptions(deadline_seconds=2.5, max_parallelism=3, retries=4, max_cost_usd=0.5)
+    found = message(JobOptions(deadline=2.5, max_parallelism=3, retries=4, max_cost_usd=0.5, kvs_nodes=6))
+    assert found == job_pb2.JobOptions(
+        deadline_seconds=2.5, max_parallelism=3, retries=4, max_cost_usd=0.5, kvs_nodes=6
+    )
 
 
 def test_none_is_as_good_as_absent() -> None:
