@@ -12,11 +12,11 @@ locals {
     var.container_mds ? { files = "File system of the metadata store" } : {},
   )
 
-  # Who calls whom, each at one port. Nothing else passes, in either direction.
+  # Who calls whom, each at one port. Nothing else passes, in either direction. AWS allows no apostrophe in a description.
   calls = merge(
     {
-      balancer-scheduler = { from = "balancer", to = "scheduler", port = 50051, why = "Clients' calls, TLS taken off" }
-      balancer-proxy     = { from = "balancer", to = "mds", port = 50052, why = "Clients' uploads and results, TLS taken off" }
+      balancer-scheduler = { from = "balancer", to = "scheduler", port = 50051, why = "Calls of clients, TLS taken off" }
+      balancer-proxy     = { from = "balancer", to = "mds", port = 50052, why = "Uploads and results of clients, TLS taken off" }
       scheduler-mds      = { from = "scheduler", to = "mds", port = 6379, why = "Scheduler keeps jobs in the metadata store" }
       scheduler-proxy    = { from = "scheduler", to = "mds", port = 50052, why = "Scheduler asks the proxy for the ring" }
       scheduler-kvs      = { from = "scheduler", to = "kvs", port = 6379, why = "Scheduler removes values of jobs" }
@@ -24,7 +24,7 @@ locals {
       kvs-proxy          = { from = "kvs", to = "mds", port = 50052, why = "Nodes register and send heartbeats" }
       executor-mds       = { from = "executor", to = "mds", port = 6379, why = "Executors read graphs and report" }
       executor-kvs       = { from = "executor", to = "kvs", port = 6379, why = "Executors store and read values" }
-      executor-proxy     = { from = "executor", to = "mds", port = 50052, why = "Executors' wide fan-outs" }
+      executor-proxy     = { from = "executor", to = "mds", port = 50052, why = "Wide fan-outs of executors" }
     },
     { for part in local.callers_of_aws :
       "${part}-endpoints" => { from = part, to = "endpoints", port = 443, why = "${part} calls AWS services inside the VPC" }
