@@ -23,9 +23,6 @@ EXCUSED = {
     'RESOURCE_MISMATCH: [{"action": "ec2:AssignPrivateIpAddresses", "required_format": "arn:*:ec2:*:*:network-int': (
         "when a function is made, Lambda asks whether its role has these rights on a resource of any type"
     ),
-    'MISMATCHED_TYPE_BUT_USABLE: "Type mismatch: StringEquals requires a value of type String but given Arn': (
-        "the guide of EFS compares access points so, and its ARNs have no pattern"
-    ),
 }
 
 

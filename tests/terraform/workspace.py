@@ -44,11 +44,12 @@ class Workspace:
                 shutil.copyfile(ROOT / name, target)
 
     def change(self, file: str, old: str, new: str) -> None:
-        """Replace a text that is in a file, once."""
+        """Replace a text that is in a file, once; how `terraform fmt` has set its columns does not matter."""
         path = self.folder / file
-        text = path.read_text()
-        assert text.count(old) == 1, f"{file} has {text.count(old)} times: {old}"
-        path.write_text(text.replace(old, new))
+        pattern = re.sub(r"(?:\\ )+", " +", re.escape(old))
+        text, count = re.subn(pattern, lambda _: new, path.read_text())
+        assert count == 1, f"{file} has {count} times: {old}"
+        path.write_text(text)
 
     def terraform(self, root: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run Terraform in a root module."""
