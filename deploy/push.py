@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 
 from deploy.environment import Environment
 from deploy.failed import Failed
@@ -38,21 +39,20 @@ def push(environment: Environment, architecture: str | None) -> Pins:
     run(command, {"TAG": local_tag(chosen), "REVISION": revision})
     # As in Compose: the user's own image, with packages of theirs.
     executor = os.environ.get("WUKONG_EXECUTOR_IMAGE") or f"{image_name('executor')}:{local_tag(chosen)}"
-    images = {}
-    logged_in = False
-    for part in PARTS:
-        name = image_name(part)
-        local = executor if part == "executor" else f"{name}:{local_tag(chosen)}"
-        tag = remote_tag(ask(["docker", "image", "inspect", "--format", "{{.Id}}", local]))
-        digest = registry.digest(name, tag)
-        if digest is None:
-            if not logged_in:
-                registry.log_in()
-                logged_in = True
-            remote = f"{places[name].url}:{tag}"
-            run(["docker", "tag", local, remote])
+    built = {
+        image_name(part): executor if part == "executor" else f"{image_name(part)}:{local_tag(chosen)}"
+        for part in PARTS
+    }
+    tags = {name: remote_tag(_image_id(local)) for name, local in built.items()}
+    missing = [name for name, tag in tags.items() if registry.digest(name, tag) is None]
+    with registry.logged_in() if missing else nullcontext():
+        for name in missing:
+            remote = f"{places[name].url}:{tags[name]}"
+            run(["docker", "tag", built[name], remote])
             run(["docker", "push", "--quiet", remote])
-            digest = registry.digest(name, tag)
+    images = {}
+    for name, tag in tags.items():
+        digest = registry.digest(name, tag)
         if digest is None:
             raise Failed(f"{name} was pushed with the tag {tag}, but the registry does not have it")
         images[name] = f"{places[name].url}@{digest}"
@@ -60,6 +60,10 @@ def push(environment: Environment, architecture: str | None) -> Pins:
     pins = Pins(chosen, images, _manifest(executor, images["wukong-executor"]))
     print(f"written to {pins.write(environment.folder)}", file=sys.stderr)
     return pins
+
+
+def _image_id(local: str) -> str:
+    return ask(["docker", "image", "inspect", "--format", "{{.Id}}", local])
 
 
 def _manifest(local: str, pinned: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import boto3
 from botocore.exceptions import ClientError
 
 from deploy.images import Repository
 from deploy.programs import run
+from wukong.aws import registry
 
 
 class Registry:
@@ -21,15 +22,28 @@ class Registry:
 
     def __init__(self, repositories: Mapping[str, Repository]) -> None:
         self._repositories = repositories
-        first = next(iter(repositories.values()))
-        self._host = first.host
-        self._ecr = boto3.client("ecr", region_name=first.region)
+        self._region = next(iter(repositories.values())).region
+        self._ecr = boto3.client("ecr", region_name=self._region)
 
-    def log_in(self) -> None:
-        """Let Docker push for the next twelve hours; it keeps the password where it keeps its others."""
-        (entry,) = self._ecr.get_authorization_token()["authorizationData"]
-        user, _, password = base64.b64decode(entry["authorizationToken"]).decode().partition(":")
-        run(["docker", "login", "--username", user, "--password-stdin", self._host], text=password)
+    @contextmanager
+    def logged_in(self) -> Iterator[None]:
+        """Docker may push for as long as the block takes, and keeps no password afterwards.
+
+        Raises:
+            AccessDenied: Nobody may with these credentials, or there are none.
+            ClusterUnavailable: AWS does not answer.
+            Failed: Docker does not do it.
+        """
+        login = self._login()
+        run(["docker", "login", "--username", login.user, "--password-stdin", login.host], text=login.password)
+        try:
+            yield
+        finally:
+            run(["docker", "logout", login.host])
+
+    def _login(self) -> registry.Login:
+        urls = {name: one.url for name, one in self._repositories.items()}
+        return registry.Registry(self._region, urls).login(next(iter(urls.values())))
 
     def digest(self, image: str, tag: str) -> str | None:
         """The digest of what has this tag; None where nothing has."""

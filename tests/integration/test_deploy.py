@@ -210,6 +210,10 @@ def test_deploy_makes_the_registry_then_images_then_the_environment(checkout: Ch
         (image,) = ecr.describe_images(repositoryName=f"wukong/{part}")["imageDetails"]
         assert image["imageDigest"] == digest
     assert (checkout.folder / "password").read_text()
+    assert [call for call in calls if "login" in call or "logout" in call] == [
+        f"docker login --username AWS --password-stdin {HOST}",
+        f"docker logout {HOST}",
+    ]
     assert not any(word in call for word in ("--password ", "-p ") for call in calls), "seen in the list of processes"
     (manifest,) = [call for call in calls if call.startswith("docker run")]
     assert manifest.endswith(f"--image-digest {pins.images['wukong-executor'].partition('@')[2]}")
@@ -221,7 +225,7 @@ def test_a_second_time_nothing_is_pushed(checkout: Checkout) -> None:
     checkout.calls()
     assert checkout.deploy("apply", "--environment", "dev", "--yes").returncode == 0
     assert checkout.pins() == first
-    assert checkout.calls(lambda call: pushes(call) or "login" in call) == []
+    assert checkout.calls(lambda call: pushes(call) or "log" in call.split()[1]) == []
 
 
 def test_what_has_changed_is_pushed_beside_what_was(checkout: Checkout) -> None:
@@ -328,7 +332,7 @@ def test_a_program_that_fails_ends_it(checkout: Checkout) -> None:
 
 def test_a_program_that_is_missing_is_named(checkout: Checkout) -> None:
     (checkout.programs / "terraform").unlink()
-    ran = checkout.deploy("push", "--environment", "dev", path=os.devnull)
+    ran = checkout.deploy("push", "--environment", "dev", path=str(checkout.folder / "nowhere"))
     assert ran.returncode == 1
     assert "there is no program `terraform` here: install Terraform" in ran.stderr
 
