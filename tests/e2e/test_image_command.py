@@ -22,7 +22,7 @@ def docker(*words: str) -> str:
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_image_has_the_packages_and_is_one_that_lambda_takes(tmp_path: Path) -> None:
+def test_the_image_has_the_packages_and_is_still_the_executors(tmp_path: Path) -> None:
     version = importlib.metadata.version(PACKAGE)
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(f"{PACKAGE}=={version}\n")
@@ -36,19 +36,7 @@ def test_the_image_has_the_packages_and_is_one_that_lambda_takes(tmp_path: Path)
         assert json.loads(built.stdout) == {"image": tag}
         ask = f"import importlib.metadata as m, os; print(m.version('{PACKAGE}'), os.getuid())"
         assert docker("run", "--rm", "--entrypoint", "python", tag, "-c", ask) == f"{version} 10001"
-        manifest = json.loads(docker("run", "--rm", "--entrypoint", "python", tag, "-m", "wukong_executor.manifest"))
-        assert manifest["packages"][PACKAGE] == version
-        # An attestation would make an index of two manifests of it, which Lambda refuses.
         entrypoint = docker("image", "inspect", "--format", "{{json .Config.Entrypoint}}", tag)
         assert json.loads(entrypoint)[-1] == "awslambdaric"
-        archive = tmp_path / "image.tar"
-        docker("save", "--output", str(archive), tag)
-        index = json.loads(
-            subprocess.run(["tar", "-xOf", archive, "index.json"], capture_output=True, check=True).stdout
-        )
-        kinds = [entry["mediaType"] for entry in index["manifests"]]
-        assert len(kinds) == 1
-        assert "index" not in kinds[0]
-        assert "manifest.list" not in kinds[0]
     finally:
         docker("image", "rm", "--force", tag)
