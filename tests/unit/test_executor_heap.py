@@ -129,3 +129,25 @@ print(resident_bytes())
 """
     )
     assert after - before < 20_000_000
+
+
+def test_what_an_earlier_executor_left_is_not_the_next_ones_peak() -> None:
+    before, idle, used, more = run(
+        """
+from wukong_executor.resident import Resident
+heap = Heap()
+heap.keep(1 << 30)
+print(resident_bytes())
+faults(1)
+resident = Resident(heap.free)
+print(resident.look()[1])
+held = [np.ones(1_000_000) for _ in range(8)]
+print(resident.look()[1])
+held += [np.ones(1_000_000) for _ in range(24)]
+del held
+print(resident.look()[1])
+"""
+    )
+    assert idle - before < 10_000_000
+    assert 60_000_000 < used - before < 80_000_000
+    assert more - before > 250_000_000

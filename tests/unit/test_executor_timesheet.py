@@ -11,6 +11,7 @@ import pytest
 from wukong.mds.phase import Phase
 from wukong.mds.store import SLOWEST
 from wukong.testing.clock import Clock
+from wukong_executor.heap import Heap
 from wukong_executor.resident import Resident
 from wukong_executor.timesheet import Slowest, Timesheet
 
@@ -88,7 +89,7 @@ def test_until_there_are_enough_every_task_is_among_the_slowest() -> None:
 
 def test_a_peak_between_two_looks_counts_and_is_forgotten_by_the_next_executor() -> None:
     gc.collect()
-    resident = Resident()
+    resident = Resident(Heap().free)
     before, _ = resident.look()
     assert before > 1_000_000
     nbytes = 200_000_000
@@ -98,4 +99,4 @@ def test_a_peak_between_two_looks_counts_and_is_forgotten_by_the_next_executor()
     now, peak = resident.look()
     assert peak >= before + nbytes // 2
     assert now < before + nbytes // 2
-    assert Resident().look()[1] < before + nbytes // 2
+    assert Resident(Heap().free).look()[1] < before + nbytes // 2

@@ -154,7 +154,7 @@ class Executor:
         self._stopping = threading.Event()
         self._beat_error: BaseException | None = None
         self._slowest = Slowest()
-        self._resident = Resident()
+        self._resident = Resident(environment.heap.free)
         self._time_left = time_left
         self._given_up = False  # the running task is handed over
         #: Whether it met an error that nobody thought of: a task may have broken the environment.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from threading import Timer
+from typing import ClassVar
 
 from wukong_executor.resident import resident_bytes
 
@@ -41,6 +42,26 @@ _MOST_BYTES = 2**31 - 1
 _MOST_MAPPED_FROM = 32 * 1024 * 1024
 #: While nothing is kept.
 _MAPPED_FROM = 1024 * 1024
+
+
+class _Mallinfo2(ctypes.Structure):
+    """See mallinfo(3)."""
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    ]
 
 
 class Heap:
@@ -81,6 +102,14 @@ class Heap:
         if self._limit and resident_bytes() > self._full:
             self._give_back()
             self._full = max(self._full, resident_bytes() + int(self._limit * STEP_SHARE))
+
+    def free(self) -> int:
+        """Bytes that nobody uses. Of those that were given back, some may count."""
+        if self._libc is None or not hasattr(self._libc, "mallinfo2"):
+            return 0
+        ask = self._libc.mallinfo2
+        ask.restype = _Mallinfo2
+        return int(ask().fordblks)
 
     def rest(self) -> None:
         """Nobody works here now: give back what was kept, unless somebody does again soon."""

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+
+#: Bytes by which a process grows that uses what was free in it.
+_LITTLE = 16 * 1024 * 1024
 
 
 class Resident:
     """Resident bytes, now and at most since this was made; with the pages that a forked process shares with its parent.
 
     The kernel's own high-water mark counts, where the process may reset it: an environment lives longer than one
-    executor. Elsewhere the peak is the largest of the looks.
+    executor. Elsewhere the peak is the largest of the looks. What was free when this was made and stays so is none of
+    the peak: an earlier executor has left it.
+
+    Args:
+        free: Bytes of the heap that nobody uses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, free: Callable[[], int]) -> None:
+        self._free = free
         self._peak = 0
+        self._before = resident_bytes()
         self._reset = False
         with suppress(OSError), open("/proc/self/clear_refs", "wb") as file:
             file.write(b"5")
@@ -30,7 +40,10 @@ class Resident:
         except OSError:
             return 0, 0
         now = _bytes(text, b"VmRSS:")
-        self._peak = max(self._peak, now, _bytes(text, b"VmHWM:") if self._reset else 0)
+        most = max(now, _bytes(text, b"VmHWM:") if self._reset else 0)
+        if most <= self._before + _LITTLE:
+            most = max(now - self._free(), 0)
+        self._peak = max(self._peak, most)
         return now, self._peak
 
 
